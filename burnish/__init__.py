@@ -1,0 +1,3 @@
+"""burnish: imitate, refine by reinforcement learning, distil and deploy robot policies."""
+
+__version__ = "0.1.0"

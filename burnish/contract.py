@@ -1,0 +1,120 @@
+"""What an observation and an action *mean*: shape, dtype, unit, frame, rate, names, normalisation.
+
+The contract is saved with every checkpoint and beside every dataset, and is checked wherever two
+sides meet (policy and environment, policy and dataset, policy and robot). A mismatch is an error
+that names the field and both values; nothing is ever re-normalised silently.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from burnish.errors import ContractError, CorruptFileError
+
+Normalization = Literal["mean_std", "min_max", "identity"]
+"""How a policy maps a field to network units: `mean_std` (zero mean, unit variance), `min_max` (to [-1, 1]), `identity`."""
+
+ACTION = "action"
+STATE = "observation.state"
+TASK = "task"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One observation or action key.
+
+    Attributes:
+        shape: of one time step, without batch and time dimensions.
+        names: one name per entry of the last dimension.
+        unit: one SI unit per entry of the last dimension ("1" where dimensionless).
+        frame: coordinate frame in which the values are expressed.
+        rate_hz: how often a new value arrives or is consumed.
+        normalization: how a policy maps physical units to network units.
+        low, high: physical bounds per entry of the last dimension, or None where there are none.
+    """
+
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    unit: tuple[str, ...]
+    frame: str
+    rate_hz: float
+    normalization: Normalization
+    dtype: str = "float32"
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        size = self.shape[-1] if self.shape else 1
+        for part in ("names", "unit", "low", "high"):
+            value = getattr(self, part)
+            if value is not None and len(value) != size:
+                raise ContractError(f"{part} has {len(value)} entries for a last dimension of {size}: {value}")
+        if self.normalization not in get_args(Normalization):
+            known = ", ".join(get_args(Normalization))
+            raise ContractError(f"unknown normalization {self.normalization!r}; known: {known}")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The observations a policy reads and the action it returns, in physical units."""
+
+    observation: Mapping[str, Field]
+    action: Field
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """Every field by its LeRobot key."""
+        return {**self.observation, ACTION: self.action}
+
+    def check(self, other: Contract, *, here: str, there: str) -> None:
+        """Raise `ContractError` naming every field in which `other` differs, with both values.
+
+        Args:
+            here: what `self` belongs to, e.g. "checkpoint runs/demo/policy".
+            there: what `other` belongs to, e.g. "environment metaworld/reach".
+        """
+        mine, theirs = self.fields, other.fields
+        problems = [f"{key}: only in the {here}" for key in mine.keys() - theirs.keys()]
+        problems += [f"{key}: only in the {there}" for key in theirs.keys() - mine.keys()]
+        for key in sorted(mine.keys() & theirs.keys()):
+            for part in dataclasses.fields(Field):
+                a, b = getattr(mine[key], part.name), getattr(theirs[key], part.name)
+                if a != b:
+                    problems.append(f"{key}.{part.name}: {a!r} in the {here}, {b!r} in the {there}")
+        if problems:
+            listed = "\n  ".join(sorted(problems))
+            raise ContractError(
+                f"the {here} and the {there} do not fit together:\n  {listed}\n"
+                "Use a policy that was trained for this contract, or collect data for it and train again."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; the inverse of `from_json`."""
+        return {
+            "observation": {key: dataclasses.asdict(field) for key, field in self.observation.items()},
+            ACTION: dataclasses.asdict(self.action),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], *, source: str = "contract") -> Contract:
+        """Parse `to_json`'s output. Raises `CorruptFileError` that names `source` and the field."""
+        try:
+            observation = {key: _field(value) for key, value in data["observation"].items()}
+            return cls(observation, _field(data[ACTION]))
+        except (KeyError, TypeError, AttributeError, ContractError) as error:
+            raise CorruptFileError(f"{source}: not a contract: {type(error).__name__}: {error}") from error
+
+    @classmethod
+    def load(cls, path: Path) -> Contract:
+        """Read a `contract.json`. Raises `CorruptFileError` that names the file."""
+        from burnish.files import read_json
+
+        return cls.from_json(read_json(path), source=str(path))
+
+
+def _field(data: Mapping[str, Any]) -> Field:
+    return Field(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})

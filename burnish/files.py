@@ -1,0 +1,101 @@
+"""Files that are either whole or absent: written beside, flushed to disk, renamed into place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from burnish.errors import CorruptFileError
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed and renamed over `path`.
+
+    On any error the temporary file is removed and an earlier `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield beside
+        _flush(beside)
+        os.replace(beside, path)
+        _flush(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success it takes the place of `path`.
+
+    A kill between the two renames leaves the earlier folder as `.NAME.old`; `recover_folder` brings it back.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    recover_folder(path)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    beside.mkdir()
+    try:
+        yield beside
+        for file in [*beside.rglob("*"), beside]:
+            _flush(file)
+        old = _old(path)
+        if path.exists():
+            os.replace(path, old)
+        os.replace(beside, path)
+        _flush(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def recover_folder(path: Path) -> None:
+    """Put back the earlier version of `path` if a kill came between the two renames of `atomic_folder`."""
+    old = _old(path)
+    if old.exists():
+        if path.exists():
+            shutil.rmtree(old)
+        else:
+            os.replace(old, path)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write `data` as indented JSON, atomically."""
+    with atomic_file(path) as beside:
+        beside.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises `CorruptFileError` that names the file and what is wrong with it."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise CorruptFileError(f"{path}: the file is missing") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CorruptFileError(f"{path}: not valid JSON ({error}); restore the file or make it again") from error
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`folder / name`, refused with `CorruptFileError` if it would leave `folder`."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise CorruptFileError(f"{folder}: the path {name!r} leaves its folder; do not trust this source")
+    return path
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

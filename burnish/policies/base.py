@@ -1,0 +1,153 @@
+"""The policy contract: every policy learns from batches of action chunks and acts in physical units."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from burnish import checkpoint, registry
+from burnish.agent import Agent
+from burnish.checkpoint import Checkpoint, Stats
+from burnish.contract import ACTION, Contract
+from burnish.errors import BurnishError, CorruptFileError
+from burnish.policies.normalize import Normalizer
+
+Batch = Mapping[str, Tensor]
+"""Contract key → tensor: observations (B, *shape), `action` (B, H, A), `action_is_pad` (B, H) bool; physical units."""
+
+
+class Policy(nn.Module, ABC):
+    """Observation → action chunk.
+
+    A subclass sets `Config` (a frozen dataclass) and `name` (its registry name), builds its network
+    in `__init__` after `super().__init__(config, contract, stats)`, and gives `loss` and `sample`.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type]
+    horizon: int
+    """Actions per chunk, H."""
+    nfe: int
+    """Network evaluations per chunk."""
+
+    def __init__(self, config: Any, contract: Contract, stats: Stats) -> None:
+        super().__init__()
+        self.config, self.contract, self.stats = config, contract, stats
+        self.normalizer = Normalizer(contract, stats)
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """Shape of the standard normal noise one sample of `act` consumes: (H, A) unless overridden."""
+        return (self.horizon, self.contract.action.shape[-1])
+
+    @property
+    def replan(self) -> int:
+        """Actions executed from each chunk before the next one is drawn."""
+        return self.config.replan
+
+    @abstractmethod
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Training loss (scalar) of a batch in physical units, and scalar metrics to log."""
+
+    @abstractmethod
+    def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
+        """Normalised chunk (B, H, A) from the normalised, flattened observation (B, C) and noise (B, *noise_shape).
+
+        A function of its arguments alone, built from operations that export to ONNX.
+        """
+
+    def act(self, obs: Mapping[str, Tensor], noise: Tensor) -> Tensor:
+        """Action chunks (B, H, A) in physical units, inside the contract's bounds.
+
+        Args:
+            obs: contract key → (B, *shape), physical units.
+            noise: (B, *noise_shape), standard normal; zeros give the deterministic action.
+        """
+        chunk = self.sample(self.normalizer.condition(obs), noise)
+        return self.normalizer.action(chunk)
+
+    def agent(self, lanes: int) -> Agent:
+        """This policy acting closed-loop in `lanes` environments, replanning every `replan` steps."""
+        from burnish.policies.chunks import ChunkAgent
+
+        return ChunkAgent(self, lanes)
+
+
+def save_policy(
+    policy: Policy,
+    folder: Path,
+    *,
+    training: Mapping[str, Tensor] | None = None,
+    progress: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `policy` as a checkpoint folder, atomically."""
+    checkpoint.save(
+        Checkpoint(
+            policy=policy.name,
+            config=dataclasses.asdict(policy.config),
+            contract=policy.contract,
+            stats=policy.stats,
+            tensors=_to_numpy(policy.state_dict()),
+            training=_to_numpy(training or {}),
+            progress=progress or {},
+        ),
+        folder,
+    )
+
+
+def load_policy(folder: Path, *, contract: Contract | None = None, there: str = "environment") -> Policy:
+    """Read a policy in evaluation mode.
+
+    Args:
+        contract: if given, must equal the checkpoint's; otherwise `ContractError` names each field.
+        there: what `contract` belongs to, for the message.
+    Raises:
+        CorruptFileError: a file is missing, truncated or altered, or the weights do not fit the config.
+    """
+    saved = checkpoint.load(folder)
+    if contract is not None:
+        saved.contract.check(contract, here=f"checkpoint {folder}", there=there)
+    return build_policy(saved, source=str(folder))
+
+
+def build_policy(saved: Checkpoint, *, source: str) -> Policy:
+    """The policy a `Checkpoint` describes. `source` names it in errors."""
+    cls = registry.policies.load(saved.policy)
+    try:
+        config = cls.Config(**_tuples(saved.config))
+    except TypeError as error:
+        raise CorruptFileError(f"{source}/config.json: {error}") from error
+    policy = cls(config, saved.contract, saved.stats)
+    try:
+        policy.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in saved.tensors.items()})
+    except RuntimeError as error:
+        raise CorruptFileError(f"{source}/model.safetensors: the weights do not fit config.json: {error}") from error
+    return policy.eval()
+
+
+def make_policy(name: str, contract: Contract, stats: Stats, **config: Any) -> Policy:
+    """A fresh policy by registry name. Unknown config fields are answered with the closest match."""
+    cls = registry.policies.load(name)
+    fields = [field.name for field in dataclasses.fields(cls.Config)]
+    for key in config:
+        if key not in fields:
+            raise registry.unknown(f"field of policy {name!r}", key, fields)
+    for key in (*contract.observation, ACTION):
+        if key not in stats:
+            raise BurnishError(f"no statistics for {key!r}; compute them from the dataset first")
+    return cls(cls.Config(**config), contract, stats)
+
+
+def _to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {key: value.detach().cpu().numpy() for key, value in tensors.items()}
+
+
+def _tuples(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}

@@ -1,0 +1,54 @@
+"""A chunked policy acting closed-loop: one queue per lane, refilled every `replan` steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from burnish.errors import NonFiniteError
+from burnish.policies.base import Policy
+
+
+class ChunkAgent:
+    """Plays `replan` actions of each chunk, then plans again.
+
+    Every call plans for all lanes at one fixed batch size, so a lane's actions never depend on how many
+    other lanes are still busy. Noise is drawn per lane from the seed of its episode.
+    """
+
+    def __init__(self, policy: Policy, lanes: int) -> None:
+        self.policy, self.lanes, self.replan = policy, lanes, policy.replan
+        self._device = next(policy.parameters()).device
+        self._chunk = torch.zeros(lanes, policy.horizon, policy.contract.action.shape[-1], device=self._device)
+        self._cursor = torch.full((lanes,), self.replan, device=self._device)
+        self._noise = [torch.Generator() for _ in range(lanes)]
+
+    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
+        """Empty the queues of `lanes`: an action planned in the last episode must never reach the next."""
+        for lane, seed in zip(lanes, seeds, strict=True):
+            self._cursor[lane] = self.replan
+            self._noise[lane].manual_seed(seed)
+
+    @torch.no_grad()
+    def act(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Next action of every lane (N, A), physical units. Raises `NonFiniteError` that names the lane."""
+        due = self._cursor >= self.replan
+        if due.any():
+            chunk = self.policy.act(obs, self._draw(due))
+            bad = ~torch.isfinite(chunk).all(dim=(1, 2)) & due
+            if bad.any():
+                raise NonFiniteError(f"policy {self.policy.name!r} planned a NaN or infinite action in lane {int(bad.nonzero()[0])}")
+            self._chunk = torch.where(due[:, None, None], chunk, self._chunk)
+            self._cursor = torch.where(due, 0, self._cursor)
+        action = self._chunk[torch.arange(self.lanes, device=self._device), self._cursor]
+        self._cursor = self._cursor + 1
+        return action
+
+    def _draw(self, due: Tensor) -> Tensor:
+        shape = self.policy.noise_shape
+        noise = torch.zeros(self.lanes, *shape)
+        for lane in due.nonzero().flatten().tolist():
+            noise[lane] = torch.randn(shape, generator=self._noise[lane])
+        return noise.to(self._device)

@@ -1,0 +1,68 @@
+"""Physical units ↔ network units, by the contract's normalisation mode and the checkpoint's statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from burnish.checkpoint import Stats
+from burnish.contract import ACTION, Contract, Field
+
+SMALLEST_SCALE = 1e-4
+"""A dimension that hardly varied in the data is centred but not blown up (physical units)."""
+
+
+class Normalizer(nn.Module):
+    """Affine maps per contract key, stored as buffers so that they export with the network."""
+
+    def __init__(self, contract: Contract, stats: Stats) -> None:
+        super().__init__()
+        self.contract = contract
+        self._keys = sorted(contract.observation)
+        for key in (*self._keys, ACTION):
+            offset, scale = affine(contract.fields[key], stats[key])
+            self.register_buffer(f"{_safe(key)}_offset", torch.from_numpy(offset), persistent=False)
+            self.register_buffer(f"{_safe(key)}_scale", torch.from_numpy(scale), persistent=False)
+        field = contract.action
+        inf = np.full(field.shape[-1], np.inf, np.float32)
+        self.register_buffer("low", torch.tensor(field.low if field.low else -inf), persistent=False)
+        self.register_buffer("high", torch.tensor(field.high if field.high else inf), persistent=False)
+
+    def normalize(self, key: str, value: Tensor) -> Tensor:
+        """Physical (…, *shape) to network units."""
+        offset, scale = self._maps(key)
+        return (value - offset) / scale
+
+    def condition(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """All state observations, normalised, flattened and joined: (B, C)."""
+        return torch.cat([self.normalize(key, obs[key]).flatten(1) for key in self._keys], dim=1)
+
+    def action(self, chunk: Tensor) -> Tensor:
+        """Network units to physical actions, clipped to the contract's bounds."""
+        offset, scale = self._maps(ACTION)
+        return torch.minimum(torch.maximum(chunk * scale + offset, self.low), self.high)
+
+    def _maps(self, key: str) -> tuple[Tensor, Tensor]:
+        return self.get_buffer(f"{_safe(key)}_offset"), self.get_buffer(f"{_safe(key)}_scale")
+
+
+def affine(field: Field, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(offset, scale) with network = (physical − offset) / scale, each of the field's last dimension."""
+    if field.normalization == "mean_std":
+        offset, scale = stats["mean"], stats["std"]
+    elif field.normalization == "min_max":
+        low = np.asarray(field.low if field.low is not None else stats["min"])
+        high = np.asarray(field.high if field.high is not None else stats["max"])
+        offset, scale = (high + low) / 2, (high - low) / 2
+    else:
+        offset, scale = np.zeros(field.shape), np.ones(field.shape)
+    # A constant dimension keeps scale 1: dividing by its rounding noise would explode on any new value.
+    scale = np.where(np.abs(scale) < SMALLEST_SCALE, 1.0, scale)
+    return np.asarray(offset, np.float32), np.asarray(scale, np.float32)
+
+
+def _safe(key: str) -> str:
+    return key.replace(".", "_")

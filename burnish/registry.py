@@ -1,0 +1,77 @@
+"""Names to classes: lazy `package.module:Class` strings, no duplicates, helpful errors.
+
+Adding a policy, an environment, a robot or an algorithm is one new file and one line at the end of
+this module; packages from outside register through the entry points `burnish.<kind>`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from typing import Any
+
+from burnish.errors import BurnishError, UnknownNameError
+
+
+class Registry:
+    """Maps names of one kind ("policy", "environment", …) to import strings, resolved on first use."""
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self._group = group
+        self._targets: dict[str, str] = {}
+        self._outside_read = False
+
+    def register(self, name: str, target: str) -> None:
+        """Register `target` ("package.module:Class") under `name`. Raises `BurnishError` on a duplicate."""
+        known = self._targets.get(name)
+        if known is not None:
+            raise BurnishError(f"{self.kind} {name!r} is registered twice: {known} and {target}; rename one of them")
+        if target.count(":") != 1:
+            raise BurnishError(f"{self.kind} {name!r}: target {target!r} is not of the form 'package.module:Class'")
+        self._targets[name] = target
+
+    def names(self) -> list[str]:
+        """Every registered name, sorted; those of installed packages included."""
+        self._read_outside()
+        return sorted(self._targets)
+
+    def load(self, name: str) -> Any:
+        """Import and return what `name` stands for. Raises `UnknownNameError` with the closest match."""
+        self._read_outside()
+        if name not in self._targets:
+            raise unknown(self.kind, name, self._targets)
+        module, _, attribute = self._targets[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def _read_outside(self) -> None:
+        if not self._outside_read:
+            self._outside_read = True
+            for point in entry_points(group=self._group):
+                self.register(point.name, point.value)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """The error for an unknown `name`, with the closest of the `known` names."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+    return UnknownNameError(f"unknown {kind} {name!r}; {hint}")
+
+
+policies = Registry("policy", "burnish.policies")
+environments = Registry("environment", "burnish.envs")
+algorithms = Registry("algorithm", "burnish.algorithms")
+robots = Registry("robot", "burnish.robots")
+experts = Registry("expert", "burnish.experts")
+
+policies.register("meanflow", "burnish.policies.meanflow:MeanFlow")
+policies.register("flow", "burnish.policies.flow:Flow")
+policies.register("diffusion", "burnish.policies.diffusion:Diffusion")
+policies.register("residual", "burnish.policies.residual:ResidualPolicy")
+environments.register("metaworld", "burnish.sim.metaworld:MetaWorld")
+algorithms.register("residual", "burnish.rl_finetune.residual:train")
+algorithms.register("distill", "burnish.rl_finetune.distill:train")
+experts.register("metaworld", "burnish.datasets.experts.metaworld:MetaWorldExpert")

@@ -1,0 +1,103 @@
+"""A run folder: resolved config, metrics (JSON lines + TensorBoard), and a result once it is complete.
+
+A stage whose folder holds `result.json` is complete and is skipped; one without is resumed.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from burnish import __version__
+from burnish.errors import BurnishError
+from burnish.files import read_json, write_json
+
+
+class Run:
+    """One stage's folder. Opening it with another config than it was made with is refused."""
+
+    def __init__(self, folder: Path, stage: str, config: Mapping[str, Any]) -> None:
+        self.folder, self.stage = folder, stage
+        self.config = json.loads(json.dumps(config, default=str))
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "config.json"
+        if path.exists():
+            self._refuse_other(read_json(path))
+        else:
+            made_by = {"burnish": __version__, "python": platform.python_version(), "machine": platform.machine()}
+            write_json(path, {"stage": stage, "config": self.config, "made_by": made_by})
+        self._writer: Any = None
+        self._opened = time.monotonic()
+        self._earlier_s = self._read_clock()
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What `finish` wrote, or None while the stage is not complete."""
+        path = self.folder / "result.json"
+        return read_json(path) if path.exists() else None
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds spent in this stage, earlier interrupted sessions included."""
+        return self._earlier_s + time.monotonic() - self._opened
+
+    def save_clock(self) -> None:
+        """Remember `wall_s` for a later session; call it with every checkpoint."""
+        write_json(self.folder / "clock.json", {"wall_s": self.wall_s})
+
+    def log(self, step: int, **scalars: float) -> None:
+        """Append scalars to `metrics.jsonl` and to TensorBoard."""
+        row = {"step": step, "wall_s": round(self.wall_s, 3)} | {key: float(value) for key, value in scalars.items()}
+        with (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step)
+        for key, value in scalars.items():
+            self._writer.add_scalar(key, float(value), step)
+
+    def rewind(self, step: int) -> None:
+        """Drop metrics after `step`: those a resumed run will write again."""
+        kept = [row for row in read_metrics(self.folder) if row["step"] <= step]
+        (self.folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+    def finish(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Mark the stage complete; returns `result` with `wall_s` filled in."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        full = {**result, "wall_s": round(self.wall_s, 2)}
+        write_json(self.folder / "result.json", full)
+        return full
+
+    def _refuse_other(self, saved: Mapping[str, Any]) -> None:
+        theirs = saved.get("config", {})
+        differing = [key for key in {**theirs, **self.config} if theirs.get(key) != self.config.get(key)]
+        if saved.get("stage") != self.stage:
+            raise BurnishError(f"{self.folder} belongs to the stage {saved.get('stage')!r}, not {self.stage!r}")
+        if differing:
+            listed = ", ".join(f"{key}: {theirs.get(key)!r} there, {self.config.get(key)!r} now" for key in differing)
+            raise BurnishError(
+                f"{self.folder} was made with other settings ({listed}); choose another --out or delete that folder"
+            )
+
+    def _read_clock(self) -> float:
+        path = self.folder / "clock.json"
+        return float(read_json(path)["wall_s"]) if path.exists() else 0.0
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The rows of `metrics.jsonl`; a last line cut off by a kill is left out."""
+    path = folder / "metrics.jsonl"
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows

@@ -1,0 +1,117 @@
+"""The environment contract: N episodes side by side, tensors on one device."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from burnish import registry
+from burnish.contract import Contract
+from burnish.errors import BurnishError
+
+Obs = dict[str, Tensor]
+"""Contract key → tensor (N, *field.shape), physical units."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of N lanes returns; every tensor has N rows and is the caller's own (never a view of a buffer).
+
+    Attributes:
+        obs: the observation to act on next: of the new episode where the lane was auto-reset.
+        reward: (N,) float32, sparse: 1 on the step that first succeeds, else 0.
+        terminated: (N,) bool, the episode ended in success.
+        truncated: (N,) bool, the episode ended at its horizon.
+        info: `success` (N,) bool; `final_obs` (Obs): the last observation of the episode where it ended, else `obs`.
+    """
+
+    obs: Obs
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    info: dict[str, Any]
+
+    @property
+    def done(self) -> Tensor:
+        """(N,) bool: the episode ended, for either reason."""
+        return self.terminated | self.truncated
+
+
+class VecEnv(ABC):
+    """N lanes, each running one episode at a time. An episode is a pure function of its seed and its actions."""
+
+    num_envs: int
+    contract: Contract
+    task: str
+    """Full name, e.g. "metaworld/reach"."""
+    max_episode_steps: int
+    device: torch.device
+
+    @abstractmethod
+    def reset(self, seed: Sequence[int], ids: Sequence[int] | None = None) -> Obs:
+        """Start an episode in lanes `ids` (default all), one seed per lane. Returns the observations of *all* lanes.
+
+        After an auto-reset, lane i's next episode is seeded with `next_seed` of the one that ended.
+        """
+
+    @abstractmethod
+    def step(self, action: Tensor, ids: Sequence[int] | None = None) -> Step:
+        """Apply `action` (N, A), physical units, to lanes `ids` (default all); other lanes stand still.
+
+        With `auto_reset` a lane that ends starts its next episode in the same step (`info["final_obs"]`
+        holds the last observation); without it, a lane that ended must be `reset` before it steps again.
+        Raises `NonFiniteError` that names the lane if an action is NaN or infinite.
+        """
+
+    @abstractmethod
+    def render(self, ids: Sequence[int], size: int) -> Tensor:
+        """(len(ids), size, size, 3) uint8 frames; nothing is rendered unless this is called."""
+
+    @abstractmethod
+    def state(self) -> list[Any]:
+        """One snapshot per lane, for `restore`."""
+
+    @abstractmethod
+    def restore(self, snapshot: list[Any]) -> Obs:
+        """Put every lane back; what follows is bit-exactly what followed the snapshot."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End worker processes and free memory. Safe to call twice."""
+
+    def __enter__(self) -> VecEnv:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def make_env(
+    task: str, num_envs: int, *, workers: int = 0, horizon: int | None = None, auto_reset: bool = False
+) -> VecEnv:
+    """A vector environment by full task name ("metaworld/peg-insert-side").
+
+    Args:
+        workers: processes that share the lanes; 0 steps them in this process.
+        horizon: episode length in steps; None is the task's own default.
+    Raises `UnknownNameError` with the closest match for an unknown simulator or task.
+    """
+    simulator, slash, name = task.partition("/")
+    if not slash:
+        raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
+    factory = registry.environments.load(simulator)
+    return factory(name, num_envs=num_envs, workers=workers, horizon=horizon, auto_reset=auto_reset)
+
+
+def next_seed(seed: int) -> int:
+    """The seed of the episode after the one seeded with `seed`: SplitMix64, kept to 63 bits."""
+    mask = (1 << 64) - 1
+    z = (seed + 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return (z ^ (z >> 31)) >> 1
