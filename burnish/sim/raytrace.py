@@ -1,0 +1,194 @@
+"""Frames without OpenGL: MuJoCo-Warp's ray tracer on the CPU, needing no display and no system package.
+
+A simulation records one `Pose` per frame (some kilobytes); frames are traced later, a batch at a time.
+The first frame of a new kind of scene compiles a kernel (some seconds), which Warp caches on disk.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from burnish.errors import BurnishError
+
+if TYPE_CHECKING:
+    import mujoco
+
+BATCH = 16
+"""Frames traced per launch: enough to hide launch overhead, few enough to keep memory small."""
+BACKGROUND = (0.93, 0.94, 0.96, 1.0)
+AMBIENT, DIFFUSE = 0.45, 0.4
+"""Light that reaches every surface, and light added where a surface faces the camera. Their sum stays below 1,
+so that white surfaces keep their edges."""
+MARKER = "goal"
+"""Spherical sites whose name contains this word are drawn: they show where the task wants something to be."""
+
+
+class RenderError(BurnishError):
+    """Frames cannot be made on this machine."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera in the world frame: `eye` looks at `target` (metres), z up; vertical field of view in degrees."""
+
+    eye: tuple[float, float, float]
+    target: tuple[float, float, float]
+    fovy: float = 45.0
+
+    def rotation(self) -> np.ndarray:
+        """(3, 3), columns right, up, backward: MuJoCo's `cam_xmat`."""
+        back = np.subtract(self.eye, self.target)
+        back = back / np.linalg.norm(back)
+        right = np.cross((0.0, 0.0, 1.0), back)
+        right = right / np.linalg.norm(right)
+        return np.stack([right, np.cross(back, right), back], axis=1)
+
+
+TABLE_VIEW = Camera(eye=(0.65, -0.15, 0.75), target=(0.0, 0.68, 0.1), fovy=45.0)
+"""Over Meta-World's table from the front right: gripper, object and goal stay in view."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where everything visible is in one frame: `geom_xpos` (G, 3), `geom_xmat` (G, 9), `site_xpos` (S, 3), metres."""
+
+    geom_xpos: np.ndarray
+    geom_xmat: np.ndarray
+    site_xpos: np.ndarray
+
+
+def pose_of(data: mujoco.MjData) -> Pose:
+    """A copy of the current poses. Per-episode edits of the model (moved bodies and sites) are in them already."""
+    return Pose(data.geom_xpos.copy(), data.geom_xmat.copy(), data.site_xpos.copy())
+
+
+def raytrace(model: mujoco.MjModel, poses: Sequence[Pose], camera: Camera = TABLE_VIEW, size: int = 256) -> np.ndarray:
+    """(T, size, size, 3) uint8 frames of `poses`. Raises `RenderError` where Warp cannot compile or run."""
+    if not poses:
+        return np.zeros((0, size, size, 3), np.uint8)
+    worlds = min(BATCH, len(poses))
+    try:
+        tracer = _Tracer(model, camera, size, worlds)
+        batches = [tracer.frames(poses[start : start + worlds]) for start in range(0, len(poses), worlds)]
+    except (ImportError, RuntimeError, NotImplementedError, OSError) as error:
+        raise RenderError(
+            f"cannot render frames here: {type(error).__name__}: {error}. Videos need the package mujoco-warp and a "
+            "writable kernel cache (set WARP_CACHE_PATH to a writable folder); everything else works without them"
+        ) from error
+    return np.concatenate(batches)
+
+
+class _Tracer:
+    """A Warp scene of `worlds` copies of one model, seen by one camera."""
+
+    def __init__(self, model: mujoco.MjModel, camera: Camera, size: int, worlds: int) -> None:
+        import mujoco
+        import warp as wp
+
+        # Set before warp starts: its log lines would tear the progress bar.
+        wp.config.log_level = wp.LOG_ERROR
+        import mujoco_warp as mjw
+
+        self._wp, self._mjw, self._camera, self._size, self._worlds = wp, mjw, camera, size, worlds
+        self._markers = _marker_ids(model)
+        scene, slot = _display_model(model, camera)
+        self._model = model
+        with wp.ScopedDevice("cpu"):
+            data = mujoco.MjData(scene)
+            mujoco.mj_forward(scene, data)
+            data.cam_xpos[slot], data.cam_xmat[slot] = camera.eye, camera.rotation().ravel()
+            self._scene, self._data = mjw.put_model(scene), mjw.put_data(scene, data, nworld=worlds)
+            self._context = mjw.create_render_context(
+                scene,
+                nworld=worlds,
+                cam_res=(size, size),
+                render_rgb=True,
+                render_depth=True,
+                cam_active=[index == slot for index in range(scene.ncam)],
+                use_textures=False,
+                enable_backface_culling=False,
+                background_color=BACKGROUND,
+            )
+
+    def frames(self, poses: Sequence[Pose]) -> np.ndarray:
+        wp, size = self._wp, self._size
+        padded = [*poses, *[poses[-1]] * (self._worlds - len(poses))]
+        with wp.ScopedDevice("cpu"):
+            self._data.geom_xpos.assign(_stack(padded, "geom_xpos", (3,)))
+            self._data.geom_xmat.assign(_stack(padded, "geom_xmat", (3, 3)))
+            self._mjw.refit_bvh(self._scene, self._data, self._context)
+            self._mjw.render(self._scene, self._data, self._context)
+            packed = self._context.rgb_data.numpy().reshape(-1, size, size)
+            depth = self._context.depth_data.numpy().reshape(-1, size, size)
+        rgb = np.stack([packed >> 16, packed >> 8, packed], axis=-1).astype(np.uint8)
+        for frame, near, pose in zip(rgb, depth, poses, strict=False):
+            for site in self._markers:
+                color, radius = self._model.site_rgba[site, :3], self._model.site_size[site, 0]
+                _draw_sphere(frame, near, self._camera, pose.site_xpos[site], radius, color)
+        return rgb[: len(poses)]
+
+
+def _display_model(model: mujoco.MjModel, camera: Camera) -> tuple[Any, int]:
+    """A copy to look at, not to simulate, and the camera slot to use in it."""
+    import mujoco
+
+    if model.ncam == 0:
+        raise RenderError("the model has no camera; add one to its XML, any will do")
+    scene = copy.copy(model)
+    # Contacts are not computed, and Warp refuses some margins.
+    scene.geom_contype[:] = scene.geom_conaffinity[:] = 0
+    scene.geom_margin[:] = 0
+    scene.geom_group[_invisible(scene)] = mujoco.mjNGROUP - 1
+    # Warp 3.11 samples the textures of meshes without texture coordinates out of bounds (a crash): paint them plain.
+    for material in range(scene.nmat):
+        texture = scene.mat_texid[material].max()
+        if texture >= 0:
+            scene.mat_rgba[material, :3] *= _mean_color(scene, texture)
+    scene.light_active[:] = 0
+    headlight = scene.vis.headlight
+    headlight.active, headlight.ambient[:], headlight.diffuse[:], headlight.specular[:] = 1, AMBIENT, DIFFUSE, 0.1
+    scene.cam_fovy[0] = camera.fovy
+    return scene, 0
+
+
+def _invisible(model: mujoco.MjModel) -> np.ndarray:
+    colors = np.where(model.geom_matid[:, None] >= 0, model.mat_rgba[model.geom_matid], model.geom_rgba)
+    return colors[:, 3] == 0
+
+
+def _mean_color(model: mujoco.MjModel, texture: int) -> np.ndarray:
+    channels = model.tex_nchannel[texture]
+    start = model.tex_adr[texture]
+    pixels = model.tex_data[start : start + model.tex_height[texture] * model.tex_width[texture] * channels]
+    return pixels.reshape(-1, channels)[:, :3].mean(axis=0) / 255
+
+
+def _marker_ids(model: mujoco.MjModel) -> list[int]:
+    import mujoco
+
+    spheres = np.flatnonzero((model.site_type == mujoco.mjtGeom.mjGEOM_SPHERE) & (model.site_rgba[:, 3] > 0))
+    return [int(site) for site in spheres if MARKER in model.site(site).name]
+
+
+def _stack(poses: Sequence[Pose], part: str, shape: tuple[int, ...]) -> np.ndarray:
+    values = np.stack([getattr(pose, part) for pose in poses])
+    return values.reshape(*values.shape[:2], *shape).astype(np.float32)
+
+
+def _draw_sphere(
+    frame: np.ndarray, depth: np.ndarray, camera: Camera, center: np.ndarray, radius: float, color: np.ndarray
+) -> None:
+    """Paint a shaded sphere into `frame` (size, size, 3) where it is nearer than `depth` (0: nothing hit)."""
+    size = frame.shape[0]
+    x, y, z = (center - np.asarray(camera.eye)) @ camera.rotation() * (1, 1, -1)
+    focal = size / 2 / np.tan(np.radians(camera.fovy) / 2)
+    column, row = np.meshgrid(np.arange(size) + 0.5 - size / 2, size / 2 - np.arange(size) - 0.5)
+    across = ((column * z / focal - x) ** 2 + (row * z / focal - y) ** 2) / max(radius, 1.5 * z / focal) ** 2
+    bulge = np.sqrt(np.clip(1 - across, 0, None))
+    shown = (across < 1) & ((depth <= 0) | (depth > z - radius * bulge)) & (z > 0)
+    frame[shown] = (255 * color * (AMBIENT + (1 - AMBIENT) * bulge[shown, None])).astype(np.uint8)
