@@ -1,0 +1,74 @@
+"""Demonstrations decoded in memory: what training reads, whatever wrote them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from burnish.checkpoint import Stats
+from burnish.contract import ACTION, Contract
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One recorded episode: contract key → (T, *field.shape) observations, and the T actions taken on them (T, A)."""
+
+    obs: dict[str, np.ndarray]
+    action: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """Every frame of a dataset, episodes one after the other, physical units.
+
+    Attributes:
+        contract: what the numbers mean.
+        task: full task name, e.g. "metaworld/reach".
+        obs: contract key → (T, *field.shape).
+        action: (T, A), to be taken on the observation of the same row.
+        lengths: (E,) frames per episode; they add up to T.
+    """
+
+    contract: Contract
+    task: str
+    obs: dict[str, np.ndarray]
+    action: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def ends(self) -> np.ndarray:
+        """(E,) one past the last row of each episode."""
+        return np.cumsum(self.lengths)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """(E,) first row of each episode."""
+        return self.ends - self.lengths
+
+    @property
+    def episode_index(self) -> np.ndarray:
+        """(T,) the episode each row belongs to."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    @classmethod
+    def of(cls, contract: Contract, task: str, episodes: list[Episode]) -> Demonstrations:
+        """Join recorded `episodes` (at least one)."""
+        obs = {key: np.concatenate([episode.obs[key] for episode in episodes]) for key in contract.observation}
+        action = np.concatenate([episode.action for episode in episodes])
+        return cls(contract, task, obs, action, np.array([len(episode) for episode in episodes]))
+
+
+def compute_stats(demos: Demonstrations, contract: Contract | None = None) -> Stats:
+    """Per contract key: `mean`, `std`, `min`, `max` over all frames, and `count`; summed in float64, kept in float32."""
+    fields = (contract or demos.contract).fields
+    return {key: _stats(demos.action if key == ACTION else demos.obs[key]) for key in fields}
+
+
+def _stats(values: np.ndarray) -> dict[str, np.ndarray]:
+    wide = values.astype(np.float64)
+    parts = {"mean": wide.mean(axis=0), "std": wide.std(axis=0), "min": wide.min(axis=0), "max": wide.max(axis=0)}
+    return {name: part.astype(np.float32) for name, part in parts.items()} | {"count": np.array(len(values))}

@@ -1,0 +1,79 @@
+"""Meta-World's scripted policies, one per task, acting in every lane of a vector environment."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from burnish import registry
+from burnish.contract import STATE
+
+SCALE = np.array([0.01, 0.01, 0.01, 1.0])
+"""Meta-World's own units ([-1, 1]) to the contract's: metres per step (`action_scale` = 1/100) and gripper effort."""
+PUSH_STEPS = 8
+"""Steps for which one random push at the start of an episode keeps its direction (0.1 s at 80 Hz)."""
+
+
+class MetaWorldExpert:
+    """Executes the script's action plus noise and labels it with the script's clean one.
+
+    Noise on what is executed and none on what is recorded (DART, arXiv 1703.09327): the demonstrations
+    visit the states a learner's own errors lead to and show the way back from them. Random pushes at the
+    start widen the set of starts in the same way; their labels are the script's too.
+    """
+
+    def __init__(self, task_name: str, lanes: int, *, noise: float = 0.0, push_steps: int = 0) -> None:
+        """
+        Args:
+            task_name: e.g. "peg-insert-side". Raises `UnknownNameError` with the closest match.
+            lanes: N, environments acted in.
+            noise: standard deviation of the Gaussian added to every action, in largest actions (0.01 m; effort 1).
+            push_steps: the first 0 … `push_steps` steps of an episode (drawn per episode) are random pushes.
+        """
+        from metaworld.policies import ENV_POLICY_MAP
+
+        scripts = {name.removesuffix("-v3"): script for name, script in ENV_POLICY_MAP.items()}
+        if task_name not in scripts:
+            raise registry.unknown("Meta-World task", task_name, scripts)
+        self._script: Any = scripts[task_name]()
+        self._noise, self._push_steps = noise, push_steps
+        self._random = [np.random.default_rng(0) for _ in range(lanes)]
+        self._pushes = [np.zeros((0, len(SCALE))) for _ in range(lanes)]
+        self._time = [0] * lanes
+        self.label: Tensor = torch.zeros(lanes, len(SCALE))
+
+    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
+        """Start a new episode in `lanes`, its noise drawn from `seeds`."""
+        for lane, seed in zip(lanes, seeds, strict=True):
+            # A stream of its own: the environment draws its start from the same seed.
+            self._random[lane] = random = np.random.default_rng([seed, 1])
+            steps = int(random.integers(self._push_steps + 1))
+            directions = random.uniform(-1, 1, (-(-steps // PUSH_STEPS), len(SCALE)))
+            self._pushes[lane] = np.repeat(directions, PUSH_STEPS, axis=0)[:steps]
+            self._time[lane] = 0
+
+    def act(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Actions to execute (N, 4), physical units; `label` holds the clean ones."""
+        states = obs[STATE].double().cpu().numpy()
+        clean = np.stack([self._scripted(state) for state in states])
+        executed = np.stack([self._disturbed(lane, action) for lane, action in enumerate(clean)])
+        self.label = torch.from_numpy((clean * SCALE).astype(np.float32))
+        return torch.from_numpy((executed * SCALE).astype(np.float32))
+
+    def _scripted(self, state: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():
+            # The scripts warn on every step that their proportional control saturates; that is how they work.
+            warnings.simplefilter("ignore")
+            return np.clip(self._script.get_action(state), -1, 1)
+
+    def _disturbed(self, lane: int, clean: np.ndarray) -> np.ndarray:
+        time, pushes = self._time[lane], self._pushes[lane]
+        self._time[lane] += 1
+        if time < len(pushes):
+            return pushes[time]
+        return np.clip(clean + self._noise * self._random[lane].standard_normal(len(SCALE)), -1, 1)
