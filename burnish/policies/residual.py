@@ -1,0 +1,104 @@
+"""A frozen chunked base policy plus a per-step residual: a = a_base + scale · tanh(π_θ(s, a_base)).
+
+ResFiT, arXiv 2509.19301, section 3: the base plans a chunk, the residual corrects every action of it from the newest
+observation. The residual's weights are one flat vector.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from burnish import registry
+from burnish.checkpoint import Stats
+from burnish.contract import ACTION, Contract
+from burnish.policies.base import Batch, Policy
+from burnish.policies.chunks import ChunkAgent
+from burnish.policies.ensemble import EnsembleMLP
+
+
+@dataclass(frozen=True)
+class ResidualPolicyConfig:
+    """Which base it corrects, and by how much."""
+
+    base: str
+    """Registry name of the base policy."""
+    base_config: Mapping[str, Any]
+    hidden: int = 256
+    action_scale: float = 0.3
+    """Largest correction, as a fraction of half the action range."""
+    replan: int = 1
+
+
+class ResidualPolicy(Policy):
+    """The pair that residual RL produces and distillation labels with."""
+
+    name = "residual"
+    Config = ResidualPolicyConfig
+
+    def __init__(self, config: ResidualPolicyConfig, contract: Contract, stats: Stats) -> None:
+        super().__init__(config, contract, stats)
+        base = registry.policies.load(config.base)
+        self.base: Policy = base(base.Config(**config.base_config), contract, stats)
+        self.horizon, self.nfe = 1, self.base.nfe + 1
+        state = sum(int(torch.Size(field.shape).numel()) for field in contract.observation.values())
+        action = contract.action.shape[-1]
+        self.network = EnsembleMLP(1, state + action, config.hidden, action)
+        self.actor = nn.Parameter(self.network.init(torch.Generator().manual_seed(0), zero_output=True))
+
+    @classmethod
+    def around(cls, base: Policy, *, hidden: int, action_scale: float) -> ResidualPolicy:
+        """`base` with a residual that is still zero everywhere."""
+        config = ResidualPolicyConfig(base.name, dataclasses.asdict(base.config), hidden, action_scale)
+        pair = cls(config, base.contract, base.stats)
+        pair.base.load_state_dict(base.state_dict())
+        return pair.eval().requires_grad_(False)
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """The base policy's."""
+        return self.base.noise_shape
+
+    def correct(self, condition: Tensor, base_action: Tensor) -> Tensor:
+        """Corrected action (B, A) of a normalised observation (B, C) and base action (B, A); network units."""
+        out, _ = self.network.forward(self.actor, torch.cat([condition, base_action], dim=1))
+        return (base_action + self.config.action_scale * torch.tanh(out[0])).clamp(-1.0, 1.0)
+
+    def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
+        """A fresh plan's first action, corrected: (B, 1, A). `agent` plays whole base chunks instead."""
+        return self.correct(condition, self.base.sample(condition, noise)[:, 0].clamp(-1.0, 1.0))[:, None]
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Squared error of the corrected action against the batch's first action: what imitation would minimise."""
+        noise = torch.randn((len(batch[ACTION]), *self.noise_shape), generator=generator)
+        predicted = self.sample(self.normalizer.condition(batch), noise)[:, 0]
+        error = (predicted - self.normalizer.normalize(ACTION, batch[ACTION][:, 0])).square().mean()
+        return error, {"mse": error.detach()}
+
+    def agent(self, lanes: int) -> ResidualAgent:
+        """The pair acting closed-loop: base chunks on the base's own replan interval, a correction every step."""
+        return ResidualAgent(self, lanes)
+
+
+class ResidualAgent:
+    """Plays the base's chunks and corrects each action; the base's queue is emptied at every episode start."""
+
+    def __init__(self, policy: ResidualPolicy, lanes: int) -> None:
+        self.policy = policy
+        self.base = ChunkAgent(policy.base, lanes)
+
+    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
+        """Start a new episode in `lanes`."""
+        self.base.reset(lanes, seeds)
+
+    @torch.no_grad()
+    def act(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Corrected action of every lane (N, A), physical units."""
+        normalizer = self.policy.normalizer
+        base_action = normalizer.normalize(ACTION, self.base.act(obs))
+        return normalizer.action(self.policy.correct(normalizer.condition(obs), base_action))

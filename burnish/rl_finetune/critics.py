@@ -1,0 +1,95 @@
+"""REDQ critic ensemble and TD3-style actor on flat parameter vectors (arXiv 2101.05982, 1802.09477)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from burnish.policies.ensemble import Adam, EnsembleMLP
+from burnish.rl_finetune.buffer import Transitions
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """Sizes and rates of the actor-critic update."""
+
+    critics: int = 10
+    target_critics: int = 2
+    """Heads whose minimum is the target, drawn anew for every update."""
+    critic_hidden: int = 64
+    critic_lr: float = 3e-4
+    actor_lr: float = 3e-4
+    tau: float = 0.005
+    target_noise: float = 0.05
+    """Standard deviation of the target policy's smoothing noise, network units."""
+    target_noise_clip: float = 0.3
+    max_grad_norm: float = 10.0
+
+
+class Learner:
+    """Trains `actor` (flat residual weights, updated in place) and its critics.
+
+    Rewards are 1 on success and 0 otherwise and success ends an episode, so every return lies in [0, 1]: targets are
+    clipped to it, which stops overestimation from feeding on itself.
+    """
+
+    def __init__(
+        self, network: EnsembleMLP, actor: Tensor, scale: float, cfg: LearnerConfig, generator: torch.Generator
+    ) -> None:
+        self.cfg, self.scale, self.generator = cfg, scale, generator
+        self.action_dim = network.outputs
+        self.network = network
+        self.critic_network = EnsembleMLP(cfg.critics, network.inputs, cfg.critic_hidden, 1)
+        self.actor = Adam(actor, cfg.actor_lr, cfg.max_grad_norm)
+        self.critic = Adam(self.critic_network.init(generator), cfg.critic_lr, cfg.max_grad_norm)
+        self.target_critic = self.critic.flat.clone()
+        self.target_actor = actor.clone()
+
+    def update_critic(self, batch: Transitions) -> Tensor:
+        """One step of every head towards r + γⁿ · min over a random pair of target heads; returns the loss per head."""
+        target = self._target(batch)
+        q, tape = self.critic_network.forward(self.critic.flat, torch.cat([batch.obs, batch.action], 1))
+        error = q[..., 0] - target
+        self.critic_network.backward(
+            self.critic.flat, tape, (error * (2 / len(target)))[..., None], self.critic.grad
+        )
+        self.critic.step()
+        self.target_critic.lerp_(self.critic.flat, self.cfg.tau)
+        return error.square().mean()
+
+    def update_actor(self, obs: Tensor, base: Tensor) -> Tensor:
+        """One step up the ensemble's mean Q of the corrected action; returns that mean."""
+        out, actor_tape = self.network.forward(self.actor.flat, torch.cat([obs, base], 1))
+        correction = torch.tanh(out[0])
+        raw = base + self.scale * correction
+        action = raw.clamp(-1.0, 1.0)
+        q, tape = self.critic_network.forward(self.critic.flat, torch.cat([obs, action], 1))
+        dq = torch.full_like(q, -1.0 / q.numel())
+        d_action = self.critic_network.input_gradient(self.critic.flat, tape, dq)[:, -self.action_dim :]
+        # Outside the action bounds the clamp is flat; inside, the chain rule through scale · tanh.
+        d_out = torch.where(raw == action, d_action, 0.0) * self.scale * (1 - correction.square())
+        self.network.backward(self.actor.flat, actor_tape, d_out[None], self.actor.grad)
+        self.actor.step()
+        self.target_actor.lerp_(self.actor.flat, self.cfg.tau)
+        return q.mean()
+
+    def act(self, flat: Tensor, obs: Tensor, base: Tensor) -> Tensor:
+        """Residual (B, A) in network units, scale included, of the actor with weights `flat`."""
+        return self.scale * torch.tanh(self.network.forward(flat, torch.cat([obs, base], 1))[0][0])
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor a resumed run needs, by name."""
+        targets = {"target_critic": self.target_critic, "target_actor": self.target_actor}
+        return self.actor.state("actor") | self.critic.state("critic") | targets
+
+    def _target(self, batch: Transitions) -> Tensor:
+        cfg = self.cfg
+        noise = torch.randn(batch.next_base.shape, generator=self.generator) * cfg.target_noise
+        residual = self.act(self.target_actor, batch.next_obs, batch.next_base)
+        smoothed = residual + noise.clamp_(-cfg.target_noise_clip, cfg.target_noise_clip)
+        action = (batch.next_base + smoothed).clamp(-1.0, 1.0)
+        picked = torch.randperm(cfg.critics, generator=self.generator)[: cfg.target_critics]
+        q = self.critic_network.heads_forward(self.target_critic, torch.cat([batch.next_obs, action], 1), picked)
+        return (batch.reward + batch.discount * q.amin(0)[:, 0]).clamp_(0.0, 1.0)

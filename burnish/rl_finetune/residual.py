@@ -1,0 +1,236 @@
+"""Residual off-policy RL on a frozen chunked policy, from the sparse success signal only.
+
+ResFiT, arXiv 2509.19301: a = a_base + π_θ(s, a_base); the base is never updated, the correction's last layer starts at
+zero, a REDQ ensemble judges the full action, and half of every batch comes from the demonstrations.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from burnish import checkpoint
+from burnish.console import say, track
+from burnish.contract import ACTION
+from burnish.datasets.store import Demonstrations
+from burnish.files import recover_folder
+from burnish.policies.base import Policy, save_policy
+from burnish.policies.residual import ResidualPolicy
+from burnish.rl_finetune.buffer import NStep, Replay
+from burnish.rl_finetune.critics import Learner, LearnerConfig
+from burnish.run import Run
+from burnish.sim.base import VecEnv, next_seed
+
+
+@dataclass(frozen=True)
+class ResidualConfig:
+    """Residual RL. Steps are environment steps over all lanes; actions are in network units ([-1, 1])."""
+
+    env_steps: int = 40_000
+    warmup_steps: int = 4_000
+    """Steps of base + uniform noise before the first update (ResFiT: 10,000)."""
+    warmup_scale: float = 0.2
+    lanes: int = 20
+    workers: int = 2
+    action_scale: float = 0.5
+    hidden: int = 128
+    n_step: int = 3
+    gamma: float = 0.99
+    batch_size: int = 256
+    offline_fraction: float = 0.5
+    """Share of every batch that comes from the demonstrations."""
+    updates_per_step: float = 0.5
+    """Critic updates per environment step (UTD)."""
+    actor_every: int = 2
+    """Critic updates per actor update."""
+    noise: float = 0.1
+    """Largest exploration noise; lane i of N explores with noise · (i + 1) / N."""
+    log_every: int = 2_000
+    seed: int = 0
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+
+
+def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> dict[str, float]:
+    """Refine the frozen `policy` in `env` (auto-reset, `cfg.lanes` lanes); the pair is saved as `run.folder/policy`.
+
+    Interrupted runs resume from the last log interval with replay, weights and optimizer; episodes under way start anew.
+    Returns `env_steps`, `success` of the last 100 training episodes (with exploration noise) and the share of wall time
+    in environment, inference and update.
+    """
+    pair = ResidualPolicy.around(policy, hidden=cfg.hidden, action_scale=cfg.action_scale)
+    trainer = Trainer(pair, env, demos, cfg)
+    trainer.resume(run)
+    with track("refining by residual RL", cfg.env_steps, trainer.env_steps) as advance:
+        while trainer.env_steps < cfg.env_steps:
+            trainer.step()
+            advance(env.num_envs, f"success {trainer.recent_success:.0%}")
+            if trainer.env_steps % cfg.log_every < env.num_envs:
+                trainer.log(run)
+                trainer.save(run)
+    trainer.export_actor()
+    save_policy(pair, run.folder / "policy")
+    shares = trainer.clock.shares()
+    say("time: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
+    return {"env_steps": trainer.env_steps, "success": trainer.recent_success} | shares
+
+
+class Trainer:
+    """The loop's state: lanes acting, replay filling, actor and critics learning."""
+
+    def __init__(self, pair: ResidualPolicy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> None:
+        self.pair, self.env, self.cfg = pair, env, cfg
+        self.generator = torch.Generator().manual_seed(cfg.seed)
+        self.actor = pair.actor.detach().clone()
+        self.learner = Learner(pair.network, self.actor, cfg.action_scale, cfg.learner, self.generator)
+        state_dim, action_dim = pair.network.inputs - pair.network.outputs, pair.network.outputs
+        self.online = Replay(cfg.env_steps + env.num_envs, state_dim, action_dim)
+        self.offline = demonstration_replay(pair.base, demos, cfg)
+        self.windows = NStep(cfg.n_step, cfg.gamma)
+        self.base = pair.base.agent(env.num_envs)
+        self.noise = cfg.noise * (torch.arange(env.num_envs) + 1)[:, None] / env.num_envs
+        self.clock = Clock()
+        self.env_steps = 0
+        self.updates = 0
+        self.metrics = {"critic_loss": 0.0, "q": 0.0}
+        self.outcomes: list[float] = []
+        self._begin()
+
+    @property
+    def recent_success(self) -> float:
+        """Success rate of the last 100 training episodes."""
+        recent = self.outcomes[-100:]
+        return sum(recent) / max(len(recent), 1)
+
+    def step(self) -> None:
+        """One step in every lane, then the updates that are due."""
+        with self.clock.measure("inference"):
+            condition, base, action = self._act()
+        with self.clock.measure("environment"):
+            step = self.env.step(self.pair.normalizer.action(action))
+        complete = self.windows.push(condition, base, action, step.reward, step.terminated, step.truncated)
+        if complete is not None:
+            self.online.add(complete)
+        self.obs = step.obs
+        self.env_steps += self.env.num_envs
+        self._restart(step.done.nonzero().flatten().tolist(), step.terminated)
+        with self.clock.measure("update"):
+            self._update()
+
+    def _begin(self) -> None:
+        first = int(torch.randint(2**31, (), generator=self.generator))
+        self.seeds = [next_seed(first + lane) for lane in range(self.env.num_envs)]
+        self.obs = self.env.reset(self.seeds)
+        self.base.reset(range(self.env.num_envs), self.seeds)
+
+    def _act(self) -> tuple[Tensor, Tensor, Tensor]:
+        condition = self.pair.normalizer.condition(self.obs)
+        base = self.pair.normalizer.normalize(ACTION, self.base.act(self.obs))
+        if self.env_steps < self.cfg.warmup_steps:
+            uniform = torch.rand(base.shape, generator=self.generator) * 2 - 1
+            residual = uniform * self.cfg.warmup_scale
+        else:
+            noise = torch.randn(base.shape, generator=self.generator) * self.noise
+            residual = self.learner.act(self.actor, condition, base) + noise
+        return condition, base, (base + residual).clamp(-1.0, 1.0)
+
+    def _restart(self, lanes: list[int], success: Tensor) -> None:
+        for lane in lanes:
+            self.seeds[lane] = next_seed(self.seeds[lane])
+            self.outcomes.append(float(success[lane]))
+        self.base.reset(lanes, [self.seeds[lane] for lane in lanes])
+
+    def _update(self) -> None:
+        cfg = self.cfg
+        due = int((self.env_steps - cfg.warmup_steps) * cfg.updates_per_step) - self.updates
+        if due <= 0:
+            return
+        offline = int(cfg.batch_size * cfg.offline_fraction)
+        # Drawing every batch of this step at once keeps the gathers few and large.
+        old = self.offline.sample(due * offline, self.generator).view(due, offline, -1)
+        new = self.online.sample(due * (cfg.batch_size - offline), self.generator).view(due, -1, old.shape[-1])
+        for rows in torch.cat([old, new], dim=1):
+            batch = self.online.unpack(rows)
+            self.metrics["critic_loss"] = float(self.learner.update_critic(batch))
+            self.updates += 1
+            if self.updates % cfg.actor_every == 0:
+                self.metrics["q"] = float(self.learner.update_actor(batch.obs, batch.base))
+
+    def log(self, run: Run) -> None:
+        """Success, critic loss and mean Q at this environment step."""
+        run.log(self.env_steps, success=self.recent_success, updates=self.updates, **self.metrics)
+
+    def export_actor(self) -> None:
+        """Put the averaged actor (Polyak, the target network) into the pair."""
+        with torch.no_grad():
+            self.pair.actor.copy_(self.learner.target_actor)
+
+    def save(self, run: Run) -> None:
+        """Everything needed to go on after a kill, as one checkpoint folder."""
+        self.export_actor()
+        replay = {"replay": self.online.rows[: len(self.online)], "generator": self.generator.get_state()}
+        progress = {"env_steps": self.env_steps, "updates": self.updates, "outcomes": self.outcomes}
+        save_policy(self.pair, run.folder / "checkpoint", training=self.learner.state() | replay, progress=progress)
+        run.save_clock()
+
+    def resume(self, run: Run) -> None:
+        """Go on from the checkpoint in `run.folder`, if there is one."""
+        folder = run.folder / "checkpoint"
+        recover_folder(folder)
+        if not folder.exists():
+            return
+        saved = checkpoint.load(folder)
+        training = {key: torch.from_numpy(value.copy()) for key, value in saved.training.items()}
+        for key, value in self.learner.state().items():
+            value.copy_(training[key])
+        self.online.rows[: len(training["replay"])] = training["replay"]
+        self.online.added = len(training["replay"])
+        self.generator.set_state(training["generator"])
+        self.env_steps, self.updates = saved.progress["env_steps"], saved.progress["updates"]
+        self.outcomes = list(saved.progress["outcomes"])
+        run.rewind(self.env_steps)
+        self._begin()
+
+
+def demonstration_replay(base: Policy, demos: Demonstrations, cfg: ResidualConfig) -> Replay:
+    """Demonstrations as transitions: what was done beside what the base would have done, its queue reset every episode."""
+    normalizer, agent = base.normalizer, base.agent(1)
+    conditions = normalizer.condition(demos.obs)
+    actions = normalizer.normalize(ACTION, demos.action)
+    replay = Replay(len(actions), conditions.shape[1], actions.shape[1])
+    for episode, (start, end) in enumerate(demos.bounds):
+        agent.reset([0], [next_seed(cfg.seed + episode)])
+        windows = NStep(cfg.n_step, cfg.gamma)
+        for t in range(start, end):
+            base_action = normalizer.normalize(ACTION, agent.act({key: value[t : t + 1] for key, value in demos.obs.items()}))
+            last = torch.tensor([t == end - 1])
+            now = slice(t, t + 1)
+            complete = windows.push(conditions[now], base_action, actions[now], last.float(), last, ~last & False)
+            if complete is not None:
+                replay.add(complete)
+        for complete in windows.flush():
+            replay.add(complete)
+    return replay
+
+
+class Clock:
+    """Adds up wall time by part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {"environment": 0.0, "inference": 0.0, "update": 0.0}
+
+    @contextmanager
+    def measure(self, part: str) -> Iterator[None]:
+        """Count the enclosed wall time towards `part`."""
+        begin = time.perf_counter()
+        yield
+        self.seconds[part] += time.perf_counter() - begin
+
+    def shares(self) -> dict[str, float]:
+        """Fraction of the measured time in each part."""
+        total = sum(self.seconds.values()) or 1.0
+        return {f"{part}_share": seconds / total for part, seconds in self.seconds.items()}
