@@ -79,7 +79,9 @@ def load_demonstrations(folder: Path) -> Demonstrations:
         )
     lengths = _lengths(episode_index, info.get("total_episodes"), folder)
     values = {key: _shaped(columns[key], key, contract, folder) for key in contract.fields}
-    return Demonstrations(contract, _task(folder), {key: values[key] for key in contract.observation}, values[ACTION], lengths)
+    return Demonstrations(
+        contract, _task(folder), {key: values[key] for key in contract.observation}, values[ACTION], lengths
+    )
 
 
 def _create(name: str, fps: int, features: dict[str, Any], root: Path) -> Any:
@@ -96,7 +98,9 @@ def _whole_rate(contract: Contract) -> int:
     rates = {field.rate_hz for field in contract.fields.values()}
     rate = rates.pop()
     if rates or rate != int(rate):
-        raise BurnishError(f"LeRobotDataset has one whole number of frames per second; the contract's rates: {rates | {rate}}")
+        raise BurnishError(
+            f"LeRobotDataset has one whole number of frames per second; the contract's rates: {rates | {rate}}"
+        )
     return int(rate)
 
 
@@ -175,7 +179,9 @@ def _lengths(episode_index: np.ndarray, total: Any, folder: Path) -> np.ndarray:
 def _shaped(values: np.ndarray, key: str, contract: Contract, folder: Path) -> np.ndarray:
     field = contract.fields[key]
     if values.shape[1] != np.prod(field.shape):
-        raise CorruptFileError(f"{folder / 'data'}: {values.shape[1]} numbers per frame of {key!r}, expected {field.shape}")
+        raise CorruptFileError(
+            f"{folder / 'data'}: {values.shape[1]} numbers per frame of {key!r}, expected {field.shape}"
+        )
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         raise CorruptFileError(f"{folder / 'data'}: {key!r} is NaN or infinite in frame {bad[0]}")

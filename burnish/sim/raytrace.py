@@ -4,6 +4,9 @@ A simulation records one `Pose` per frame (some kilobytes); frames are traced la
 The first frame of a new kind of scene compiles a kernel (some seconds), which Warp caches on disk.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (the compiled half of mujoco carries no type stubs)
+
 from __future__ import annotations
 
 import copy

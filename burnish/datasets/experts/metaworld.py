@@ -43,7 +43,7 @@ class MetaWorldExpert:
         self._script: Any = scripts[task_name]()
         self._noise, self._push_steps = noise, push_steps
         self._random = [np.random.default_rng(0) for _ in range(lanes)]
-        self._pushes = [np.zeros((0, len(SCALE))) for _ in range(lanes)]
+        self._pushes: list[np.ndarray] = [np.zeros((0, len(SCALE))) for _ in range(lanes)]
         self._time = [0] * lanes
         self.label: Tensor = torch.zeros(lanes, len(SCALE))
 
