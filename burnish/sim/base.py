@@ -13,6 +13,7 @@ from torch import Tensor
 from burnish import registry
 from burnish.contract import Contract
 from burnish.errors import BurnishError
+from burnish.sim.seeds import next_seed as next_seed
 
 Obs = dict[str, Tensor]
 """Contract key → tensor (N, *field.shape), physical units."""
@@ -106,12 +107,3 @@ def make_env(
         raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
     factory = registry.environments.load(simulator)
     return factory(name, num_envs=num_envs, workers=workers, horizon=horizon, auto_reset=auto_reset)
-
-
-def next_seed(seed: int) -> int:
-    """The seed of the episode after the one seeded with `seed`: SplitMix64, kept to 63 bits."""
-    mask = (1 << 64) - 1
-    z = (seed + 0x9E3779B97F4A7C15) & mask
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-    return (z ^ (z >> 31)) >> 1

@@ -1,0 +1,211 @@
+"""Lanes of one simulator side by side in one process: buffers, horizon, auto-reset. Needs numpy only.
+
+The same `LaneGroup` steps the lanes of a worker process and those of the caller's own process, so that
+the number of workers can never change a result.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from burnish.errors import BurnishError
+from burnish.sim.seeds import next_seed
+
+Arrays = dict[str, np.ndarray]
+ALIGN = 64
+"""Bytes: every array starts on its own cache line."""
+
+
+class Lane(Protocol):
+    """One simulated world. An episode is a pure function of its seed and its actions."""
+
+    def reset(self, seed: int) -> None:
+        """Start the episode of `seed`; nothing of an earlier episode may remain."""
+        ...
+
+    def step(self, action: np.ndarray) -> bool:
+        """Apply `action` (A,), physical units; True if the task is now solved."""
+        ...
+
+    def observe(self, out: Arrays) -> None:
+        """Write the present observation into `out` (contract key → array)."""
+        ...
+
+    def state(self) -> Arrays:
+        """What `restore` needs to continue this episode bit-exactly."""
+        ...
+
+    def restore(self, state: Arrays) -> None:
+        """Return to `state`, also in another process."""
+        ...
+
+    def pose(self) -> Arrays:
+        """What a renderer needs to draw this moment."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shapes of the arrays that parent and workers share. It is plain data, so that it travels as JSON."""
+
+    num_envs: int
+    action_dim: int
+    observation: Mapping[str, Sequence[int]]
+
+    def _shapes(self) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
+        n = self.num_envs
+        yield "action", np.dtype(np.float32), (n, self.action_dim)
+        for name, dtype in (("seed", np.int64), ("steps", np.int64)):
+            yield name, np.dtype(dtype), (n,)
+        for name in ("active", "ended", "success", "terminated", "truncated"):
+            yield name, np.dtype(bool), (n,)
+        for part in ("obs", "final"):
+            for key, shape in self.observation.items():
+                yield f"{part}/{key}", np.dtype(np.float32), (n, *shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes one block of these arrays takes."""
+        return sum(_padded(dtype, shape) for _, dtype, shape in self._shapes())
+
+    def arrays(self, block: Any) -> Buffers:
+        """The arrays inside `block`, a writable buffer of `nbytes` bytes."""
+        found: Arrays = {}
+        offset = 0
+        for name, dtype, shape in self._shapes():
+            found[name] = np.ndarray(shape, dtype, buffer=block, offset=offset)
+            offset += _padded(dtype, shape)
+        return Buffers(found)
+
+
+class Buffers:
+    """Everything that passes between the caller and the lanes; row i belongs to lane i.
+
+    `active` marks the lanes that a command is for; `seed` is that of the running episode; `steps` counts its
+    steps; `ended` marks a lane that waits for a reset; `final` is the last observation of an ended episode.
+    """
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.action, self.seed, self.steps = arrays["action"], arrays["seed"], arrays["steps"]
+        self.active, self.ended, self.success = arrays["active"], arrays["ended"], arrays["success"]
+        self.terminated, self.truncated = arrays["terminated"], arrays["truncated"]
+        self.obs = {name[4:]: value for name, value in arrays.items() if name.startswith("obs/")}
+        self.final = {name[6:]: value for name, value in arrays.items() if name.startswith("final/")}
+
+
+class LaneError(Exception):
+    """A simulator raised; `lane` says where. The cause is chained."""
+
+    def __init__(self, lane: int) -> None:
+        super().__init__(f"the simulator failed in lane {lane}")
+        self.lane = lane
+
+
+class LaneGroup:
+    """Steps the lanes `first`, `first + 1`, … of `buffers`."""
+
+    def __init__(self, lanes: Sequence[Lane], first: int, buffers: Buffers, horizon: int, auto_reset: bool) -> None:
+        self.lanes, self.first, self.buffers = lanes, first, buffers
+        self.horizon, self.auto_reset = horizon, auto_reset
+        rows = range(first, first + len(lanes))
+        self._obs = [{key: value[row] for key, value in buffers.obs.items()} for row in rows]
+        self._final = [{key: value[row] for key, value in buffers.final.items()} for row in rows]
+
+    def reset(self) -> None:
+        """Start the episode of `seed` in every active lane."""
+        for index, lane in self._active():
+            self._begin(index, lane)
+
+    def step(self) -> None:
+        """One step of every active lane; a lane that ends is reset in the same step if `auto_reset`."""
+        buffers, first = self.buffers, self.first
+        rows = slice(first, first + len(self.lanes))
+        for flags in (buffers.success, buffers.terminated, buffers.truncated):
+            flags[rows] = False
+        for index, lane in self._active():
+            row = first + index
+            try:
+                success = lane.step(buffers.action[row])
+                steps = int(buffers.steps[row]) + 1
+                buffers.steps[row] = steps
+                if not (success or steps >= self.horizon):
+                    lane.observe(self._obs[index])
+                    continue
+                buffers.success[row] = buffers.terminated[row] = success
+                buffers.truncated[row] = not success
+                lane.observe(self._final[index])
+            except Exception as error:
+                raise LaneError(row) from error
+            self._end(index, lane)
+
+    def states(self) -> list[Arrays]:
+        """One snapshot per lane."""
+        return [self._state(index, lane) for index, lane in enumerate(self.lanes)]
+
+    def restore(self, states: Sequence[Arrays]) -> None:
+        """The inverse of `states`."""
+        for index, (lane, state) in enumerate(zip(self.lanes, states, strict=True)):
+            row = self.first + index
+            for name in ("seed", "steps", "ended"):
+                getattr(self.buffers, name)[row] = state[name]
+            for key, value in self._obs[index].items():
+                value[...] = state[f"obs/{key}"]
+            inner = {name[5:]: value for name, value in state.items() if name.startswith("lane/")}
+            if inner:
+                lane.restore(inner)
+
+    def poses(self) -> list[Arrays]:
+        """What a renderer needs, of every active lane."""
+        return [lane.pose() for _, lane in self._active()]
+
+    def _active(self) -> Iterator[tuple[int, Lane]]:
+        active = self.buffers.active
+        return ((i, lane) for i, lane in enumerate(self.lanes) if active[self.first + i])
+
+    def _begin(self, index: int, lane: Lane) -> None:
+        row = self.first + index
+        try:
+            lane.reset(int(self.buffers.seed[row]))
+            lane.observe(self._obs[index])
+        except Exception as error:
+            raise LaneError(row) from error
+        self.buffers.steps[row] = 0
+        self.buffers.ended[row] = False
+
+    def _end(self, index: int, lane: Lane) -> None:
+        row = self.first + index
+        if self.auto_reset:
+            self.buffers.seed[row] = next_seed(int(self.buffers.seed[row]))
+            self._begin(index, lane)
+            return
+        self.buffers.ended[row] = True
+        for key, value in self._final[index].items():
+            self._obs[index][key][...] = value
+
+    def _state(self, index: int, lane: Lane) -> Arrays:
+        row = self.first + index
+        state = {name: np.asarray(getattr(self.buffers, name)[row]) for name in ("seed", "steps", "ended")}
+        state |= {f"obs/{key}": value.copy() for key, value in self._obs[index].items()}
+        # A lane that was never reset has no episode to save.
+        if state["seed"] >= 0:
+            state |= {f"lane/{name}": value for name, value in lane.state().items()}
+        return state
+
+
+def make_lane(factory: str, arguments: Mapping[str, Any]) -> Lane:
+    """The lane that `factory` ("package.module:Class") makes from keyword `arguments`."""
+    module, _, name = factory.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)(**arguments)
+    except ImportError as error:
+        raise BurnishError(f"the simulator behind {factory} cannot be imported: {error}; install its extra") from error
+
+
+def _padded(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
+    return -(-dtype.itemsize * math.prod(shape) // ALIGN) * ALIGN

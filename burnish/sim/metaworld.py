@@ -1,0 +1,69 @@
+"""Meta-World's 50 manipulation tasks (arXiv 1910.10897, V3 environments) from state observations.
+
+Actions are physical: a commanded displacement of the gripper in metres, and a grip effort. Success is
+Meta-World's own `info["success"]`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from burnish import registry
+from burnish.contract import STATE, Contract, Field
+from burnish.sim.lanes import Arrays
+from burnish.sim.metaworld_lane import MAX_STEP_M, STATE_NAMES, STATE_UNITS, MetaWorldLane, task_names
+from burnish.sim.vector import LanesEnv
+
+RATE_HZ = 80.0
+HORIZON = 200
+"""Default episode length in steps (2.5 s)."""
+
+CONTRACT = Contract(
+    observation={STATE: Field((39,), STATE_NAMES, STATE_UNITS, "world", RATE_HZ, "mean_std")},
+    action=Field(
+        shape=(4,),
+        names=("dx", "dy", "dz", "gripper"),
+        unit=("m", "m", "m", "1"),
+        frame="world",
+        rate_hz=RATE_HZ,
+        normalization="min_max",
+        low=(-MAX_STEP_M,) * 3 + (-1.0,),
+        high=(MAX_STEP_M,) * 3 + (1.0,),
+    ),
+)
+
+
+class MetaWorld(LanesEnv):
+    """One task ("peg-insert-side") in `num_envs` lanes. Raises `UnknownNameError` with the closest match."""
+
+    def __init__(
+        self, name: str, *, num_envs: int, workers: int = 0, horizon: int | None = None, auto_reset: bool = False
+    ) -> None:
+        known = task_names()
+        if name not in known:
+            raise registry.unknown("task", f"metaworld/{name}", [f"metaworld/{other}" for other in known])
+        super().__init__(
+            f"metaworld/{name}",
+            CONTRACT,
+            f"{MetaWorldLane.__module__}:{MetaWorldLane.__name__}",
+            {"task": name},
+            num_envs=num_envs,
+            workers=workers,
+            horizon=horizon or HORIZON,
+            auto_reset=auto_reset,
+            renderer=lambda poses, size: render(name, poses, size),
+        )
+
+
+def render(name: str, poses: list[Arrays], size: int) -> np.ndarray:
+    """(T, size, size, 3) uint8 frames of `MetaWorld.poses`. Raises `RenderError` where no renderer runs."""
+    from burnish.sim.raytrace import Pose, raytrace
+
+    return raytrace(_model(name), [Pose(**pose) for pose in poses], size=size)
+
+
+@cache
+def _model(name: str):
+    return MetaWorldLane(name).model

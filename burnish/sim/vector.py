@@ -1,0 +1,122 @@
+"""The VecEnv of every simulator that runs one world at a time: lanes in a pool, tensors outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from burnish.contract import Contract
+from burnish.errors import BurnishError, NonFiniteError
+from burnish.sim.base import Obs, Step, VecEnv
+from burnish.sim.lanes import Arrays, Layout
+from burnish.sim.workers import LaneSpec, make_pool
+
+Renderer = Callable[[list[Arrays], int], np.ndarray]
+"""Poses of T lanes and a size in pixels to (T, size, size, 3) uint8."""
+
+
+class LanesEnv(VecEnv):
+    """N lanes made by `factory` ("package.module:Class") with keyword `arguments`, shared among `workers` processes."""
+
+    def __init__(
+        self,
+        task: str,
+        contract: Contract,
+        factory: str,
+        arguments: dict[str, Any],
+        *,
+        num_envs: int,
+        workers: int,
+        horizon: int,
+        auto_reset: bool,
+        renderer: Renderer,
+    ) -> None:
+        if num_envs < 1 or horizon < 1:
+            raise BurnishError(f"{task}: num_envs and horizon must be 1 or more, not {num_envs} and {horizon}")
+        self.task, self.contract, self.num_envs = task, contract, num_envs
+        self.max_episode_steps, self.device = horizon, torch.device("cpu")
+        observation = {key: field.shape for key, field in contract.observation.items()}
+        layout = Layout(num_envs, contract.action.shape[-1], observation)
+        self._pool = make_pool(LaneSpec(factory, arguments, layout, horizon, auto_reset), workers)
+        self._renderer = renderer
+
+    def reset(self, seed: Sequence[int], ids: Sequence[int] | None = None) -> Obs:
+        lanes = self._activate(ids)
+        if len(seed) != len(lanes):
+            raise BurnishError(f"{self.task}: {len(seed)} seeds for {len(lanes)} lanes; give one seed per lane")
+        for lane, value in zip(lanes, seed, strict=True):
+            if not 0 <= value < 2**63:
+                raise BurnishError(f"{self.task}: seed {value} of lane {lane} is not in [0, 2^63)")
+            self._buffers.seed[lane] = value
+        self._pool.reset()
+        return self._observations()
+
+    def step(self, action: Tensor, ids: Sequence[int] | None = None) -> Step:
+        lanes = self._activate(ids)
+        buffers = self._buffers
+        if tuple(action.shape) != buffers.action.shape:
+            raise BurnishError(f"{self.task}: action of shape {tuple(action.shape)}, expected {buffers.action.shape}")
+        buffers.action[:] = action.detach().cpu().numpy()
+        for lane in np.flatnonzero(~np.isfinite(buffers.action).all(axis=1) & buffers.active):
+            values = buffers.action[lane].tolist()
+            raise NonFiniteError(f"{self.task}: the action of lane {lane} is not finite: {values}; nothing was stepped")
+        waiting = [lane for lane in lanes if buffers.ended[lane]]
+        if waiting:
+            raise BurnishError(f"{self.task}: the episodes of lanes {waiting} have ended; reset these lanes first")
+        self._pool.step()
+        return self._result()
+
+    def render(self, ids: Sequence[int], size: int) -> Tensor:
+        return torch.from_numpy(self._renderer(self.poses(ids), size))
+
+    def poses(self, ids: Sequence[int]) -> list[Arrays]:
+        """What the renderer needs, per lane of `ids` in that order: some kilobytes each, to draw later."""
+        lanes = self._activate(ids)
+        by_lane = dict(zip(sorted(lanes), self._pool.poses(), strict=True))
+        return [by_lane[lane] for lane in ids]
+
+    def state(self) -> list[Any]:
+        return self._pool.states()
+
+    def restore(self, snapshot: list[Any]) -> Obs:
+        if len(snapshot) != self.num_envs:
+            raise BurnishError(f"{self.task}: a snapshot of {len(snapshot)} lanes cannot be restored into {self.num_envs}")
+        self._pool.restore(snapshot)
+        return self._observations()
+
+    def close(self) -> None:
+        self._pool.close()
+
+    @property
+    def _buffers(self) -> Any:
+        return self._pool.buffers
+
+    def _activate(self, ids: Sequence[int] | None) -> list[int]:
+        lanes = list(range(self.num_envs)) if ids is None else [int(lane) for lane in ids]
+        for lane in lanes:
+            if not 0 <= lane < self.num_envs:
+                raise BurnishError(f"{self.task}: no lane {lane}; there are {self.num_envs}")
+        self._buffers.active[:] = False
+        self._buffers.active[lanes] = True
+        return lanes
+
+    def _observations(self) -> Obs:
+        return {key: torch.from_numpy(value.copy()) for key, value in self._buffers.obs.items()}
+
+    def _result(self) -> Step:
+        buffers = self._buffers
+        obs = self._observations()
+        success, terminated, truncated = (
+            torch.from_numpy(flags.copy()) for flags in (buffers.success, buffers.terminated, buffers.truncated)
+        )
+        final = obs
+        done = terminated | truncated
+        if done.any():
+            final = {key: value.clone() for key, value in obs.items()}
+            for key, value in final.items():
+                value[done] = torch.from_numpy(buffers.final[key])[done]
+        return Step(obs, success.float(), terminated, truncated, {"success": success, "final_obs": final})
