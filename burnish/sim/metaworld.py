@@ -13,7 +13,8 @@ import numpy as np
 from burnish import registry
 from burnish.contract import STATE, Contract, Field
 from burnish.sim.lanes import Arrays
-from burnish.sim.metaworld_lane import MAX_STEP_M, STATE_NAMES, STATE_UNITS, MetaWorldLane, task_names
+from burnish.sim.metaworld_lane import MAX_STEP_M, STATE_NAMES, STATE_UNITS, MetaWorldLane
+from burnish.sim.metaworld_tasks import TASKS
 from burnish.sim.vector import LanesEnv
 
 RATE_HZ = 80.0
@@ -41,9 +42,8 @@ class MetaWorld(LanesEnv):
     def __init__(
         self, name: str, *, num_envs: int, workers: int = 0, horizon: int | None = None, auto_reset: bool = False
     ) -> None:
-        known = task_names()
-        if name not in known:
-            raise registry.unknown("task", f"metaworld/{name}", [f"metaworld/{other}" for other in known])
+        if name not in TASKS:
+            raise registry.unknown("task", f"metaworld/{name}", [f"metaworld/{known}" for known in TASKS])
         super().__init__(
             f"metaworld/{name}",
             CONTRACT,
