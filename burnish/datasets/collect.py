@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from burnish.console import track
+from burnish.console import say, track
 from burnish.datasets.attempts import Attempt, Frame, attempt_path, load_attempt, save_attempt
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.datasets.experts import Expert
@@ -41,9 +41,9 @@ class CollectConfig:
     """SIMULATOR/TASK."""
     episodes: int = 10
     """Successful episodes to keep."""
-    noise: float = 0.3
+    noise: float = 0.2
     """Standard deviation of the noise on executed actions, in largest actions; labels stay clean."""
-    push_steps: int = 20
+    push_steps: int = 10
     """Each episode starts with 0 … this many steps of random pushes."""
     seed: int = 0
     """Of starts and noise."""
@@ -84,6 +84,7 @@ def collect(env: VecEnv, expert: Expert, config: CollectConfig, out: Path) -> di
         "env_steps": sum(attempt.steps for attempt in attempts),
         "wall_s": round(time.monotonic() - started, 2),
     }
+    say(f"Writing {len(episodes)} episodes as a LeRobotDataset to {out}")
     write_dataset(demos, out, {RECORD: {"config": identity, "result": result}})
     shutil.rmtree(staging)
     return result
