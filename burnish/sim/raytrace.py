@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 BATCH = 16
 """Frames traced per launch: enough to hide launch overhead, few enough to keep memory small."""
 BACKGROUND = (0.93, 0.94, 0.96, 1.0)
-AMBIENT, DIFFUSE = 0.45, 0.4
-"""Light that reaches every surface, and light added where a surface faces the camera. Their sum stays below 1,
-so that white surfaces keep their edges."""
+AMBIENT, DIFFUSE = 0.6, 0.7
+"""Light that reaches every surface, and light added where a surface faces the camera; bright enough for dark wood."""
 MARKER = "goal"
 """Spherical sites whose name contains this word are drawn: they show where the task wants something to be."""
 
@@ -154,7 +153,7 @@ def _display_model(model: mujoco.MjModel, camera: Camera) -> tuple[Any, int]:
             scene.mat_rgba[material, :3] *= _mean_color(scene, texture)
     scene.light_active[:] = 0
     headlight = scene.vis.headlight
-    headlight.active, headlight.ambient[:], headlight.diffuse[:], headlight.specular[:] = 1, AMBIENT, DIFFUSE, 0.1
+    headlight.active, headlight.ambient[:], headlight.diffuse[:], headlight.specular[:] = 1, AMBIENT, DIFFUSE, 0.05
     scene.cam_fovy[0] = camera.fovy
     return scene, 0
 
