@@ -61,8 +61,8 @@ class Layout:
     def _shapes(self) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
         n = self.num_envs
         yield "action", np.dtype(np.float32), (n, self.action_dim)
-        for name, dtype in (("seed", np.int64), ("steps", np.int64)):
-            yield name, np.dtype(dtype), (n,)
+        yield "seed", np.dtype(np.uint64), (n,)
+        yield "steps", np.dtype(np.int64), (n,)
         for name in ("active", "ended", "success", "terminated", "truncated"):
             yield name, np.dtype(bool), (n,)
         for part in ("obs", "final"):
@@ -88,7 +88,8 @@ class Buffers:
     """Everything that passes between the caller and the lanes; row i belongs to lane i.
 
     `active` marks the lanes that a command is for; `seed` is that of the running episode; `steps` counts its
-    steps; `ended` marks a lane that waits for a reset; `final` is the last observation of an ended episode.
+    steps (-1: the lane was never reset); `ended` marks a lane that waits for a reset; `final` is the last
+    observation of an ended episode.
     """
 
     def __init__(self, arrays: Arrays) -> None:
@@ -193,7 +194,7 @@ class LaneGroup:
         state = {name: np.asarray(getattr(self.buffers, name)[row]) for name in ("seed", "steps", "ended")}
         state |= {f"obs/{key}": value.copy() for key, value in self._obs[index].items()}
         # A lane that was never reset has no episode to save.
-        if state["seed"] >= 0:
+        if state["steps"] >= 0:
             state |= {f"lane/{name}": value for name, value in lane.state().items()}
         return state
 

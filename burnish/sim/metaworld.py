@@ -15,11 +15,10 @@ from burnish.contract import STATE, Contract, Field
 from burnish.sim.lanes import Arrays
 from burnish.sim.metaworld_lane import MAX_STEP_M, STATE_NAMES, STATE_UNITS, MetaWorldLane
 from burnish.sim.metaworld_tasks import TASKS
+from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.vector import LanesEnv
 
 RATE_HZ = 80.0
-HORIZON = 200
-"""Default episode length in steps (2.5 s)."""
 
 CONTRACT = Contract(
     observation={STATE: Field((39,), STATE_NAMES, STATE_UNITS, "world", RATE_HZ, "mean_std")},
@@ -51,7 +50,7 @@ class MetaWorld(LanesEnv):
             {"task": name},
             num_envs=num_envs,
             workers=workers,
-            horizon=horizon or HORIZON,
+            horizon=default_horizon(f"metaworld/{name}") if horizon is None else horizon,
             auto_reset=auto_reset,
             renderer=lambda poses, size: render(name, poses, size),
         )

@@ -204,7 +204,9 @@ TASKS: dict[str, Task] = {
     "faucet-open": Task(
         ((site("handleStartOpen", 0.0, 0.0, -0.01), quaternion("faucetBase")),), near(0.07, -0.04, 0.0, 0.03)
     ),
-    "hammer": Task(((body("hammer"), quaternion("hammer")), (body("nail_link"), quaternion("nail_link"))), _nail_driven),
+    "hammer": Task(
+        ((body("hammer"), quaternion("hammer")), (body("nail_link"), quaternion("nail_link"))), _nail_driven
+    ),
     "hand-insert": Task(((body("obj"), quaternion("obj")),), near(0.05)),
     "handle-press": Task(((site("handleStart"), _NONE),), aligned(2, 0.02)),
     "handle-press-side": Task(((site("handleStart"), _NONE),), aligned(2, 0.02)),

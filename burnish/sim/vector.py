@@ -49,8 +49,8 @@ class LanesEnv(VecEnv):
         if len(seed) != len(lanes):
             raise BurnishError(f"{self.task}: {len(seed)} seeds for {len(lanes)} lanes; give one seed per lane")
         for lane, value in zip(lanes, seed, strict=True):
-            if not 0 <= value < 2**63:
-                raise BurnishError(f"{self.task}: seed {value} of lane {lane} is not in [0, 2^63)")
+            if not 0 <= value < 2**64:
+                raise BurnishError(f"{self.task}: seed {value} of lane {lane} is not in [0, 2^64)")
             self._buffers.seed[lane] = value
         self._pool.reset()
         return self._observations()
@@ -71,7 +71,7 @@ class LanesEnv(VecEnv):
         return self._result()
 
     def render(self, ids: Sequence[int], size: int) -> Tensor:
-        return torch.from_numpy(self._renderer(self.poses(ids), size))
+        return self.draw(self.poses(ids), size)
 
     def poses(self, ids: Sequence[int]) -> list[Arrays]:
         """What the renderer needs, per lane of `ids` in that order: some kilobytes each, to draw later."""
@@ -79,12 +79,18 @@ class LanesEnv(VecEnv):
         by_lane = dict(zip(sorted(lanes), self._pool.poses(), strict=True))
         return [by_lane[lane] for lane in ids]
 
+    def draw(self, poses: Sequence[Arrays], size: int) -> Tensor:
+        """(T, size, size, 3) uint8 frames of T `poses`; many at once cost little more than one."""
+        return torch.from_numpy(self._renderer(list(poses), size))
+
     def state(self) -> list[Any]:
         return self._pool.states()
 
     def restore(self, snapshot: list[Any]) -> Obs:
         if len(snapshot) != self.num_envs:
-            raise BurnishError(f"{self.task}: a snapshot of {len(snapshot)} lanes cannot be restored into {self.num_envs}")
+            raise BurnishError(
+                f"{self.task}: a snapshot of {len(snapshot)} lanes cannot be restored into {self.num_envs}"
+            )
         self._pool.restore(snapshot)
         return self._observations()
 

@@ -39,7 +39,9 @@ def receive_data(connection: socket.socket) -> bytes:
 
 def pack(states: list[Arrays]) -> bytes:
     """Snapshots or poses of several lanes as one safetensors blob: no pickle on any wire."""
-    return save({f"{index}/{name}": value.copy() for index, state in enumerate(states) for name, value in state.items()})
+    return save(
+        {f"{index}/{name}": value.copy() for index, state in enumerate(states) for name, value in state.items()}
+    )
 
 
 def unpack(data: bytes) -> list[Arrays]:

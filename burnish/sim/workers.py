@@ -239,6 +239,6 @@ def _named_lane() -> Any:
 
 
 def _fresh(buffers: Buffers) -> Buffers:
-    buffers.seed[:] = -1
+    buffers.steps[:] = -1
     buffers.ended[:] = True
     return buffers

@@ -1,0 +1,147 @@
+"""Success over a protocol's fixed episodes: resumable, and the same whatever the number of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol as Interface
+
+import torch
+from torch import Tensor
+
+from burnish.agent import Agent
+from burnish.console import Advance
+from burnish.errors import BurnishError, NonFiniteError
+from burnish.sim.base import Obs, VecEnv
+from burnish.sim.protocols import Protocol
+from burnish.sim.records import Episode, Evaluation, Ledger
+from burnish.sim.records import wilson as wilson
+
+
+class Watch(Interface):
+    """Sees every moment of the running episodes, e.g. to make a video."""
+
+    def __call__(self, running: Mapping[int, int]) -> None:
+        """`running`: lane → episode, at its start and after each of its steps."""
+        ...
+
+
+def evaluate(
+    agent: Agent,
+    env: VecEnv,
+    protocol: Protocol,
+    *,
+    folder: Path | None = None,
+    only: Sequence[int] | None = None,
+    advance: Advance | None = None,
+    watch: Watch | None = None,
+) -> Evaluation:
+    """Run `agent` over the episodes of `protocol`.
+
+    Args:
+        env: `protocol.lanes` lanes of the protocol's task and horizon, with any number of workers.
+        folder: finished episodes are appended to `episodes.jsonl` there and are not run again after an interruption;
+            it belongs to one agent. The summary becomes `evaluation.json`.
+        only: episode numbers to run instead of all.
+    Raises:
+        NonFiniteError: an action is NaN or infinite; the observations are saved in `folder`.
+        BurnishError: `env` does not fit the protocol, or `folder` holds another protocol's episodes.
+    """
+    _check(env, protocol)
+    wanted = range(protocol.episodes) if only is None else sorted(set(only))
+    ledger = Ledger(folder, protocol)
+    missing = [episode for episode in wanted if episode not in ledger.episodes]
+    if advance is not None and len(missing) < len(wanted):
+        advance(len(wanted) - len(missing), "already finished")
+    _Session(agent, env, protocol, ledger, missing, folder).run(advance, watch)
+    evaluation = Evaluation(protocol, tuple(ledger.episodes[episode] for episode in wanted))
+    ledger.finish(evaluation)
+    return evaluation
+
+
+class _Session:
+    """Lanes at work: each runs its own episodes one after the other."""
+
+    def __init__(
+        self, agent: Agent, env: VecEnv, protocol: Protocol, ledger: Ledger, missing: list[int], folder: Path | None
+    ) -> None:
+        self.agent, self.env, self.protocol, self.ledger, self.folder = agent, env, protocol, ledger, folder
+        self.waiting = [[e for e in reversed(missing) if protocol.lane(e) == lane] for lane in range(protocol.lanes)]
+        self.running: dict[int, int] = {}
+        self.length = [0] * protocol.lanes
+        self.returns = [0.0] * protocol.lanes
+
+    def run(self, advance: Advance | None, watch: Watch | None) -> None:
+        """Until no episode is missing."""
+        lanes = [lane for lane in range(self.protocol.lanes) if self.waiting[lane]]
+        if not lanes:
+            return
+        # Idle lanes need sensible observations too: the agent computes on all of them.
+        obs = self.env.reset([self.protocol.episode_seed(lane) for lane in range(self.protocol.lanes)])
+        obs = self._start(lanes, obs)
+        while self.running:
+            if watch is not None:
+                watch(self.running)
+            step = self.env.step(self._act(obs), ids=list(self.running))
+            obs = step.obs
+            finished = []
+            for lane in self.running:
+                self.length[lane] += 1
+                self.returns[lane] += float(step.reward[lane])
+                if step.done[lane]:
+                    finished.append(lane)
+            if finished:
+                if watch is not None:
+                    watch({lane: self.running[lane] for lane in finished})
+                self._record(finished, step.info["success"])
+                obs = self._start([lane for lane in finished if self.waiting[lane]], obs)
+                if advance is not None:
+                    advance(len(finished), f"success {self.ledger.success:.0%}")
+
+    def _start(self, lanes: list[int], obs: Obs) -> Obs:
+        if not lanes:
+            return obs
+        for lane in lanes:
+            self.running[lane] = self.waiting[lane].pop()
+            self.length[lane], self.returns[lane] = 0, 0.0
+        seeds = [self.protocol.episode_seed(self.running[lane]) for lane in lanes]
+        self.agent.reset(lanes, seeds)
+        return self.env.reset(seeds, lanes)
+
+    def _record(self, lanes: list[int], success: Tensor) -> None:
+        for lane in lanes:
+            episode = self.running.pop(lane)
+            seed = self.protocol.episode_seed(episode)
+            self.ledger.add(Episode(episode, seed, bool(success[lane]), self.length[lane], self.returns[lane]))
+
+    def _act(self, obs: Obs) -> Tensor:
+        try:
+            action = self.agent.act(obs)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{error}; {self._save(obs)}") from error
+        finite = torch.isfinite(action).all(dim=1)
+        for lane, episode in self.running.items():
+            if not finite[lane]:
+                where = f"lane {lane}, episode {episode}, step {self.length[lane]}"
+                raise NonFiniteError(f"the action in {where} of {self.env.task} is not finite; {self._save(obs)}")
+        return action
+
+    def _save(self, obs: Obs) -> str:
+        if self.folder is None:
+            return "the observations were not saved, as no folder was given"
+        from safetensors.torch import save_file
+
+        from burnish.files import atomic_file
+
+        path = self.folder / "nonfinite.safetensors"
+        with atomic_file(path) as beside:
+            save_file({key: value.contiguous() for key, value in obs.items()}, beside)
+        return f"the observations of all lanes are in {path}"
+
+
+def _check(env: VecEnv, protocol: Protocol) -> None:
+    have = {"task": env.task, "lanes": env.num_envs, "horizon": env.max_episode_steps}
+    for part, value in have.items():
+        expected = getattr(protocol, part)
+        if value != expected:
+            raise BurnishError(f"the protocol wants {part} {expected!r}, the environment has {value!r}")
