@@ -1,13 +1,82 @@
-"""Videos that play in a browser: H.264 through PyAV, whose wheel brings the encoder."""
+"""Videos of episodes that play in a browser: H.264 through PyAV, whose wheel brings the encoder."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from burnish.agent import Agent
+from burnish.console import track
 from burnish.errors import BurnishError
 from burnish.files import atomic_file
+from burnish.sim.evaluate import evaluate
+from burnish.sim.lanes import Arrays
+from burnish.sim.protocols import Protocol
+from burnish.sim.vector import LanesEnv
+
+SPEED = 0.5
+"""Playback speed: a task solved in a second is over before one has seen it."""
+HOLD_S = 1.0
+"""The last frame stays this long."""
+
+
+def record_episodes(
+    agent: Agent,
+    env: LanesEnv,
+    protocol: Protocol,
+    episodes: Sequence[int],
+    folder: Path,
+    *,
+    size: int = 256,
+    every: int = 2,
+) -> list[Path]:
+    """Play `episodes` of `protocol` again and write `episode_007_success.mp4` … into `folder`, at half speed.
+
+    They are the very episodes that `evaluate` counted: an episode depends on nothing but its number and the agent.
+    Those that `folder` holds already are not played again.
+
+    Args:
+        size: width and height in pixels, even.
+        every: draw one step of so many.
+    Raises `RenderError` where no renderer runs.
+    """
+    missing = [episode for episode in episodes if _find(folder, episode) is None]
+    if missing:
+        camera = _PoseRecorder(env)
+        results = evaluate(agent, env, protocol, only=missing, watch=camera)
+        with track(f"Rendering {len(missing)} videos", len(missing)) as advance:
+            for result in results.records:
+                frames = env.draw(_thinned(camera.poses[result.episode], every), size).numpy()
+                fps = SPEED * env.contract.action.rate_hz / every
+                held = np.concatenate([frames, np.repeat(frames[-1:], round(HOLD_S * fps), axis=0)])
+                outcome = "success" if result.success else "failure"
+                write_video(folder / f"episode_{result.episode:03d}_{outcome}.mp4", held, fps)
+                advance()
+    return [path for episode in episodes if (path := _find(folder, episode))]
+
+
+class _PoseRecorder:
+    """Watches an evaluation: `poses` of each episode, at its start and after each of its steps (kilobytes each)."""
+
+    def __init__(self, env: LanesEnv) -> None:
+        self.poses: dict[int, list[Arrays]] = {}
+        self._env = env
+
+    def __call__(self, running: Mapping[int, int]) -> None:
+        for episode, pose in zip(running.values(), self._env.poses(list(running)), strict=True):
+            self.poses.setdefault(episode, []).append(pose)
+
+
+def _thinned(poses: Sequence[Arrays], every: int) -> list[Arrays]:
+    """One of `every`, counted from the end: the last one shows how it went."""
+    return list(poses[::-1][::every][::-1])
+
+
+def _find(folder: Path, episode: int) -> Path | None:
+    return next(iter(sorted(folder.glob(f"episode_{episode:03d}_*.mp4"))), None)
 
 
 def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
@@ -23,7 +92,9 @@ def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
         atomic_file(path) as beside,
         av.open(str(beside), "w", format="mp4", options={"movflags": "faststart"}) as file,
     ):
-        stream = file.add_stream("libx264", rate=round(fps), options={"crf": "23", "preset": "veryfast"})
+        stream = file.add_stream(
+            "libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": "23", "preset": "veryfast"}
+        )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame in frames:
             file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

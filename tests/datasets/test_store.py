@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_lerobot_opens_it_and_sees_the_same_frames(written):
     assert dataset.meta.fps == 80
     assert dataset.meta.features[ACTION]["names"] == ["x", "gripper"]
     for row in range(len(dataset)):
-        frame = dataset[row]
+        frame: Any = dataset[row]
         assert np.array_equal(frame[ACTION].numpy(), demos.action[row])
         assert np.array_equal(frame[STATE].numpy(), demos.obs[STATE][row])
         assert np.array_equal(frame[POINTS].numpy(), demos.obs[POINTS][row])
