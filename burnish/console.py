@@ -14,7 +14,9 @@ PLAIN_INTERVAL_S = 15.0
 class Advance(Protocol):
     """Moves a progress bar by `steps`; `note` is a short text shown beside it."""
 
-    def __call__(self, steps: int = 1, note: str = "") -> None: ...
+    def __call__(self, steps: int = 1, note: str = "") -> None:
+        """Move by `steps`."""
+        ...
 
 
 def say(line: str) -> None:
@@ -39,7 +41,9 @@ def track(what: str, total: int, done: int = 0) -> Iterator[Advance]:
         task = bar.add_task(what, total=total, completed=done, note="")
 
         def advance(steps: int = 1, note: str = "") -> None:
-            bar.update(task, advance=steps, **({"note": note} if note else {}))
+            bar.advance(task, steps)
+            if note:
+                bar.update(task, note=note)
 
         yield advance
 

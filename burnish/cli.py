@@ -1,0 +1,108 @@
+"""The `burnish` command: one verb, one module, imported only when it is called."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from burnish import __version__
+from burnish.errors import BurnishError, UnknownNameError
+
+VERBS = {
+    "demo": "the whole road once: collect, train, refine, distill, export, evaluate, report",
+    "collect": "record an expert on a task as a LeRobotDataset",
+    "train": "imitate a dataset with a policy (meanflow, flow, diffusion)",
+    "eval": "play fixed episodes with a checkpoint; success with a 95 % interval, videos",
+    "refine": "improve a checkpoint by reinforcement learning, from the success signal only",
+    "distill": "turn base and residual into one one-step policy",
+    "export": "write a checkpoint as ONNX, check it against torch, time both",
+    "report": "one self-contained report.html about the runs in a folder",
+    "rerun": "repeat a run from its folder",
+}
+EXTRAS = {
+    "train": ("torch", "lerobot", "datasets", "pyarrow", "av", "diffusers", "onnx", "onnxscript", "tensorboard"),
+    "metaworld": ("metaworld", "mujoco", "mujoco_warp", "warp", "gymnasium", "imageio"),
+}
+"""Which extra brings a module that the base install lacks."""
+USER_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG}
+STOPPED, FAULT = 130, 2
+"""Exit status after Ctrl-C, and after an error the user can mend."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status. Errors a user can mend are one message, never a traceback."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"burnish {__version__}")
+        return 0
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        _dispatch(words[0], words[1:])
+    except KeyboardInterrupt:
+        return _say("stopped; run the same command again to go on", STOPPED)
+    except BurnishError as error:
+        return _say(f"burnish: {error}", FAULT)
+    except ModuleNotFoundError as error:
+        return _say(f"burnish: {_missing(words[0], error)}", FAULT)
+    except OSError as error:
+        if error.errno not in USER_FAULTS:
+            raise
+        return _say(f"burnish: {error.filename or 'writing'}: {error.strerror}", FAULT)
+    return 0
+
+
+def usage() -> str:
+    """The help of `burnish` itself; needs no import beyond this module."""
+    width = max(map(len, VERBS))
+    return "\n".join(
+        [
+            "usage: burnish VERB ... [--help]",
+            "",
+            "Imitate a policy from demonstrations, refine it by reinforcement learning, distil and export it.",
+            "",
+            *(f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()),
+            "",
+            "burnish VERB --help lists the settings of a verb; burnish --version prints the version.",
+        ]
+    )
+
+
+def _dispatch(verb: str, words: Sequence[str]) -> None:
+    if verb not in VERBS:
+        close = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(VERBS)}"
+        raise UnknownNameError(f"unknown verb {verb!r}; {hint}")
+    command = importlib.import_module(f"burnish.commands.{verb}")
+    command.run(command.configure(list(words)))
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # One way out for Ctrl-C and SIGTERM, and only one: a second signal must not cut the clean-up short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _missing(verb: str, error: ModuleNotFoundError) -> str:
+    module = (error.name or "").partition(".")[0]
+    for extra, modules in EXTRAS.items():
+        if module in modules:
+            return f"`burnish {verb}` needs {module}, which is not installed; pip install 'burnish[{extra}]'"
+    raise error
+
+
+def _say(line: str, status: int) -> int:
+    print(line, file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

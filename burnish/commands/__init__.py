@@ -1,0 +1,1 @@
+"""One module per verb: a frozen `Config`, `configure(words) -> Config` for the command line, `run(config) -> dict`."""

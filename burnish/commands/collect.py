@@ -1,0 +1,52 @@
+"""`burnish collect TASK`: record the task's expert as a LeRobotDataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from burnish import registry
+from burnish.commands import flags, stage
+from burnish.console import say
+from burnish.datasets.collect import CollectConfig, collect
+from burnish.sim.base import make_env
+
+
+@dataclass(frozen=True)
+class Config:
+    """Record a task's expert as a LeRobotDataset v3, its contract beside it."""
+
+    out: Path
+    """Folder of the dataset."""
+    collect: CollectConfig = field(default_factory=CollectConfig)
+
+
+def configure(words: list[str]) -> Config:
+    """Command line words to a config; the first one is the task."""
+    task, rest = flags.take_name(words, "burnish collect", "task")
+    return flags.parse(Config, rest, prog=f"burnish collect {task}", collect=CollectConfig(task=task))
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Record what is missing of the dataset; returns `episodes`, `attempts`, `success`, `env_steps`, `wall_s`."""
+    settings = config.collect
+    with stage.lock(config.out):
+        say(f"Collecting {settings.episodes} demonstrations of {settings.task}: what the policy is to imitate")
+        simulator, _, name = settings.task.partition("/")
+        lanes = min(settings.lanes, settings.episodes)
+        with make_env(settings.task, lanes, workers=settings.workers, horizon=settings.horizon) as env:
+            expert = registry.experts.load(simulator)(
+                name, env.num_envs, noise=settings.noise, push_steps=settings.push_steps
+            )
+            result = collect(env, expert, settings, config.out)
+    say(
+        f"  {result['episodes']} episodes, {result['frames']} steps; the expert, disturbed on purpose, succeeded "
+        f"in {result['success']:.0%} of {result['attempts']} attempts → {config.out}"
+    )
+    return result
+
+
+def template(recorded: dict[str, Any], out: Path) -> Config:
+    """A config of the right types, to be filled with what a dataset `recorded`."""
+    return Config(out)

@@ -1,0 +1,100 @@
+"""`burnish demo`: the whole road once. Every stage is the verb of that name, in a folder of its own under `out`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from burnish.commands import collect, distill, eval, export, flags, refine, report, stage, train
+from burnish.commands.eval import EvalConfig
+from burnish.commands.export import ExportConfig
+from burnish.console import say
+from burnish.datasets.collect import CollectConfig
+from burnish.files import write_json
+from burnish.policies.meanflow import MeanFlowConfig
+from burnish.policies.train import TrainConfig
+from burnish.report.stages import read_stages, summarize
+from burnish.report.terminal import print_stages
+from burnish.rl_finetune.distill import DistillConfig
+from burnish.rl_finetune.residual import ResidualConfig
+from burnish.run import Run
+
+
+@dataclass(frozen=True)
+class Config:
+    """Demonstrations, imitation, reinforcement learning, one-step student, ONNX, report: the whole road once."""
+
+    task: str = "metaworld/peg-insert-side"
+    """SIMULATOR/TASK."""
+    out: Path = Path("runs/demo")
+    """Folder of all stages; run the command again to go on after an interruption."""
+    seed: int = 0
+    """Added to every stage's own seed; the episodes of the evaluation stay the same."""
+    collect: CollectConfig = field(default_factory=CollectConfig)
+    policy: MeanFlowConfig = field(default_factory=MeanFlowConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    refine: ResidualConfig = field(default_factory=ResidualConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+
+
+def configure(words: list[str]) -> Config:
+    """Command line words to a config."""
+    return flags.parse(Config, words, prog="burnish demo")
+
+
+def template(recorded: dict[str, Any], out: Path) -> Config:
+    """A config of the right types, to be filled with what a run `recorded`."""
+    return Config(out=out)
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Every stage that is not complete yet, then the report; returns what `results.json` holds."""
+    out = config.out
+    with stage.open_stage("demo", config) as record:
+        for work in stages(config):
+            work()
+            results = _results(record)
+        print_stages(read_stages(out))
+        report.run(report.Config(out))
+        total = results["totals"]
+        say(
+            f"Done in {total['wall_s'] / 60:.1f} minutes, {total['env_steps']:,} environment steps; {out / 'results.json'}"
+        )
+        return record.result or record.finish(results)
+
+
+def stages(config: Config) -> list[Callable[[], Any]]:
+    """What the demo does, in order; nothing runs before its turn."""
+    out, seed = config.out, config.seed
+    dataset, imitated, refined, student = out / "dataset", out / "imitate", out / "refine", out / "distill"
+    recording = replace(config.collect, task=config.task, seed=config.collect.seed + seed)
+    training = replace(config.train, seed=config.train.seed + seed)
+    refinement = replace(config.refine, seed=config.refine.seed + seed)
+    distillation = replace(config.distill, seed=config.distill.seed + seed)
+
+    def judge(made: Path) -> Callable[[], Any]:
+        folder = out / f"eval-{made.name}"
+        return lambda: eval.run(eval.Config(made / "policy", config.task, folder, config.eval))
+
+    return [
+        lambda: collect.run(collect.Config(dataset, recording)),
+        lambda: train.run(train.Config("meanflow", dataset, imitated, config.policy, training)),
+        judge(imitated),
+        lambda: refine.run(refine.Config("residual", imitated / "policy", dataset, refined, refinement)),
+        judge(refined),
+        lambda: distill.run(distill.Config(refined / "policy", dataset, student, distillation)),
+        judge(student),
+        lambda: export.run(export.Config(student / "policy", out / "export", config.export)),
+    ]
+
+
+def _results(record: Run) -> dict[str, Any]:
+    """Bring `results.json` up to date."""
+    record.save_clock()
+    results = summarize(read_stages(record.folder))
+    write_json(record.folder / "results.json", results)
+    return results

@@ -1,0 +1,73 @@
+"""`burnish refine ALGORITHM`: improve a checkpoint by acting in the task it was trained for."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Fixed, Suppress
+
+from burnish import registry
+from burnish.commands import flags, stage
+from burnish.console import say
+
+
+@dataclass(frozen=True)
+class Config:
+    """Improve a checkpoint by reinforcement learning, from the success signal only."""
+
+    algorithm: Annotated[str, Suppress, Fixed]
+    """Registered name."""
+    policy: Path
+    """Checkpoint to start from."""
+    dataset: Path
+    """Demonstrations; they also say which task."""
+    out: Path
+    """Folder of the run; the result is its `policy`."""
+    refine: Any
+    """The algorithm's own settings."""
+
+
+def configure(words: list[str]) -> Config:
+    """Command line words to a config; the first one is the algorithm."""
+    name, rest = flags.take_name(words, "burnish refine", "algorithm", registry.algorithms.names())
+    return flags.parse(Config, rest, prog=f"burnish refine {name}", algorithm=name, refine=settings_type(name)())
+
+
+def template(recorded: dict[str, Any], out: Path) -> Config:
+    """A config of the right types, to be filled with what a run `recorded`."""
+    name = recorded["algorithm"]
+    return Config(name, Path(), Path(), out, settings_type(name)())
+
+
+def settings_type(algorithm: str) -> type[Any]:
+    """The config dataclass of a registered algorithm: the type of its last argument, `cfg`."""
+    return typing.get_type_hints(registry.algorithms.load(algorithm))["cfg"]
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Refine, or go on refining; returns what the algorithm reports and `wall_s`."""
+    why = "reinforcement learning corrects what imitation got wrong"
+    return improve("refine", config.algorithm, config, config.refine, f"Refining {config.policy}: {why}")
+
+
+def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) -> dict[str, Any]:
+    """Run `algorithm` with `settings` on `config.policy` in the environment of `config.dataset`."""
+    from burnish.datasets.store import load_demonstrations
+    from burnish.policies.base import load_policy
+    from burnish.sim.base import make_env
+
+    train = registry.algorithms.load(algorithm)
+    with stage.open_stage(verb, config) as record:
+        if done := stage.finished(record):
+            return done
+        say(line)
+        demos = load_demonstrations(config.dataset)
+        policy = load_policy(config.policy, contract=demos.contract, there=f"dataset {config.dataset}")
+        with make_env(demos.task, settings.lanes, workers=settings.workers, auto_reset=True) as env:
+            policy.contract.check(env.contract, here=f"checkpoint {config.policy}", there=f"environment {demos.task}")
+            result = record.finish(train(record, policy, env, demos, settings))
+        say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")
+        return result

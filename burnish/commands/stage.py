@@ -1,0 +1,113 @@
+"""A stage of work in a folder of its own: locked, resumable, and repeatable from what it wrote down."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import shutil
+import typing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from burnish.console import say
+from burnish.errors import BurnishError
+from burnish.files import read_json
+from burnish.run import Run
+
+
+@contextmanager
+def open_stage(verb: str, config: Any) -> Iterator[Run]:
+    """The run folder `config.out`, for this process alone.
+
+    Every other field of `config` (a dataclass) is written down there; opening the folder with other settings, or
+    after an input changed, is refused. A folder in which nothing was done when an error ended the stage is removed.
+    """
+    for name, path in _inputs(config).items():
+        if not path.exists():
+            raise BurnishError(f"{path}: nothing there; {name} must name an existing folder")
+    with lock(config.out):
+        run = Run(config.out, verb, to_json(config))
+        try:
+            yield run
+        except BurnishError:
+            if [path.name for path in config.out.iterdir()] == ["config.json"]:
+                shutil.rmtree(config.out)
+            raise
+
+
+def finished(run: Run) -> dict[str, Any] | None:
+    """The result of a stage in which nothing is left to do, after saying so."""
+    if run.result is not None:
+        say(f"{run.folder}: already complete")
+    return run.result
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; raises `BurnishError` if another one works on it. Ends with the process."""
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"{folder}: another burnish is working there; wait for it or choose another --out"
+            raise BurnishError(message) from error
+        yield
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """Every field but `out` as JSON values. Paths are relative to `out`, so that a folder of runs can be moved,
+    and each comes with the fingerprint of what it held."""
+    out = config.out.absolute()
+    values = _plain(config, out)
+    del values["out"]
+    return values | {f"{name}_fingerprint": fingerprint(path) for name, path in _inputs(config).items()}
+
+
+def from_json[T](template: T, data: Mapping[str, Any], folder: Path) -> T:
+    """The config that `to_json` wrote in `folder`; `template` gives the types and what `data` leaves out."""
+    hints = typing.get_type_hints(type(template))
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(template):  # pyright: ignore[reportArgumentType]
+        if field.name not in data:
+            continue
+        value, current = data[field.name], getattr(template, field.name)
+        if dataclasses.is_dataclass(current):
+            value = from_json(current, value, folder)
+        elif isinstance(value, str) and "Path" in str(hints[field.name]):
+            value = Path(os.path.normpath(folder / value))
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[field.name] = value
+    return dataclasses.replace(template, **values)  # pyright: ignore[reportType]
+
+
+def fingerprint(folder: Path) -> str:
+    """Identifies the content of a dataset or checkpoint by the SHA-256 sums it carries."""
+    from hashlib import sha256
+
+    for name, part in (("config.json", "files"), ("meta/sha256.json", None)):
+        path = folder / name
+        if path.exists():
+            data = read_json(path)
+            marks = data.get(part) if part else data
+            return sha256(repr(marks).encode()).hexdigest()[:16]
+    return "none"
+
+
+def _inputs(config: Any) -> dict[str, Path]:
+    """The folders that a stage reads, by field."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {name: value for name, value in values.items() if isinstance(value, Path) and name != "out"}
+
+
+def _plain(value: Any, out: Path) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name), out) for field in dataclasses.fields(value)}
+    if isinstance(value, Path):
+        return os.path.relpath(value.absolute(), out)
+    return list(value) if isinstance(value, tuple) else value

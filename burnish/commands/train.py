@@ -1,0 +1,62 @@
+"""`burnish train POLICY`: imitate a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Fixed, Suppress
+
+from burnish import registry
+from burnish.commands import flags, stage
+from burnish.console import say
+from burnish.policies.train import TrainConfig
+
+
+@dataclass(frozen=True)
+class Config:
+    """Imitate a dataset with a policy."""
+
+    name: Annotated[str, Suppress, Fixed]
+    """Registered name of the policy."""
+    dataset: Path
+    """Demonstrations to imitate."""
+    out: Path
+    """Folder of the run; the result is its `policy`."""
+    policy: Any
+    """The policy's own settings."""
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def configure(words: list[str]) -> Config:
+    """Command line words to a config; the first one is the policy."""
+    name, rest = flags.take_name(words, "burnish train", "policy", registry.policies.names())
+    settings = registry.policies.load(name).Config()
+    return flags.parse(Config, rest, prog=f"burnish train {name}", name=name, policy=settings)
+
+
+def template(recorded: dict[str, Any], out: Path) -> Config:
+    """A config of the right types, to be filled with what a run `recorded`."""
+    name = recorded["name"]
+    return Config(name, Path(), out, registry.policies.load(name).Config())
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Train, or go on training; returns what training reports and `wall_s`."""
+    from burnish.datasets.demonstrations import compute_stats
+    from burnish.datasets.store import load_demonstrations
+    from burnish.policies.base import make_policy
+    from burnish.policies.train import train
+
+    with stage.open_stage("train", config) as record:
+        if done := stage.finished(record):
+            return done
+        say(f"Imitating {config.dataset} with a {config.name} policy: it learns to plan what the expert did")
+        demos = load_demonstrations(config.dataset)
+        policy = make_policy(config.name, demos.contract, compute_stats(demos), **_fields(config.policy))
+        result = record.finish(train(record, policy, demos, config.train))
+        say(
+            f"  {result['steps']} steps in {result['wall_s']:.0f} s, loss {result['loss']:.3g} → {config.out / 'policy'}"
+        )
+        return result
