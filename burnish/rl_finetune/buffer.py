@@ -41,7 +41,7 @@ class Replay:
 
     def add(self, new: Transitions) -> None:
         """Append transitions, overwriting the oldest when full."""
-        rows = torch.cat([part.view(len(new.obs), -1) for part in new], dim=1)
+        rows = torch.cat([part if part.ndim == 2 else part[:, None] for part in new], dim=1)
         where = (self.added + torch.arange(len(rows))) % len(self.rows)
         self.rows[where] = rows
         self.added += len(rows)

@@ -17,7 +17,7 @@ from torch import Tensor
 from burnish import checkpoint
 from burnish.console import say, track
 from burnish.contract import ACTION
-from burnish.datasets.store import Demonstrations
+from burnish.datasets.demonstrations import Demonstrations
 from burnish.files import recover_folder
 from burnish.policies.base import Policy, save_policy
 from burnish.policies.residual import ResidualPolicy
@@ -199,17 +199,18 @@ class Trainer:
 def demonstration_replay(base: Policy, demos: Demonstrations, cfg: ResidualConfig) -> Replay:
     """Demonstrations as transitions: what was done beside what the base would have done, its queue reset every episode."""
     normalizer, agent = base.normalizer, base.agent(1)
-    conditions = normalizer.condition(demos.obs)
-    actions = normalizer.normalize(ACTION, demos.action)
+    obs = {key: torch.from_numpy(value) for key, value in demos.obs.items()}
+    conditions = normalizer.condition(obs)
+    actions = normalizer.normalize(ACTION, torch.from_numpy(demos.action))
     replay = Replay(len(actions), conditions.shape[1], actions.shape[1])
-    for episode, (start, end) in enumerate(demos.bounds):
-        agent.reset([0], [next_seed(cfg.seed + episode)])
+    for start, end in zip(demos.starts.tolist(), demos.ends.tolist(), strict=True):
+        agent.reset([0], [next_seed(cfg.seed + start)])
         windows = NStep(cfg.n_step, cfg.gamma)
         for t in range(start, end):
-            base_action = normalizer.normalize(ACTION, agent.act({key: value[t : t + 1] for key, value in demos.obs.items()}))
-            last = torch.tensor([t == end - 1])
-            now = slice(t, t + 1)
-            complete = windows.push(conditions[now], base_action, actions[now], last.float(), last, ~last & False)
+            now, last = slice(t, t + 1), torch.tensor([t == end - 1])
+            planned = agent.act({key: value[now] for key, value in obs.items()})
+            step = (conditions[now], normalizer.normalize(ACTION, planned), actions[now])
+            complete = windows.push(*step, last.float(), last, torch.zeros_like(last))
             if complete is not None:
                 replay.add(complete)
         for complete in windows.flush():
