@@ -10,7 +10,9 @@ The first frame of a new kind of scene compiles a kernel (some seconds), which W
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +94,10 @@ class _Tracer:
         import mujoco
         import warp as wp
 
-        # Set before warp starts: its log lines would tear the progress bar.
+        # Quiet from the start: log lines, and a warning that there is no GPU, would tear the progress bar.
         wp.config.log_level = wp.LOG_ERROR
+        with _without_stderr():
+            wp.init()
         import mujoco_warp as mjw
 
         self._wp, self._mjw, self._camera, self._size, self._worlds = wp, mjw, camera, size, worlds
@@ -133,6 +137,19 @@ class _Tracer:
                 color, radius = self._model.site_rgba[site, :3], self._model.site_size[site, 0]
                 _draw_sphere(frame, near, self._camera, pose.site_xpos[site], radius, color)
         return rgb[: len(poses)]
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Drop what native code writes to standard error; it does not go through `sys.stderr`."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _display_model(model: mujoco.MjModel, camera: Camera) -> tuple[Any, int]:
