@@ -98,7 +98,7 @@ def make_env(
     """A vector environment by full task name ("metaworld/peg-insert-side").
 
     Args:
-        workers: processes that share the lanes; 0 steps them in this process.
+        workers: processes that share the lanes, this one among them; with 0 or 1 it steps them all.
         horizon: episode length in steps; None is the task's own default.
     Raises `UnknownNameError` with the closest match for an unknown simulator or task.
     """

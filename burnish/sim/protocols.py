@@ -29,7 +29,7 @@ class Suite:
     """Tasks whose scripted expert needs more steps, with their horizon."""
 
 
-SUITES = {"metaworld": Suite(version=1, horizon=200)}
+SUITES = {"metaworld": Suite(1, 200, {"basketball": 250, "bin-picking": 250, "push-back": 400})}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ class LanesEnv(VecEnv):
         self._pool = make_pool(LaneSpec(factory, arguments, layout, horizon, auto_reset), workers)
         self._renderer = renderer
 
+    @override
     def reset(self, seed: Sequence[int], ids: Sequence[int] | None = None) -> Obs:
         lanes = self._activate(ids)
         if len(seed) != len(lanes):
@@ -55,21 +56,26 @@ class LanesEnv(VecEnv):
         self._pool.reset()
         return self._observations()
 
+    @override
     def step(self, action: Tensor, ids: Sequence[int] | None = None) -> Step:
-        lanes = self._activate(ids)
+        self._activate(ids)
         buffers = self._buffers
         if tuple(action.shape) != buffers.action.shape:
             raise BurnishError(f"{self.task}: action of shape {tuple(action.shape)}, expected {buffers.action.shape}")
         buffers.action[:] = action.detach().cpu().numpy()
-        for lane in np.flatnonzero(~np.isfinite(buffers.action).all(axis=1) & buffers.active):
+        bad = buffers.active & ~np.isfinite(buffers.action).all(axis=1)
+        if bad.any():
+            lane = int(bad.argmax())
             values = buffers.action[lane].tolist()
             raise NonFiniteError(f"{self.task}: the action of lane {lane} is not finite: {values}; nothing was stepped")
-        waiting = [lane for lane in lanes if buffers.ended[lane]]
-        if waiting:
-            raise BurnishError(f"{self.task}: the episodes of lanes {waiting} have ended; reset these lanes first")
+        waiting = buffers.active & buffers.ended
+        if waiting.any():
+            lanes = np.flatnonzero(waiting).tolist()
+            raise BurnishError(f"{self.task}: the episodes of lanes {lanes} have ended; reset these lanes first")
         self._pool.step()
         return self._result()
 
+    @override
     def render(self, ids: Sequence[int], size: int) -> Tensor:
         return self.draw(self.poses(ids), size)
 
@@ -83,9 +89,11 @@ class LanesEnv(VecEnv):
         """(T, size, size, 3) uint8 frames of T `poses`; many at once cost little more than one."""
         return torch.from_numpy(self._renderer(list(poses), size))
 
+    @override
     def state(self) -> list[Any]:
         return self._pool.states()
 
+    @override
     def restore(self, snapshot: list[Any]) -> Obs:
         if len(snapshot) != self.num_envs:
             raise BurnishError(
@@ -94,6 +102,7 @@ class LanesEnv(VecEnv):
         self._pool.restore(snapshot)
         return self._observations()
 
+    @override
     def close(self) -> None:
         self._pool.close()
 
@@ -101,14 +110,16 @@ class LanesEnv(VecEnv):
     def _buffers(self) -> Any:
         return self._pool.buffers
 
-    def _activate(self, ids: Sequence[int] | None) -> list[int]:
-        lanes = list(range(self.num_envs)) if ids is None else [int(lane) for lane in ids]
-        for lane in lanes:
+    def _activate(self, ids: Sequence[int] | None) -> Sequence[int]:
+        active = self._buffers.active
+        active[:] = ids is None
+        if ids is None:
+            return range(self.num_envs)
+        for lane in ids:
             if not 0 <= lane < self.num_envs:
                 raise BurnishError(f"{self.task}: no lane {lane}; there are {self.num_envs}")
-        self._buffers.active[:] = False
-        self._buffers.active[lanes] = True
-        return lanes
+            active[lane] = True
+        return ids
 
     def _observations(self) -> Obs:
         return {key: torch.from_numpy(value.copy()) for key, value in self._buffers.obs.items()}

@@ -16,17 +16,18 @@ import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, override
 
 from burnish.errors import BurnishError
 from burnish.sim import worker
 from burnish.sim.lanes import Arrays, Buffers, LaneError, LaneGroup, Layout, make_lane
 
 CLOSE_TIMEOUT_S = 5.0
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Workers share the cores already; a BLAS pool in each would fight over them."""
 
 
@@ -36,7 +37,7 @@ class WorkerError(BurnishError):
 
 @dataclass(frozen=True)
 class LaneSpec:
-    """How to make the lanes: `factory` is "package.module:Class", `arguments` are its keyword arguments (plain JSON)."""
+    """How to make the lanes: `factory` is "package.module:Class", `arguments` its keyword arguments (plain JSON)."""
 
     factory: str
     arguments: Mapping[str, Any]
@@ -76,10 +77,11 @@ class Pool(ABC):
 
 
 def make_pool(spec: LaneSpec, workers: int) -> Pool:
-    """`workers` processes that share the lanes (never more than there are lanes); 0 steps them in this process."""
+    """`workers` processes share the lanes, this one among them; with 0 or 1 it steps them all."""
     if workers < 0:
         raise BurnishError(f"workers must be 0 or more, not {workers}")
-    return WorkerPool(spec, min(workers, spec.layout.num_envs)) if workers else LocalPool(spec)
+    workers = min(workers, spec.layout.num_envs)
+    return WorkerPool(spec, workers) if workers > 1 else LocalPool(spec)
 
 
 class LocalPool(Pool):
@@ -87,65 +89,81 @@ class LocalPool(Pool):
 
     def __init__(self, spec: LaneSpec) -> None:
         self.buffers = _fresh(spec.layout.arrays(bytearray(spec.layout.nbytes)))
-        lanes = [make_lane(spec.factory, spec.arguments) for _ in range(spec.layout.num_envs)]
-        self._group = LaneGroup(lanes, 0, self.buffers, spec.horizon, spec.auto_reset)
+        self._group = _own_group(spec, spec.layout.num_envs, self.buffers)
 
+    @override
     def step(self) -> None:
         with _named_lane():
             self._group.step()
 
+    @override
     def reset(self) -> None:
         with _named_lane():
             self._group.reset()
 
+    @override
     def states(self) -> list[Arrays]:
         return self._group.states()
 
+    @override
     def restore(self, states: Sequence[Arrays]) -> None:
         self._group.restore(states)
 
+    @override
     def poses(self) -> list[Arrays]:
         return self._group.poses()
 
+    @override
     def close(self) -> None:
         self._group.lanes = ()
 
 
 class WorkerPool(Pool):
-    """Lanes split into contiguous blocks, one worker process each."""
+    """Lanes split into contiguous blocks. This process steps the first one while the workers step theirs: it would
+    only wait, and a core that sleeps takes longer to wake than a lane takes to step."""
 
     def __init__(self, spec: LaneSpec, workers: int) -> None:
         shared_memory = Path("/dev/shm")
+        edges = [spec.layout.num_envs * index // workers for index in range(workers + 1)]
+        self._workers: list[_Worker] = []
         # An unlinked file: it vanishes with the last process that maps it, even after kill -9.
         with tempfile.TemporaryFile(dir=shared_memory if shared_memory.is_dir() else None) as memory:
             memory.truncate(spec.layout.nbytes)
-            self._block = mmap.mmap(memory.fileno(), spec.layout.nbytes)
-            self.buffers = _fresh(spec.layout.arrays(self._block))
-            edges = [spec.layout.num_envs * index // workers for index in range(workers + 1)]
-            self._workers: list[_Worker] = []
+            self.buffers = _fresh(spec.layout.arrays(mmap.mmap(memory.fileno(), spec.layout.nbytes)))
             try:
-                for first, end in zip(edges, edges[1:], strict=False):
+                for first, end in pairwise(edges[1:]):
                     self._workers.append(_Worker(spec, first, end - first, memory))
+                self._own = slice(0, edges[1])
+                self._group = _own_group(spec, edges[1], self.buffers)
                 self._collect()
             except BaseException:
                 self.close()
                 raise
 
+    @override
     def step(self) -> None:
-        self._exchange(worker.STEP)
+        self._exchange(worker.STEP, self._group.step)
 
+    @override
     def reset(self) -> None:
-        self._exchange(worker.RESET)
+        self._exchange(worker.RESET, self._group.reset)
 
+    @override
     def states(self) -> list[Arrays]:
-        return [state for data in self._exchange(worker.STATES) for state in worker.unpack(data)]
+        own, others = self._exchange(worker.STATES, self._group.states, everyone=True)
+        return own + others
 
+    @override
     def restore(self, states: Sequence[Arrays]) -> None:
-        self._exchange(worker.RESTORE, [worker.pack(list(states[one.lanes])) for one in self._workers])
+        payloads = [worker.pack(list(states[one.lanes])) for one in self._workers]
+        self._exchange(worker.RESTORE, lambda: self._group.restore(states[self._own]), payloads, everyone=True)
 
+    @override
     def poses(self) -> list[Arrays]:
-        return [pose for data in self._exchange(worker.POSES) for pose in worker.unpack(data)]
+        own, others = self._exchange(worker.POSES, self._group.poses)
+        return own + others
 
+    @override
     def close(self) -> None:
         for one in self._workers:
             one.connection.close()
@@ -157,19 +175,24 @@ class WorkerPool(Pool):
                 one.process.wait()
         self._workers = []
 
-    def _exchange(self, command: bytes, payloads: Sequence[bytes] = ()) -> list[bytes]:
+    def _exchange(
+        self, command: bytes, own: Callable[[], Any], payloads: Sequence[bytes] = (), *, everyone: bool = False
+    ) -> tuple[Any, list[Arrays]]:
         try:
             for index, one in enumerate(self._workers):
-                if self.buffers.active[one.lanes].any() or command in (worker.STATES, worker.RESTORE):
+                if everyone or self.buffers.active[one.lanes].any():
                     one.send(command, payloads[index] if payloads else None)
-            return self._collect()
+            with _named_lane():
+                result = own()
+            return result, self._collect()
         except BaseException:
             # Half an exchange (an error, Ctrl-C) leaves replies under way that the next command would take for its own.
             self.close()
             raise
 
-    def _collect(self) -> list[bytes]:
-        return [one.receive() for one in self._workers if one.busy]
+    def _collect(self) -> list[Arrays]:
+        replies = [one.receive() for one in self._workers if one.busy]
+        return [arrays for data in replies if data for arrays in worker.unpack(data)]
 
 
 class _Worker:
@@ -217,7 +240,7 @@ class _Worker:
         return data
 
     @contextlib.contextmanager
-    def _alive(self) -> Any:
+    def _alive(self) -> Iterator[None]:
         try:
             yield
         except (EOFError, ConnectionError) as error:
@@ -225,17 +248,22 @@ class _Worker:
                 self.process.wait(1.0)
             lanes = f"lanes {self.lanes.start} to {self.lanes.stop - 1}"
             raise WorkerError(
-                f"the worker process of {lanes} died (exit status {self.process.returncode}); its messages stand above. "
-                "Out of memory? Use fewer lanes or workers"
+                f"the worker process of {lanes} died (exit status {self.process.returncode}); "
+                "its messages stand above. If memory ran out, use fewer lanes or workers"
             ) from error
 
 
 @contextlib.contextmanager
-def _named_lane() -> Any:
+def _named_lane() -> Iterator[None]:
     try:
         yield
     except LaneError as error:
         raise WorkerError(f"{error}: {type(error.__cause__).__name__}: {error.__cause__}") from error.__cause__
+
+
+def _own_group(spec: LaneSpec, count: int, buffers: Buffers) -> LaneGroup:
+    lanes = [make_lane(spec.factory, spec.arguments) for _ in range(count)]
+    return LaneGroup(lanes, 0, buffers, spec.horizon, spec.auto_reset)
 
 
 def _fresh(buffers: Buffers) -> Buffers:
