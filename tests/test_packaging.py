@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ ROOMS = ("policies", "sim", "real", "rl_finetune", "datasets")
 def test_a_room_is_a_relative_link_into_the_package(room: str):
     link = ROOT / room
     assert link.is_symlink()
-    assert os.readlink(link) == f"burnish/{room}"
+    assert link.readlink() == Path(f"burnish/{room}")
     assert link.resolve() == ROOT / "burnish" / room
 
 
@@ -45,6 +44,6 @@ def test_file_path_is_import_path():
 
 
 def _run(code: str) -> str:
-    """What `code` prints when run the way a user's shell in the checkout would, the current folder first on the path."""
+    """What `code` prints when run in the checkout's root, the current folder first on the path."""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -63,7 +63,7 @@ class Demonstrations:
 
 
 def compute_stats(demos: Demonstrations, contract: Contract | None = None) -> Stats:
-    """Per contract key: `mean`, `std`, `min`, `max` over all frames, and `count`; summed in float64, kept in float32."""
+    """Per contract key `mean`, `std`, `min`, `max` over all frames, and `count`; summed in float64, kept in float32."""
     fields = (contract or demos.contract).fields
     return {key: _stats(demos.action if key == ACTION else demos.obs[key]) for key in fields}
 

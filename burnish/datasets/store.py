@@ -86,8 +86,9 @@ def load_demonstrations(folder: Path) -> Demonstrations:
 
 def _create(name: str, fps: int, features: dict[str, Any], root: Path) -> Any:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from datasets import disable_progress_bars
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    from datasets import disable_progress_bars
 
     disable_progress_bars()  # one bar per episode, on top of ours
     # Naming the video reader keeps lerobot from trying one that needs a system package, and from a page of warnings.
@@ -108,8 +109,8 @@ def _contract(folder: Path) -> Contract:
     path = folder / CONTRACT_FILE
     if not path.exists():
         raise BurnishError(
-            f"{path}: the file is missing. A LeRobotDataset does not say in which units and frame its numbers are; write "
-            f"them down there (docstring of burnish/contract.py, example: {CONTRACT_FILE} of any dataset `burnish collect` made)"
+            f"{path}: the file is missing. A LeRobotDataset does not say in which units and frame its numbers are; "
+            f"write them down there. Example: the {CONTRACT_FILE} of any dataset that `burnish collect` made"
         )
     return Contract.load(path)
 

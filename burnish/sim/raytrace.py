@@ -4,9 +4,6 @@ A simulation records one `Pose` per frame (some kilobytes); frames are traced la
 The first frame of a new kind of scene compiles a kernel (some seconds), which Warp caches on disk.
 """
 
-# pyright: reportAttributeAccessIssue=false
-# (the compiled half of mujoco carries no type stubs)
-
 from __future__ import annotations
 
 import copy
@@ -19,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from burnish.errors import BurnishError
+from burnish.sim.camera import TABLE_VIEW, Camera, draw_sphere
 
 if TYPE_CHECKING:
     import mujoco
@@ -34,27 +32,6 @@ MARKER = "goal"
 
 class RenderError(BurnishError):
     """Frames cannot be made on this machine."""
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole camera in the world frame: `eye` looks at `target` (metres), z up; vertical field of view in degrees."""
-
-    eye: tuple[float, float, float]
-    target: tuple[float, float, float]
-    fovy: float = 45.0
-
-    def rotation(self) -> np.ndarray:
-        """(3, 3), columns right, up, backward: MuJoCo's `cam_xmat`."""
-        back = np.subtract(self.eye, self.target)
-        back = back / np.linalg.norm(back)
-        right = np.cross((0.0, 0.0, 1.0), back)
-        right = right / np.linalg.norm(right)
-        return np.stack([right, np.cross(back, right), back], axis=1)
-
-
-TABLE_VIEW = Camera(eye=(0.65, -0.15, 0.75), target=(0.0, 0.68, 0.1), fovy=45.0)
-"""Over Meta-World's table from the front right: gripper, object and goal stay in view."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +112,7 @@ class _Tracer:
         for frame, near, pose in zip(rgb, depth, poses, strict=False):
             for site in self._markers:
                 color, radius = self._model.site_rgba[site, :3], self._model.site_size[site, 0]
-                _draw_sphere(frame, near, self._camera, pose.site_xpos[site], radius, color)
+                draw_sphere(frame, near, self._camera, pose.site_xpos[site], radius, color)
         return rgb[: len(poses)]
 
 
@@ -197,17 +174,3 @@ def _marker_ids(model: mujoco.MjModel) -> list[int]:
 def _stack(poses: Sequence[Pose], part: str, shape: tuple[int, ...]) -> np.ndarray:
     values = np.stack([getattr(pose, part) for pose in poses])
     return values.reshape(*values.shape[:2], *shape).astype(np.float32)
-
-
-def _draw_sphere(
-    frame: np.ndarray, depth: np.ndarray, camera: Camera, center: np.ndarray, radius: float, color: np.ndarray
-) -> None:
-    """Paint a shaded sphere into `frame` (size, size, 3) where it is nearer than `depth` (0: nothing hit)."""
-    size = frame.shape[0]
-    x, y, z = (center - np.asarray(camera.eye)) @ camera.rotation() * (1, 1, -1)
-    focal = size / 2 / np.tan(np.radians(camera.fovy) / 2)
-    column, row = np.meshgrid(np.arange(size) + 0.5 - size / 2, size / 2 - np.arange(size) - 0.5)
-    across = ((column * z / focal - x) ** 2 + (row * z / focal - y) ** 2) / max(radius, 1.5 * z / focal) ** 2
-    bulge = np.sqrt(np.clip(1 - across, 0, None))
-    shown = (across < 1) & ((depth <= 0) | (depth > z - radius * bulge)) & (z > 0)
-    frame[shown] = (255 * color * (AMBIENT + (1 - AMBIENT) * bulge[shown, None])).astype(np.uint8)
