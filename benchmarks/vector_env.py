@@ -93,9 +93,8 @@ def main() -> None:
     results = {}
     for lanes in (WORKERS, 16):
         ours, peer = results[lanes] = compare(options.task, lanes, rounds, steps, noise)
-        print(
-            f"{lanes} environments: ours ({WORKERS} workers) {ours:,.0f} steps/s, AsyncVectorEnv {peer:,.0f} steps/s: {ours / peer:.2f}×"
-        )
+        line = f"{lanes} environments, steps/s: ours ({WORKERS} workers) {ours:,.0f}, AsyncVectorEnv {peer:,.0f}"
+        print(f"{line}: {ours / peer:.2f}×")
     ours, peer = results[WORKERS]
     row = {"name": "vector_env", "ours": round(ours), "peer": round(peer), "unit": "environment steps/s"}
     row |= {"ratio": round(ours / peer, 2), "environments": WORKERS, "physics": round(floor)}

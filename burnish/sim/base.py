@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -46,6 +46,8 @@ class Step:
 class VecEnv(ABC):
     """N lanes, each running one episode at a time. An episode is a pure function of its seed and its actions."""
 
+    tasks: ClassVar[tuple[str, ...]]
+    """Names that `make_env` accepts after "SIMULATOR/"."""
     num_envs: int
     contract: Contract
     task: str

@@ -38,6 +38,8 @@ CONTRACT = Contract(
 class MetaWorld(LanesEnv):
     """One task ("peg-insert-side") in `num_envs` lanes. Raises `UnknownNameError` with the closest match."""
 
+    tasks = tuple(TASKS)
+
     def __init__(
         self, name: str, *, num_envs: int, workers: int = 0, horizon: int | None = None, auto_reset: bool = False
     ) -> None:

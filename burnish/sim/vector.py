@@ -13,7 +13,8 @@ from burnish.contract import Contract
 from burnish.errors import BurnishError, NonFiniteError
 from burnish.sim.base import Obs, Step, VecEnv
 from burnish.sim.lanes import Arrays, Layout
-from burnish.sim.workers import LaneSpec, make_pool
+from burnish.sim.pools import make_pool
+from burnish.sim.workers import LaneSpec
 
 Renderer = Callable[[list[Arrays], int], np.ndarray]
 """Poses of T lanes and a size in pixels to (T, size, size, 3) uint8."""

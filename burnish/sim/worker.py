@@ -24,7 +24,7 @@ from burnish.sim.lanes import Arrays, LaneError, LaneGroup, Layout, make_lane
 STEP, RESET, STATES, RESTORE, POSES = b"S", b"R", b"Q", b"W", b"P"
 DONE, DATA, FAILED = b"k", b"d", b"e"
 ORPHAN_CHECK_S = 5.0
-"""How often an idle worker looks whether its parent lives: a third process may have inherited the socket's other end."""
+"""How often an idle worker looks whether its parent lives: a third process may hold the socket's other end."""
 
 
 def send_data(connection: socket.socket, kind: bytes, data: bytes) -> None:

@@ -1,0 +1,185 @@
+"""Lanes stepped in this process or shared among worker processes; bit for bit the same either way.
+
+Observations, actions and flags live in one block of shared memory; a step costs one byte to every worker and
+one byte back, whatever the number of lanes. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, override
+
+from burnish.errors import BurnishError
+from burnish.sim import worker
+from burnish.sim.lanes import Arrays, Buffers, LaneError, LaneGroup, make_lane
+from burnish.sim.workers import LaneSpec, Worker, WorkerError
+
+
+class Pool(ABC):
+    """N lanes behind `buffers`. Commands go to the lanes marked in `buffers.active`."""
+
+    buffers: Buffers
+
+    @abstractmethod
+    def step(self) -> None:
+        """`LaneGroup.step` in every active lane."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """`LaneGroup.reset` in every active lane."""
+
+    @abstractmethod
+    def states(self) -> list[Arrays]:
+        """One snapshot per lane."""
+
+    @abstractmethod
+    def restore(self, states: Sequence[Arrays]) -> None:
+        """The inverse of `states`."""
+
+    @abstractmethod
+    def poses(self) -> list[Arrays]:
+        """What a renderer needs, of every active lane."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free everything. Safe to call twice."""
+
+
+def make_pool(spec: LaneSpec, workers: int) -> Pool:
+    """`workers` processes share the lanes, this one among them; with 0 or 1 it steps them all."""
+    if workers < 0:
+        raise BurnishError(f"workers must be 0 or more, not {workers}")
+    workers = min(workers, spec.layout.num_envs)
+    return WorkerPool(spec, workers) if workers > 1 else LocalPool(spec)
+
+
+class LocalPool(Pool):
+    """All lanes in this process."""
+
+    def __init__(self, spec: LaneSpec) -> None:
+        self.buffers = _fresh(spec.layout.arrays(bytearray(spec.layout.nbytes)))
+        self._group = _own_group(spec, spec.layout.num_envs, self.buffers)
+
+    @override
+    def step(self) -> None:
+        with _named_lane():
+            self._group.step()
+
+    @override
+    def reset(self) -> None:
+        with _named_lane():
+            self._group.reset()
+
+    @override
+    def states(self) -> list[Arrays]:
+        return self._group.states()
+
+    @override
+    def restore(self, states: Sequence[Arrays]) -> None:
+        self._group.restore(states)
+
+    @override
+    def poses(self) -> list[Arrays]:
+        return self._group.poses()
+
+    @override
+    def close(self) -> None:
+        self._group.lanes = ()
+
+
+class WorkerPool(Pool):
+    """Lanes split into contiguous blocks. This process steps the first one while the workers step theirs: it would
+    only wait, and a core that sleeps takes longer to wake than a lane takes to step."""
+
+    def __init__(self, spec: LaneSpec, workers: int) -> None:
+        shared_memory = Path("/dev/shm")
+        edges = [spec.layout.num_envs * index // workers for index in range(workers + 1)]
+        self._workers: list[Worker] = []
+        # An unlinked file: it vanishes with the last process that maps it, even after kill -9.
+        with tempfile.TemporaryFile(dir=shared_memory if shared_memory.is_dir() else None) as memory:
+            memory.truncate(spec.layout.nbytes)
+            self.buffers = _fresh(spec.layout.arrays(mmap.mmap(memory.fileno(), spec.layout.nbytes)))
+            try:
+                for first, end in pairwise(edges[1:]):
+                    self._workers.append(Worker(spec, first, end - first, memory))
+                self._own = slice(0, edges[1])
+                self._group = _own_group(spec, edges[1], self.buffers)
+                self._collect()
+            except BaseException:
+                self.close()
+                raise
+
+    @override
+    def step(self) -> None:
+        self._exchange(worker.STEP, self._group.step)
+
+    @override
+    def reset(self) -> None:
+        self._exchange(worker.RESET, self._group.reset)
+
+    @override
+    def states(self) -> list[Arrays]:
+        own, others = self._exchange(worker.STATES, self._group.states, everyone=True)
+        return own + others
+
+    @override
+    def restore(self, states: Sequence[Arrays]) -> None:
+        payloads = [worker.pack(list(states[one.lanes])) for one in self._workers]
+        self._exchange(worker.RESTORE, lambda: self._group.restore(states[self._own]), payloads, everyone=True)
+
+    @override
+    def poses(self) -> list[Arrays]:
+        own, others = self._exchange(worker.POSES, self._group.poses)
+        return own + others
+
+    @override
+    def close(self) -> None:
+        for one in self._workers:
+            one.connection.close()
+        for one in self._workers:
+            one.wait()
+        self._workers = []
+
+    def _exchange(
+        self, command: bytes, own: Callable[[], Any], payloads: Sequence[bytes] = (), *, everyone: bool = False
+    ) -> tuple[Any, list[Arrays]]:
+        try:
+            for index, one in enumerate(self._workers):
+                if everyone or self.buffers.active[one.lanes].any():
+                    one.send(command, payloads[index] if payloads else None)
+            with _named_lane():
+                result = own()
+            return result, self._collect()
+        except BaseException:
+            # Half an exchange (an error, Ctrl-C) leaves replies under way that the next command would take for its own.
+            self.close()
+            raise
+
+    def _collect(self) -> list[Arrays]:
+        replies = [one.receive() for one in self._workers if one.busy]
+        return [arrays for data in replies if data for arrays in worker.unpack(data)]
+
+
+@contextlib.contextmanager
+def _named_lane() -> Iterator[None]:
+    try:
+        yield
+    except LaneError as error:
+        raise WorkerError(f"{error}: {type(error.__cause__).__name__}: {error.__cause__}") from error.__cause__
+
+
+def _own_group(spec: LaneSpec, count: int, buffers: Buffers) -> LaneGroup:
+    lanes = [make_lane(spec.factory, spec.arguments) for _ in range(count)]
+    return LaneGroup(lanes, 0, buffers, spec.horizon, spec.auto_reset)
+
+
+def _fresh(buffers: Buffers) -> Buffers:
+    buffers.steps[:] = -1
+    buffers.ended[:] = True
+    return buffers
