@@ -32,7 +32,10 @@ def run(config: Config) -> dict[str, Any]:
     """Record what is missing of the dataset; returns `episodes`, `attempts`, `success`, `env_steps`, `wall_s`."""
     settings = config.collect
     with stage.lock(config.out):
-        say(f"Collecting {settings.episodes} demonstrations of {settings.task}: what the policy is to imitate")
+        if config.out.exists():
+            say(f"{config.out}: already complete")
+        else:
+            say(f"Collecting {settings.episodes} demonstrations of {settings.task}: what the policy is to imitate")
         simulator, _, name = settings.task.partition("/")
         lanes = min(settings.lanes, settings.episodes)
         with make_env(settings.task, lanes, workers=settings.workers, horizon=settings.horizon) as env:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from burnish.commands import collect, distill, eval, export, flags, refine, report, stage, train
+from burnish.commands import collect, distill, export, flags, refine, report, stage, train
+from burnish.commands import eval as evaluation
 from burnish.commands.eval import EvalConfig
 from burnish.commands.export import ExportConfig
 from burnish.console import say
@@ -60,10 +61,8 @@ def run(config: Config) -> dict[str, Any]:
             results = _results(record)
         print_stages(read_stages(out))
         report.run(report.Config(out))
-        total = results["totals"]
-        say(
-            f"Done in {total['wall_s'] / 60:.1f} minutes, {total['env_steps']:,} environment steps; {out / 'results.json'}"
-        )
+        minutes, steps = results["totals"]["wall_s"] / 60, results["totals"]["env_steps"]
+        say(f"Done in {minutes:.1f} minutes with {steps:,} environment steps; numbers: {out / 'results.json'}")
         return record.result or record.finish(results)
 
 
@@ -78,7 +77,7 @@ def stages(config: Config) -> list[Callable[[], Any]]:
 
     def judge(made: Path) -> Callable[[], Any]:
         folder = out / f"eval-{made.name}"
-        return lambda: eval.run(eval.Config(made / "policy", config.task, folder, config.eval))
+        return lambda: evaluation.run(evaluation.Config(made / "policy", config.task, folder, config.eval))
 
     return [
         lambda: collect.run(collect.Config(dataset, recording)),

@@ -95,6 +95,7 @@ def latency_ms(policy: Policy, calls: int = 100) -> float:
 def _play(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:
     from burnish.sim.base import make_env
     from burnish.sim.evaluate import evaluate
+    from burnish.sim.vector import LanesEnv
     from burnish.sim.video import record_episodes
 
     settings = config.eval
@@ -103,6 +104,7 @@ def _play(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:
         agent = policy.agent(env.num_envs)
         with track(f"Evaluating on {env.task}", protocol.episodes) as advance:
             evaluation = evaluate(agent, env, protocol, folder=config.out, advance=advance)
-        films = range(min(settings.videos, protocol.episodes))
-        record_episodes(agent, env, protocol, films, config.out / "videos", size=settings.video_size)
+        if isinstance(env, LanesEnv):  # it can draw what it remembers; others are judged without a film
+            films = range(min(settings.videos, protocol.episodes))
+            record_episodes(agent, env, protocol, films, config.out / "videos", size=settings.video_size)
     return evaluation.to_json()

@@ -21,8 +21,10 @@ def take_name(words: list[str], prog: str, kind: str, known: Iterable[str] = ())
     names = list(known)
     choice = f" ({', '.join(names)})" if names else ""
     if words and words[0] in ("-h", "--help"):
+        if not names:
+            return kind.upper(), words
         print(f"usage: {prog} {kind.upper()} [OPTIONS]\n\nFirst the {kind}{choice}, then its settings:")
-        print(f"{prog} {names[0] if names else kind.upper()} --help lists them.")
+        print(f"`{prog} {names[0]} --help` lists them.")
         raise SystemExit(0)
     if not words or words[0].startswith("-"):
         raise BurnishError(f"`{prog}` needs the {kind} as its first word{choice}: {prog} {kind.upper()} [OPTIONS]")

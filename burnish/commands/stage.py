@@ -68,11 +68,11 @@ def to_json(config: Any) -> dict[str, Any]:
     return values | {f"{name}_fingerprint": fingerprint(path) for name, path in _inputs(config).items()}
 
 
-def from_json[T](template: T, data: Mapping[str, Any], folder: Path) -> T:
+def from_json(template: Any, data: Mapping[str, Any], folder: Path) -> Any:
     """The config that `to_json` wrote in `folder`; `template` gives the types and what `data` leaves out."""
     hints = typing.get_type_hints(type(template))
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(template):  # pyright: ignore[reportArgumentType]
+    for field in dataclasses.fields(template):
         if field.name not in data:
             continue
         value, current = data[field.name], getattr(template, field.name)
@@ -83,7 +83,7 @@ def from_json[T](template: T, data: Mapping[str, Any], folder: Path) -> T:
         elif isinstance(value, list):
             value = tuple(value)
         values[field.name] = value
-    return dataclasses.replace(template, **values)  # pyright: ignore[reportType]
+    return dataclasses.replace(template, **values)
 
 
 def fingerprint(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,9 +55,9 @@ def run(config: Config) -> dict[str, Any]:
             return done
         say(f"Imitating {config.dataset} with a {config.name} policy: it learns to plan what the expert did")
         demos = load_demonstrations(config.dataset)
-        policy = make_policy(config.name, demos.contract, compute_stats(demos), **_fields(config.policy))
+        settings = {field.name: getattr(config.policy, field.name) for field in dataclasses.fields(config.policy)}
+        policy = make_policy(config.name, demos.contract, compute_stats(demos), **settings)
         result = record.finish(train(record, policy, demos, config.train))
-        say(
-            f"  {result['steps']} steps in {result['wall_s']:.0f} s, loss {result['loss']:.3g} → {config.out / 'policy'}"
-        )
+        steps, seconds, loss = result["steps"], result["wall_s"], result["loss"]
+        say(f"  {steps} steps in {seconds:.0f} s, loss {loss:.3g} → {config.out / 'policy'}")
         return result

@@ -55,10 +55,12 @@ def page(stages: Sequence[Stage], name: str) -> str:
 
 def headline(stages: Sequence[Stage]) -> str:
     """One sentence: what success was after each stage."""
-    said = {stage.verb: f"{success:.0%}" for stage in stages if (success := _judged(stage)) is not None}
+    rates = {stage.verb: success for stage in stages if (success := _judged(stage)) is not None}
+    said = {verb: f"{success:.0%}" for verb, success in rates.items()}
     if {"train", "refine"} <= said.keys():
-        student = f"; the one-step student keeps {said['distill']}" if "distill" in said else ""
-        return f"Success rose from {said['train']} imitated to {said['refine']} refined{student}"
+        moved = "rose" if rates["refine"] > rates["train"] else "went"
+        student = f"; the one-step student reaches {said['distill']}" if "distill" in said else ""
+        return f"Success {moved} from {said['train']} imitated to {said['refine']} refined{student}"
     if said:
         return ", ".join(f"{MADE_BY.get(verb, verb.capitalize())}: {value} success" for verb, value in said.items())
     return f"{len(stages)} stage{'s' * (len(stages) > 1)}, none evaluated yet"

@@ -1,0 +1,26 @@
+"""Settings for every test: few threads, and no skip for something a machine should have."""
+
+from __future__ import annotations
+
+import os
+
+# Two cores: tests that start worker processes would otherwise fight over them with a pool of threads each.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
+    """With BURNISH_NO_SKIPS a skipped test fails the run, as `.ci/run` wants it."""
+    if _skips_matter() and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("skipped tests fail this run (BURNISH_NO_SKIPS is set)", red=True)
+
+
+def pytest_sessionfinish(session, exitstatus) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if _skips_matter() and exitstatus == 0 and reporter.stats.get("skipped"):
+        session.exitstatus = 1
+
+
+def _skips_matter() -> bool:
+    return bool(os.environ.get("BURNISH_NO_SKIPS"))
