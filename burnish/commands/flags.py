@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import tyro
@@ -56,14 +56,20 @@ def check_flags(words: list[str], config: Any, prog: str) -> None:
 
 def flags(config: Any, prefix: str = "--") -> Iterator[str]:
     """Every flag that `tyro` makes of a dataclass instance."""
-    for field in dataclasses.fields(config):
-        name, value = field.name.replace("_", "-"), getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from flags(value, f"{prefix}{name}.")
+    for name, value in _entries(config):
+        flag = prefix + name.replace("_", "-")
+        if dataclasses.is_dataclass(value) or (isinstance(value, Mapping) and value):
+            yield from flags(value, f"{flag}.")
         else:
-            yield f"{prefix}{name}"
+            yield flag
             if isinstance(value, bool):
-                yield f"{prefix}no-{name}"
+                yield f"{prefix}no-{name}".replace("_", "-")
+
+
+def _entries(config: Any) -> list[tuple[str, Any]]:
+    if isinstance(config, Mapping):
+        return list(config.items())
+    return [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
 
 
 def _blank(config_type: type[Any]) -> dict[str, Any]:
