@@ -92,8 +92,10 @@ def stages(config: Config) -> list[Callable[[], Any]]:
 
 
 def _results(record: Run) -> dict[str, Any]:
-    """Bring `results.json` up to date."""
-    record.save_clock()
+    """Bring `results.json` up to date; the total is wall time from start to end, what lies between stages included."""
     results = summarize(read_stages(record.folder))
+    if record.result is None:
+        record.save_clock()
+    results["totals"]["wall_s"] = round((record.result or {}).get("wall_s", record.wall_s), 2)
     write_json(record.folder / "results.json", results)
     return results
