@@ -58,7 +58,7 @@ def compare(task: str, lanes: int, rounds: int, steps: int, noise: np.random.Gen
     rates: dict[str, list[float]] = {"ours": [], "peer": []}
     peer = gymnasium.vector.AsyncVectorEnv([lambda: meta_world(task)] * lanes, shared_memory=True)
     try:
-        with make_env(f"metaworld/{task}", lanes, workers=WORKERS, horizon=HORIZON) as env:
+        with make_env(f"metaworld/{task}", lanes, workers=WORKERS, horizon=HORIZON, auto_reset=True) as env:
             scale = torch.tensor([MAX_STEP_M] * 3 + [1.0])
             for _ in range(rounds):
                 actions = noise.uniform(-1, 1, (steps, lanes, 4)).astype(np.float32)

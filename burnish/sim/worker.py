@@ -6,6 +6,7 @@ module. It ends when its socket closes, so it cannot outlive the process that st
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -58,21 +59,16 @@ def main() -> None:
     # Ctrl-C is for the caller, who then closes the socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     spec: dict[str, Any] = json.loads(sys.argv[1])
-    with socket.socket(fileno=spec["socket"]) as connection:
+    # The caller may be gone at any moment: there is no one left to tell.
+    with socket.socket(fileno=spec["socket"]) as connection, contextlib.suppress(EOFError, ConnectionError):
         try:
             group = _build(spec)
         except Exception as error:
             _fail(connection, spec["first"], error)
             return
         connection.sendall(DONE)
-        try:
-            while _wait(connection, spec["parent"]):
-                command = connection.recv(1)
-                if not command:
-                    return
-                _obey(connection, group, command)
-        except (EOFError, ConnectionError):
-            return
+        while _wait(connection, spec["parent"]) and (command := connection.recv(1)):
+            _obey(connection, group, command)
 
 
 def _build(spec: dict[str, Any]) -> LaneGroup:

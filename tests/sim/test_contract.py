@@ -1,0 +1,241 @@
+"""What every registered environment promises: one test over all of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from burnish import registry
+from burnish.errors import BurnishError, NonFiniteError, UnknownNameError
+from burnish.sim.agents import RandomAgent
+from burnish.sim.base import VecEnv, make_env, next_seed
+
+LANES, HORIZON = 3, 6
+SIMULATORS = registry.environments.names()
+
+
+def task_of(simulator: str) -> str:
+    return f"{simulator}/{registry.environments.load(simulator).tasks[0]}"
+
+
+def make(simulator: str, workers: int = 0, **settings) -> VecEnv:
+    return make_env(task_of(simulator), LANES, workers=workers, **({"horizon": HORIZON} | settings))
+
+
+def actions(env: VecEnv, steps: int, seed: int = 0) -> list[torch.Tensor]:
+    agent = RandomAgent(env.contract, env.num_envs)
+    agent.reset(range(env.num_envs), range(seed, seed + env.num_envs))
+    return [agent.act({}) for _ in range(steps)]
+
+
+def same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def opened(auto_reset: bool):
+    def fixture(request):
+        simulator, workers = request.param
+        with make(simulator, workers, auto_reset=auto_reset) as env:
+            yield env
+
+    kinds = [(name, workers) for name in SIMULATORS for workers in (0, 2)]
+    # One for all tests: what one of them leaves behind must not matter to the next.
+    return pytest.fixture(fixture, scope="module", params=kinds, ids=lambda kind: f"{kind[0]}-{kind[1]}")
+
+
+env = opened(auto_reset=False)
+resetting = opened(auto_reset=True)
+
+
+def test_shapes_and_types_are_those_of_the_contract(env):
+    obs = env.reset([1, 2, 3])
+    step = env.step(actions(env, 1)[0])
+    for found in (obs, step.obs, step.info["final_obs"]):
+        assert found.keys() == env.contract.observation.keys()
+        for key, field in env.contract.observation.items():
+            assert found[key].shape == (LANES, *field.shape)
+            assert str(found[key].dtype) == f"torch.{field.dtype}"
+            assert torch.isfinite(found[key]).all()
+    assert step.reward.shape == (LANES,) and step.reward.dtype == torch.float32
+    for flags in (step.terminated, step.truncated, step.info["success"]):
+        assert flags.shape == (LANES,) and flags.dtype == torch.bool
+    assert (env.num_envs, env.max_episode_steps) == (LANES, HORIZON)
+    assert env.task.partition("/")[2] in env.tasks
+
+
+def test_an_episode_depends_on_its_seed_and_actions_alone(env):
+    plan = actions(env, 4)
+    first = [env.reset([11, 12, 13])] + [env.step(action).obs for action in plan]
+    env.reset([5, 6, 7])
+    env.step(plan[0] * 0.5)
+    again = [env.reset([11, 12, 13])] + [env.step(action).obs for action in plan]
+    assert all(same(a, b) for a, b in zip(first, again, strict=True))
+    assert not same(first[0], env.reset([21, 22, 23]))
+
+
+def test_the_number_of_workers_changes_nothing(env):
+    with make(env.task.partition("/")[0], 0) as other:
+        assert same(env.reset([1, 2, 3]), other.reset([1, 2, 3]))
+        for action in actions(env, HORIZON):
+            a, b = env.step(action), other.step(action)
+            assert same(a.obs, b.obs) and torch.equal(a.done, b.done)
+
+
+def test_results_belong_to_the_caller(env):
+    obs = env.reset([1, 2, 3])
+    kept = {key: value.clone() for key, value in obs.items()}
+    for action in actions(env, 3):
+        env.step(action)
+    assert same(obs, kept)
+
+
+def test_reset_of_some_lanes_leaves_the_others(env):
+    env.reset([1, 2, 3])
+    before = env.step(actions(env, 1)[0]).obs
+    after = env.reset([9], ids=[1])
+    for key, value in after.items():
+        assert torch.equal(value[[0, 2]], before[key][[0, 2]])
+        assert not torch.equal(value[1], before[key][1])
+
+
+def test_lanes_not_asked_stand_still(env):
+    before = env.reset([1, 2, 3])
+    step = env.step(actions(env, 1)[0], ids=[2])
+    for key, value in step.obs.items():
+        assert torch.equal(value[:2], before[key][:2])
+        assert not torch.equal(value[2], before[key][2])
+    assert not step.done[:2].any() and not step.reward[:2].any()
+
+
+def test_episodes_end_at_the_horizon_and_wait_for_a_reset(env):
+    env.reset([1, 2, 3])
+    for count, action in enumerate(actions(env, HORIZON), start=1):
+        step = env.step(action)
+        assert torch.equal(step.truncated, torch.full((LANES,), count == HORIZON))
+    assert not step.terminated.any() and same(step.obs, step.info["final_obs"])
+    with pytest.raises(BurnishError, match=r"lanes \[0, 1, 2\] have ended; reset"):
+        env.step(action)
+    env.reset([4], ids=[1])
+    env.step(action, ids=[1])
+
+
+def test_auto_reset_starts_the_next_seed_in_the_same_step(resetting):
+    env = resetting
+    env.reset([1, 2, 3])
+    env.step(actions(env, 1)[0], ids=[0])
+    for action in actions(env, HORIZON - 1):
+        step = env.step(action)
+    assert step.truncated.tolist() == [True, False, False]
+    fresh = env.reset([next_seed(1)], ids=[0])
+    for key, value in step.obs.items():
+        assert torch.equal(value[0], fresh[key][0])
+        assert not torch.equal(step.info["final_obs"][key][0], value[0])
+        assert torch.equal(step.info["final_obs"][key][1:], value[1:])
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_success_ends_the_episode_with_a_reward(simulator):
+    with make(simulator, horizon=None) as env:
+        expert = registry.experts.load(simulator)(env.task.partition("/")[2], LANES)
+        obs, running = env.reset([1, 2, 3]), [0, 1, 2]
+        expert.reset(running, [1, 2, 3])
+        solved = 0
+        while running:
+            step = env.step(expert.act(obs), ids=running)
+            obs = step.obs
+            assert torch.equal(step.terminated, step.info["success"])
+            assert torch.equal(step.reward, step.terminated.float())
+            solved += int(step.terminated.sum())
+            running = [lane for lane in running if not step.done[lane]]
+    assert solved > 0
+
+
+def test_what_follows_a_restore_is_what_followed_the_snapshot(env):
+    plan = actions(env, HORIZON)
+    env.reset([1, 2, 3])
+    for action in plan[:2]:
+        env.step(action)
+    snapshot = env.state()
+    expected = [env.step(action) for action in plan[2:]]
+    env.reset([7, 8, 9])
+    env.restore(snapshot)
+    found = [env.step(action) for action in plan[2:]]
+    assert all(same(a.obs, b.obs) and torch.equal(a.done, b.done) for a, b in zip(expected, found, strict=True))
+    with make(env.task.partition("/")[0], 0) as fresh:
+        fresh.restore(snapshot)
+        assert same(fresh.step(plan[2]).obs, expected[0].obs)
+
+
+def test_a_bad_action_is_refused_with_its_lane(env):
+    before = env.reset([1, 2, 3])
+    action = actions(env, 1)[0]
+    action[1, 0] = float("nan")
+    with pytest.raises(NonFiniteError, match="lane 1"):
+        env.step(action)
+    assert same(env.step(torch.nan_to_num(action), ids=[]).obs, before)
+    with pytest.raises(BurnishError, match="shape"):
+        env.step(action[:2])
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_lane_that_was_never_reset_says_so(simulator):
+    with make(simulator) as env, pytest.raises(BurnishError, match="reset these lanes first"):
+        env.step(actions(env, 1)[0])
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_closing_twice_is_fine(simulator):
+    for workers in (0, 2):
+        env = make(simulator, workers)
+        env.close()
+        env.close()
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_an_unknown_task_is_answered_with_the_closest(simulator):
+    task = task_of(simulator)
+    with pytest.raises(UnknownNameError, match=f"unknown task '{task}x'; did you mean '{task}'"):
+        make_env(f"{task}x", 1)
+
+
+ORPHANS = """
+import os, sys, time
+from burnish.sim.base import make_env
+if __name__ == "__main__":
+    env = make_env(sys.argv[1], 3, workers=2)
+    env.reset([1, 2, 3])
+    print(*[one.process.pid for one in env._pool._workers], flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_workers_die_with_their_parent(simulator):
+    parent = subprocess.Popen([sys.executable, "-c", ORPHANS, task_of(simulator)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    workers = [int(pid) for pid in parent.stdout.readline().split()]
+    assert workers and all(alive(pid) for pid in workers)
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+    deadline = time.monotonic() + 20
+    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(pid) for pid in workers)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_workers_do_not_load_torch():
+    code = "import sys, burnish.sim.worker, burnish.sim.metaworld_lane; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ, check=False).returncode == 0
