@@ -41,7 +41,7 @@ class CollectConfig:
     """SIMULATOR/TASK."""
     episodes: int = 10
     """Successful episodes to keep."""
-    noise: float = 0.2
+    noise: float = 0.1
     """Standard deviation of the noise on executed actions, in largest actions; labels stay clean."""
     push_steps: int = 10
     """Each episode starts with 0 … this many steps of random pushes."""

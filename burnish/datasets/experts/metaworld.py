@@ -43,7 +43,7 @@ class MetaWorldExpert:
         self._script: Any = scripts[task_name]()
         self._noise, self._push_steps = noise, push_steps
         self._random = [np.random.default_rng(0) for _ in range(lanes)]
-        self._pushes: list[np.ndarray] = [np.zeros((0, len(SCALE))) for _ in range(lanes)]
+        self._pushes: list[np.ndarray] = [np.zeros((0, 3)) for _ in range(lanes)]
         self._time = [0] * lanes
         self.label: Tensor = torch.zeros(lanes, len(SCALE))
 
@@ -53,7 +53,7 @@ class MetaWorldExpert:
             # A stream of its own: the environment draws its start from the same seed.
             self._random[lane] = random = np.random.default_rng([seed, 1])
             steps = int(random.integers(self._push_steps + 1))
-            directions = random.uniform(-1, 1, (-(-steps // PUSH_STEPS), len(SCALE)))
+            directions = random.uniform(-1, 1, (-(-steps // PUSH_STEPS), 3))
             self._pushes[lane] = np.repeat(directions, PUSH_STEPS, axis=0)[:steps]
             self._time[lane] = 0
 
@@ -75,5 +75,5 @@ class MetaWorldExpert:
         time, pushes = self._time[lane], self._pushes[lane]
         self._time[lane] += 1
         if time < len(pushes):
-            return pushes[time]
+            return np.append(pushes[time], clean[3])  # the hand is pushed, the grip is left to the script
         return np.clip(clean + self._noise * self._random[lane].standard_normal(len(SCALE)), -1, 1)
