@@ -62,10 +62,9 @@ class Demonstrations:
         return cls(contract, task, obs, action, np.array([len(episode) for episode in episodes]))
 
 
-def compute_stats(demos: Demonstrations, contract: Contract | None = None) -> Stats:
+def compute_stats(demos: Demonstrations) -> Stats:
     """Per contract key `mean`, `std`, `min`, `max` over all frames, and `count`; summed in float64, kept in float32."""
-    fields = (contract or demos.contract).fields
-    return {key: _stats(demos.action if key == ACTION else demos.obs[key]) for key in fields}
+    return {key: _stats(values) for key, values in {**demos.obs, ACTION: demos.action}.items()}
 
 
 def _stats(values: np.ndarray) -> dict[str, np.ndarray]:
