@@ -66,6 +66,12 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
         (beside / "README.md").write_text(_model_card(checkpoint))
 
 
+def exists(folder: Path) -> bool:
+    """Whether there is a checkpoint to `load`, one that a kill left half replaced included."""
+    recover_folder(folder)
+    return folder.exists()
+
+
 def load(folder: Path) -> Checkpoint:
     """Read a checkpoint. Raises `CorruptFileError` that names the file and what is wrong with it."""
     recover_folder(folder)

@@ -80,6 +80,15 @@ class Policy(nn.Module, ABC):
         return ChunkAgent(self, lanes)
 
 
+def masked_mean(error: Tensor, batch: Batch) -> Tensor:
+    """Mean of `error` (B, H, A) over actions inside the episode, per sample (B,); without `action_is_pad`, over all."""
+    pad = batch.get("action_is_pad")
+    if pad is None:
+        return error.mean(dim=(1, 2))
+    inside = (~pad).to(error.dtype)
+    return (error.mean(2) * inside).sum(1) / inside.sum(1)
+
+
 def save_policy(
     policy: Policy,
     folder: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract, Field
 
-SMALLEST_SCALE = 1e-4
-"""A dimension that hardly varied in the data is centred but not blown up (physical units)."""
+SMALLEST_SCALE = 1e-2
+"""Least standard deviation or half range (physical units): a dimension that hardly varied is centred, not blown up."""
+LARGEST_INPUT = 5.0
+"""Normalised observations are clipped to ± this: what the data never showed must not saturate the network."""
 
 
 class Normalizer(nn.Module):
@@ -37,8 +40,14 @@ class Normalizer(nn.Module):
         return (value - offset) / scale
 
     def condition(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """All state observations, normalised, flattened and joined: (B, C)."""
-        return torch.cat([self.normalize(key, obs[key]).flatten(1) for key in self._keys], dim=1)
+        """All state observations, normalised, clipped to ±`LARGEST_INPUT`, flattened and joined: (B, C)."""
+        parts = [self.normalize(key, obs[key]).flatten(1) for key in self._keys]
+        return torch.cat(parts, dim=1).clamp(-LARGEST_INPUT, LARGEST_INPUT)
+
+    @property
+    def condition_dim(self) -> int:
+        """C, the width of `condition`."""
+        return sum(math.prod(self.contract.observation[key].shape) for key in self._keys)
 
     def action(self, chunk: Tensor) -> Tensor:
         """Network units to physical actions, clipped to the contract's bounds."""
@@ -59,8 +68,8 @@ def affine(field: Field, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, n
         offset, scale = (high + low) / 2, (high - low) / 2
     else:
         offset, scale = np.zeros(field.shape), np.ones(field.shape)
-    # A constant dimension keeps scale 1: dividing by its rounding noise would explode on any new value.
-    scale = np.where(np.abs(scale) < SMALLEST_SCALE, 1.0, scale)
+    if field.normalization == "mean_std" or field.low is None:
+        scale = np.maximum(scale, SMALLEST_SCALE)
     return np.asarray(offset, np.float32), np.asarray(scale, np.float32)
 
 

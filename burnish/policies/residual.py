@@ -46,7 +46,7 @@ class ResidualPolicy(Policy):
         base = registry.policies.load(config.base)
         self.base: Policy = base(base.Config(**config.base_config), contract, stats)
         self.horizon, self.nfe = 1, self.base.nfe + 1
-        state = sum(int(torch.Size(field.shape).numel()) for field in contract.observation.values())
+        state = self.normalizer.condition_dim
         action = contract.action.shape[-1]
         self.network = EnsembleMLP(1, state + action, config.hidden, action)
         self.actor = nn.Parameter(self.network.init(torch.Generator().manual_seed(0), zero_output=True))

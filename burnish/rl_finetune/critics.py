@@ -21,6 +21,8 @@ class LearnerConfig:
     critic_hidden: int = 64
     critic_lr: float = 3e-4
     actor_lr: float = 3e-4
+    pessimism: float = 1.0
+    """κ of the actor's objective, mean − κ · standard deviation over the heads: no credit where the heads disagree."""
     tau: float = 0.005
     target_noise: float = 0.05
     """Standard deviation of the target policy's smoothing noise, network units."""
@@ -60,13 +62,15 @@ class Learner:
         return error.square().mean()
 
     def update_actor(self, obs: Tensor, base: Tensor) -> Tensor:
-        """One step up the ensemble's mean Q of the corrected action; returns that mean."""
+        """One step up the ensemble's pessimistic Q of the corrected action; returns the mean Q."""
         out, actor_tape = self.network.forward(self.actor.flat, torch.cat([obs, base], 1))
         correction = torch.tanh(out[0])
         raw = base + self.scale * correction
         action = raw.clamp(-1.0, 1.0)
         q, tape = self.critic_network.forward(self.critic.flat, torch.cat([obs, action], 1))
-        dq = torch.full_like(q, -1.0 / q.numel())
+        deviation = q - q.mean(0)
+        spread = deviation.square().mean(0).sqrt().clamp_min(1e-6)
+        dq = (self.cfg.pessimism * deviation / spread - 1.0) / q.numel()
         d_action = self.critic_network.input_gradient(self.critic.flat, tape, dq)[:, -self.action_dim :]
         # Outside the action bounds the clamp is flat; inside, the chain rule through scale · tanh.
         d_out = torch.where(raw == action, d_action, 0.0) * self.scale * (1 - correction.square())

@@ -18,7 +18,6 @@ from burnish import checkpoint
 from burnish.console import say, track
 from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
-from burnish.files import recover_folder
 from burnish.policies.base import Policy, save_policy
 from burnish.policies.residual import ResidualPolicy
 from burnish.rl_finetune.buffer import NStep, Replay
@@ -50,6 +49,8 @@ class ResidualConfig:
     """Critic updates per actor update."""
     noise: float = 0.1
     """Largest exploration noise; lane i of N explores with noise · (i + 1) / N."""
+    critic_warmup: int = 2_000
+    """Critic-only updates before the actor's first (ResFiT: 10,000), made when the warm-up ends."""
     log_every: int = 2_000
     seed: int = 0
     learner: LearnerConfig = field(default_factory=LearnerConfig)
@@ -146,18 +147,19 @@ class Trainer:
 
     def _update(self) -> None:
         cfg = self.cfg
-        due = int((self.env_steps - cfg.warmup_steps) * cfg.updates_per_step) - self.updates
+        if self.env_steps < cfg.warmup_steps:
+            return
+        due = cfg.critic_warmup + int((self.env_steps - cfg.warmup_steps) * cfg.updates_per_step) - self.updates
         if due <= 0:
             return
         offline = int(cfg.batch_size * cfg.offline_fraction)
-        # Drawing every batch of this step at once keeps the gathers few and large.
-        old = self.offline.sample(due * offline, self.generator).view(due, offline, -1)
-        new = self.online.sample(due * (cfg.batch_size - offline), self.generator).view(due, -1, old.shape[-1])
-        for rows in torch.cat([old, new], dim=1):
-            batch = self.online.unpack(rows)
+        for _ in range(due):
+            old = self.offline.sample(offline, self.generator)
+            new = self.online.sample(cfg.batch_size - offline, self.generator)
+            batch = self.online.unpack(torch.cat([old, new]))
             self.metrics["critic_loss"] = float(self.learner.update_critic(batch))
             self.updates += 1
-            if self.updates % cfg.actor_every == 0:
+            if self.updates > cfg.critic_warmup and self.updates % cfg.actor_every == 0:
                 self.metrics["q"] = float(self.learner.update_actor(batch.obs, batch.base))
 
     def log(self, run: Run) -> None:
@@ -180,8 +182,7 @@ class Trainer:
     def resume(self, run: Run) -> None:
         """Go on from the checkpoint in `run.folder`, if there is one."""
         folder = run.folder / "checkpoint"
-        recover_folder(folder)
-        if not folder.exists():
+        if not checkpoint.exists(folder):
             return
         saved = checkpoint.load(folder)
         training = {key: torch.from_numpy(value.copy()) for key, value in saved.training.items()}

@@ -1,0 +1,94 @@
+"""MeanFlow: an action chunk in one network evaluation (MP1, arXiv 2507.10543; MeanFlow, arXiv 2505.13447).
+
+The network predicts the *average* velocity u(z, t, r) between times r and t, so a = e − u(e, t=1, r=0).
+Unlike the released code of MP1 there is no classifier-free guidance here: it trains without condition dropout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from burnish.checkpoint import Stats
+from burnish.contract import ACTION, Contract
+from burnish.policies.base import Batch, Policy, masked_mean
+from burnish.policies.networks.denoiser import DenoiserConfig, build_denoiser
+
+
+@dataclass(frozen=True)
+class MeanFlowConfig(DenoiserConfig):
+    """MP1's defaults."""
+
+    flow_ratio: float = 0.5
+    """Share of a batch with r = t, where the target is the instantaneous velocity."""
+    time_mean: float = -0.4
+    time_std: float = 1.0
+    """(t, r) are two sorted draws of sigmoid(N(mean, std²))."""
+    dispersive_weight: float = 0.0
+    """Weight of the dispersive loss on the bottleneck features (MP1: 0.5 with point clouds)."""
+    dispersive_temperature: float = 1.0
+
+
+class MeanFlow(Policy):
+    """One-step generative policy."""
+
+    name = "meanflow"
+    Config = MeanFlowConfig
+
+    def __init__(self, config: MeanFlowConfig, contract: Contract, stats: Stats) -> None:
+        super().__init__(config, contract, stats)
+        self.config: MeanFlowConfig = config
+        self.horizon, self.nfe = config.horizon, 1
+        self.network = build_denoiser(config, contract.action.shape[-1], self.normalizer.condition_dim)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """w · ‖u − sg(v − (t − r) du/dt)‖² with w = (δ² + 1e-3)^-½ (MP1, equations 6–8)."""
+        x = self.normalizer.normalize(ACTION, batch[ACTION])
+        condition = self.normalizer.condition(batch)
+        e = torch.randn(x.shape, generator=generator, device=x.device)
+        t, r = self.times(len(x), generator, x.device)
+        z = (1 - t[:, None, None]) * x + t[:, None, None] * e
+        v = e - x
+        u, du_dt, features = self.velocity_and_derivative(z, t, r, v, condition)
+        target = (v - (t - r)[:, None, None] * du_dt).detach()
+        error = masked_mean((u - target).square(), batch)
+        loss = (error / (error.detach() + 1e-3).sqrt()).mean()
+        metrics = {"velocity_mse": error.mean().detach()}
+        if self.config.dispersive_weight:
+            spread = dispersive_loss(features, self.config.dispersive_temperature)
+            loss = loss + self.config.dispersive_weight * spread
+            metrics["dispersive"] = spread.detach()
+        return loss, metrics
+
+    def times(self, count: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+        """t ≥ r, each (count,): logit-normal, and equal in `flow_ratio` of them."""
+        draws = torch.randn(2, count, generator=generator, device=device) * self.config.time_std + self.config.time_mean
+        t, r = draws.sigmoid().amax(0), draws.sigmoid().amin(0)
+        equal = torch.rand(count, generator=generator, device=device) < self.config.flow_ratio
+        return t, torch.where(equal, t, r)
+
+    def velocity_and_derivative(
+        self, z: Tensor, t: Tensor, r: Tensor, v: Tensor, condition: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """u(z, t, r), its total derivative du/dt along the flow (forward mode, tangents (v, 1, 0)), and features."""
+
+        def network(z: Tensor, t: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+            return self.network(z, t, r, condition)
+
+        tangents = (v, torch.ones_like(t), torch.zeros_like(r))
+        (u, features), (du_dt, _) = torch.func.jvp(network, (z, t, r), tangents)
+        return u, du_dt, features
+
+    def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
+        """a = e − u(e, t=1, r=0): one network evaluation."""
+        ones = torch.ones_like(condition[:, 0])
+        u, _ = self.network(noise, ones, torch.zeros_like(ones), condition)
+        return noise - u
+
+
+def dispersive_loss(features: Tensor, temperature: float) -> Tensor:
+    """log mean exp(−D²/τ) over all pairs of a batch (B, F): pushes features apart (MP1, equation 10)."""
+    distances = torch.cdist(features, features).square() / features.shape[1]
+    return torch.logsumexp(-distances.flatten() / temperature, 0) - 2 * torch.log(torch.tensor(float(len(features))))

@@ -1,0 +1,59 @@
+"""The one line of config that chooses a denoiser, shared by every generative policy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """What MeanFlow, flow and diffusion share: chunk length, replanning and the network."""
+
+    horizon: int = 8
+    """Actions per chunk, H."""
+    replan: int = 4
+    """Actions executed from each chunk."""
+    denoiser: Literal["unet", "dit", "mlp"] = "unet"
+    """`mlp` is the fastest on a CPU and enough for state observations and short chunks."""
+    width: int = 64
+    """Channels of the first UNet level, half the DiT's token width, or a quarter of the MLP's."""
+    depth: int = 2
+    """UNet levels, half the DiT's blocks, or half the MLP's residual blocks."""
+
+
+def build_denoiser(config: DenoiserConfig, action_dim: int, condition_dim: int) -> nn.Module:
+    """The network `config` names. Raises `BurnishError` for an unknown name or a horizon it cannot do."""
+    from burnish.errors import BurnishError
+    from burnish.policies.networks.dit import DiT
+    from burnish.policies.networks.mlp import MLP
+    from burnish.policies.networks.unet import UNet1d
+    from burnish.registry import unknown
+
+    if not 1 <= config.replan <= config.horizon:
+        raise BurnishError(f"replan {config.replan} is not between 1 and the horizon {config.horizon}")
+    networks = {"unet": UNet1d, "dit": DiT, "mlp": MLP}
+    if config.denoiser not in networks:
+        raise unknown("denoiser", config.denoiser, networks)
+    return networks[config.denoiser](config.horizon, action_dim, condition_dim, config.width, config.depth)
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoids of the two times, joined with the condition and mixed by an MLP: (B,), (B,), (B, C) → (B, width)."""
+
+    def __init__(self, condition_dim: int, width: int, frequencies: int = 16) -> None:
+        super().__init__()
+        exponent = torch.linspace(0.0, math.log(30.0), frequencies)
+        self.register_buffer("frequency", exponent.exp(), persistent=False)
+        self.mix = nn.Sequential(
+            nn.Linear(4 * frequencies + condition_dim, 2 * width), nn.SiLU(), nn.Linear(2 * width, width), nn.SiLU()
+        )
+
+    def forward(self, t: Tensor, r: Tensor, condition: Tensor) -> Tensor:
+        """The embedding that modulates every layer."""
+        angles = torch.cat([t[:, None] * self.frequency, (t - r)[:, None] * self.frequency], dim=1)
+        return self.mix(torch.cat([angles.sin(), angles.cos(), condition], dim=1))

@@ -1,0 +1,63 @@
+"""Diffusion transformer over action tokens with adaptive layer norm (DiT, arXiv 2212.09748, section 3.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from burnish.policies.networks.denoiser import TimeEmbedding
+
+_HEADS = 4
+
+
+class DiT(nn.Module):
+    """One token per action, 2·`depth` blocks of token width 2·`width`, adaLN-zero conditioning; any horizon."""
+
+    def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: int, depth: int) -> None:
+        super().__init__()
+        size = 2 * width
+        self.embed = TimeEmbedding(condition_dim, size)
+        self.into = nn.Linear(action_dim, size)
+        self.position = nn.Parameter(torch.randn(horizon, size) * 0.02)
+        self.blocks = nn.ModuleList(Block(size) for _ in range(2 * depth))
+        self.norm = nn.LayerNorm(size, elementwise_affine=False)
+        self.out = nn.Linear(size, action_dim)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, z: Tensor, t: Tensor, r: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """z (B, H, A) → prediction (B, H, A) and the mean last token (B, F)."""
+        e = self.embed(t, r, condition)
+        h = self.into(z) + self.position + e[:, None]
+        for block in self.blocks:
+            h = block(h, e)
+        h = self.norm(h)
+        return self.out(h), h.mean(1)
+
+
+class Block(nn.Module):
+    """Self-attention and MLP, each scaled, shifted and gated by the embedding."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(size, elementwise_affine=False)
+        self.qkv = nn.Linear(size, 3 * size)
+        self.project = nn.Linear(size, size)
+        self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(approximate="tanh"), nn.Linear(4 * size, size))
+        self.modulate = nn.Linear(size, 6 * size)
+        nn.init.zeros_(self.modulate.weight)
+        nn.init.zeros_(self.modulate.bias)
+
+    def forward(self, x: Tensor, e: Tensor) -> Tensor:
+        """x (B, H, size), e (B, size) → (B, H, size)."""
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulate(e)[:, None].chunk(6, dim=2)
+        x = x + gate1 * self._attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
+
+    def _attend(self, x: Tensor) -> Tensor:
+        # Written out: the fused kernel has no forward-mode derivative, which MeanFlow's target needs.
+        batch, length, size = x.shape
+        q, k, v = self.qkv(x).view(batch, length, 3, _HEADS, size // _HEADS).permute(2, 0, 3, 1, 4)
+        weights = torch.softmax(q @ k.transpose(-1, -2) * (size // _HEADS) ** -0.5, dim=-1)
+        return self.project((weights @ v).transpose(1, 2).reshape(batch, length, size))

@@ -1,0 +1,147 @@
+"""Imitation: the same loop for every policy. Stops and resumes without changing a bit of the result on a CPU."""
+
+from __future__ import annotations
+
+import copy
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import torch
+from torch import Tensor
+
+from burnish import checkpoint
+from burnish.console import track
+from burnish.errors import NonFiniteError
+from burnish.files import atomic_file
+from burnish.policies.base import Policy, save_policy
+from burnish.run import Run
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """AdamW with a cosine schedule and an exponential moving average of the weights."""
+
+    steps: int = 2_000
+    batch_size: int = 256
+    lr: float = 1e-3
+    """Peak learning rate."""
+    warmup_steps: int = 100
+    weight_decay: float = 1e-4
+    max_grad_norm: float = 1.0
+    ema_decay: float = 0.995
+    seed: int = 0
+    device: str = "cpu"
+    save_every: int = 500
+    log_every: int = 50
+
+
+class Sampler(Protocol):
+    """Where batches come from; `batch` is a pure function of the step, so a resumed run sees the same ones."""
+
+    def batch(self, step: int) -> Mapping[str, Tensor]:
+        """The batch of training step `step` ≥ 0."""
+        ...
+
+
+def train(run: Run, policy: Policy, sampler: Sampler, cfg: TrainConfig) -> dict[str, Any]:
+    """Train `policy`; the averaged weights are saved as `run.folder/policy`. Returns `steps` and the last `loss`.
+
+    Raises:
+        NonFiniteError: the loss is NaN or infinite; the batch is saved in the run folder, the weights are not.
+    """
+    trainer = Trainer(policy.to(cfg.device).train(), cfg)
+    trainer.resume(run)
+    with track(f"training {policy.name}", cfg.steps, trainer.done) as advance:
+        while trainer.done < cfg.steps:
+            metrics = trainer.step(sampler.batch(trainer.done), run.folder)
+            if trainer.done % cfg.log_every == 0 or trainer.done == cfg.steps:
+                trainer.loss = float(metrics["loss"])
+                run.log(trainer.done, **{name: float(value) for name, value in metrics.items()})
+            if trainer.done % cfg.save_every == 0 and trainer.done < cfg.steps:
+                trainer.save(run)
+            advance(1, f"loss {trainer.loss:.3g}")
+    save_policy(trainer.average, run.folder / "policy")
+    shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
+    return {"steps": cfg.steps, "loss": trainer.loss, "parameters": sum(p.numel() for p in policy.parameters())}
+
+
+class Trainer:
+    """Weights, their average, optimizer and random stream of one run."""
+
+    def __init__(self, policy: Policy, cfg: TrainConfig) -> None:
+        self.policy, self.cfg, self.done, self.loss = policy, cfg, 0, math.nan
+        self.average = copy.deepcopy(policy).eval().requires_grad_(False)
+        self.parameters = list(policy.parameters())
+        self.optimizer = torch.optim.AdamW(self.parameters, cfg.lr, weight_decay=cfg.weight_decay, fused=True)
+        self.generator = torch.Generator(cfg.device).manual_seed(cfg.seed)
+        self.mixed = torch.device(cfg.device).type == "cuda"
+
+    def step(self, batch: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
+        """One update; returns scalar metrics as tensors, so that nothing waits for a device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.cfg.lr * learning_rate_factor(self.done, self.cfg)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
+            loss, metrics = self.policy.loss(batch, self.generator)
+        if not torch.isfinite(loss):
+            self._refuse(batch, float(loss), folder)
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.cfg.max_grad_norm, foreach=True)
+        self.optimizer.step()
+        # A short memory at first: the average must not remember the random start.
+        decay = min(self.cfg.ema_decay, (1 + self.done) / (10 + self.done))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), self.parameters, 1 - decay)
+        self.done += 1
+        return {"loss": loss.detach(), "grad_norm": norm, **metrics}
+
+    def save(self, run: Run) -> None:
+        """Everything a resumed run needs, as one checkpoint folder."""
+        training = {f"average/{key}": value for key, value in self.average.state_dict().items()}
+        for index, parameter in enumerate(self.parameters):
+            training |= {f"adam/{index}/{key}": value for key, value in self.optimizer.state[parameter].items()}
+        training["generator"] = self.generator.get_state()
+        progress = {"done": self.done, "loss": self.loss if math.isfinite(self.loss) else None}
+        save_policy(self.policy, run.folder / "checkpoint", training=training, progress=progress)
+        run.save_clock()
+
+    def resume(self, run: Run) -> None:
+        """Go on from the checkpoint in `run.folder`, if there is one."""
+        folder = run.folder / "checkpoint"
+        if not checkpoint.exists(folder):
+            return
+        saved = checkpoint.load(folder)
+        weights = {key: torch.from_numpy(value.copy()) for key, value in saved.tensors.items()}
+        training = {key: torch.from_numpy(value.copy()) for key, value in saved.training.items()}
+        self.policy.load_state_dict(weights)
+        self.average.load_state_dict({key: training[f"average/{key}"] for key in weights})
+        for index, parameter in enumerate(self.parameters):
+            names = ("step", "exp_avg", "exp_avg_sq")
+            state = {name: training[f"adam/{index}/{name}"].to(self.cfg.device) for name in names}
+            self.optimizer.state[parameter] = state
+        self.generator.set_state(training["generator"])
+        self.done, self.loss = saved.progress["done"], saved.progress["loss"] or math.nan
+        run.rewind(self.done)
+
+    def _refuse(self, batch: Mapping[str, Tensor], loss: float, folder: Path) -> NoReturn:
+        from safetensors.torch import save_file
+
+        path = folder / f"offending_batch_{self.done}.safetensors"
+        with atomic_file(path) as beside:
+            save_file({key: value.contiguous() for key, value in batch.items()}, str(beside))
+        raise NonFiniteError(
+            f"the loss of {self.policy.name!r} is {loss} at step {self.done}; the batch is in {path}. "
+            "Look for NaN in the dataset, or lower the learning rate."
+        )
+
+
+def learning_rate_factor(step: int, cfg: TrainConfig) -> float:
+    """Linear warm-up, then half a cosine down to zero."""
+    if step < cfg.warmup_steps:
+        return (step + 1) / cfg.warmup_steps
+    progress = (step - cfg.warmup_steps) / max(cfg.steps - cfg.warmup_steps, 1)
+    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))

@@ -1,0 +1,186 @@
+"""On-policy distillation: base + residual become one student that needs one network evaluation per action.
+
+DAgger (arXiv 1011.0686): the student acts, the pair labels the states the student visits, and the student regresses on
+everything seen so far. The pair keeps its own chunk queue along the student's path, exactly as when it acts itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from burnish import checkpoint
+from burnish.console import track
+from burnish.contract import ACTION
+from burnish.datasets.demonstrations import Demonstrations
+from burnish.errors import NonFiniteError
+from burnish.policies.base import Policy, make_policy, save_policy
+from burnish.run import Run
+from burnish.sim.base import VecEnv, next_seed
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """DAgger into a one-step policy. Steps are environment steps over all lanes."""
+
+    student: str = "meanflow"
+    """Registry name of the student."""
+    student_config: Mapping[str, Any] = field(default_factory=lambda: {"horizon": 1, "replan": 1, "denoiser": "dit"})
+    env_steps: int = 40_000
+    rounds: int = 10
+    """Rounds of acting and regressing; in the first one the teacher acts."""
+    updates: int = 800
+    """Gradient steps per round."""
+    lanes: int = 20
+    workers: int = 2
+    batch_size: int = 256
+    lr: float = 1e-3
+    """Peak learning rate; falls to zero along a cosine over all rounds."""
+    ema_decay: float = 0.995
+    max_grad_norm: float = 1.0
+    seed: int = 0
+
+
+def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: DistillConfig) -> dict[str, float]:
+    """Distil `policy` in `env` (auto-reset, `cfg.lanes` lanes); the student is saved as `run.folder/policy`.
+
+    Resumes after the last finished round. Returns `env_steps`, the student's last training `loss` (mean squared error,
+    network units) and its `success` while acting in the last round.
+    """
+    distiller = Distiller(policy, env, demos, cfg)
+    distiller.resume(run)
+    with track("distilling on-policy", cfg.rounds, distiller.round) as advance:
+        while distiller.round < cfg.rounds:
+            metrics = distiller.play_round()
+            run.log(distiller.env_steps, **metrics)
+            distiller.save(run)
+            advance(1, f"student success {metrics['success']:.0%}")
+    save_policy(distiller.average, run.folder / "policy")
+    return {"env_steps": distiller.env_steps, **distiller.metrics}
+
+
+class Distiller:
+    """The loop's state: student, its running average, and every labelled state so far."""
+
+    def __init__(self, teacher: Policy, env: VecEnv, demos: Demonstrations, cfg: DistillConfig) -> None:
+        self.teacher, self.env, self.cfg = teacher, env, cfg
+        self.generator = torch.Generator().manual_seed(cfg.seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(cfg.seed)
+            self.student = make_policy(cfg.student, teacher.contract, teacher.stats, **cfg.student_config)
+            self.average = make_policy(cfg.student, teacher.contract, teacher.stats, **cfg.student_config)
+        self.average.load_state_dict(self.student.state_dict())
+        self.average.eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.student.parameters(), cfg.lr, weight_decay=1e-4, foreach=True)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, cfg.rounds * cfg.updates)
+        self.conditions: list[Tensor] = []
+        self.labels: list[Tensor] = []
+        self.round, self.env_steps = 0, 0
+        self.metrics: dict[str, float] = {"loss": 0.0, "success": 0.0}
+
+    def play_round(self) -> dict[str, float]:
+        """One round: act and label, then regress on all labels so far."""
+        success = self._act()
+        loss = self._regress()
+        self.round += 1
+        self.metrics = {"loss": loss, "success": success}
+        return self.metrics
+
+    def _act(self) -> float:
+        """Act for one round's steps, the pair labelling every state; returns the success rate of finished episodes."""
+        env, normalizer = self.env, self.teacher.normalizer
+        teacher, student = self.teacher.agent(env.num_envs), self.average.agent(env.num_envs)
+        first = int(torch.randint(2**31, (), generator=self.generator))
+        seeds = [next_seed(first + lane) for lane in range(env.num_envs)]
+        lanes: list[int] = list(range(env.num_envs))
+        obs = env.reset(seeds)
+        outcomes: list[bool] = []
+        for _ in range(self.cfg.env_steps // self.cfg.rounds // env.num_envs):
+            for agent in (teacher, student):
+                agent.reset(lanes, [seeds[lane] for lane in lanes])
+            label, action = teacher.act(obs), student.act(obs)
+            self.conditions.append(normalizer.condition(obs))
+            self.labels.append(normalizer.normalize(ACTION, label))
+            step = env.step(label if self.round == 0 else action)
+            obs, lanes = step.obs, step.done.nonzero().flatten().tolist()
+            for lane in lanes:
+                outcomes.append(bool(step.terminated[lane]))
+                seeds[lane] = next_seed(seeds[lane])
+            self.env_steps += env.num_envs
+        return sum(outcomes) / max(len(outcomes), 1)
+
+    def _regress(self) -> float:
+        """`updates` steps of mean squared error to the labels, noise redrawn; returns the mean loss of the round.
+
+        The student sees normalised observations and is compared before clipping, as in imitation.
+        """
+        conditions, labels = torch.cat(self.conditions), torch.cat(self.labels)
+        total = 0.0
+        self.student.train()
+        for _ in range(self.cfg.updates):
+            rows = torch.randint(len(labels), (self.cfg.batch_size,), generator=self.generator)
+            noise = torch.randn((len(rows), *self.student.noise_shape), generator=self.generator)
+            predicted = self.student.sample(conditions[rows], noise)[:, 0]
+            loss = (predicted - labels[rows]).square().mean()
+            if not torch.isfinite(loss):
+                raise NonFiniteError(f"distillation loss is {float(loss)} in round {self.round}; lower --distill.lr")
+            self.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.cfg.max_grad_norm, foreach=True)
+            self.optimizer.step()
+            self.schedule.step()
+            total += float(loss)
+            self._average_weights()
+        return total / self.cfg.updates
+
+    @torch.no_grad()
+    def _average_weights(self) -> None:
+        torch._foreach_lerp_(
+            list(self.average.parameters()), list(self.student.parameters()), 1.0 - self.cfg.ema_decay
+        )
+
+    def save(self, run: Run) -> None:
+        """Everything needed to go on with the next round after a kill."""
+        optimizer = {
+            f"{index}/{name}": value
+            for index, state in self.optimizer.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+        training = {f"optimizer/{key}": value for key, value in optimizer.items()}
+        training |= {f"average/{key}": value for key, value in self.average.state_dict().items()}
+        training |= {"conditions": torch.cat(self.conditions), "labels": torch.cat(self.labels)}
+        training["generator"] = self.generator.get_state()
+        progress = {"round": self.round, "env_steps": self.env_steps, "metrics": self.metrics}
+        save_policy(self.student, run.folder / "checkpoint", training=training, progress=progress)
+        run.save_clock()
+
+    def resume(self, run: Run) -> None:
+        """Go on after the last round saved in `run.folder`, if there is one."""
+        folder = run.folder / "checkpoint"
+        if not checkpoint.exists(folder):
+            return
+        saved = checkpoint.load(folder)
+        training = {key: torch.from_numpy(value.copy()) for key, value in saved.training.items()}
+        self.student.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in saved.tensors.items()})
+        self.average.load_state_dict(_under("average/", training))
+        state: dict[int, dict[str, Tensor]] = {}
+        for path, value in _under("optimizer/", training).items():
+            index, name = path.split("/")
+            state.setdefault(int(index), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.round, self.env_steps = saved.progress["round"], saved.progress["env_steps"]
+        self.metrics = dict(saved.progress["metrics"])
+        for _ in range(self.round * self.cfg.updates):
+            self.schedule.step()
+        self.conditions, self.labels = [training["conditions"]], [training["labels"]]
+        self.generator.set_state(training["generator"])
+        run.rewind(self.env_steps)
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
