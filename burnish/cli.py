@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -53,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"burnish: {error}", FAULT)
     except ModuleNotFoundError as error:
         return _say(f"burnish: {_missing(words[0], error)}", FAULT)
+    except BrokenPipeError:  # `burnish … | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         if error.errno not in USER_FAULTS:
             raise

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from tyro.conf import Fixed, Suppress
 
 from burnish import registry
 from burnish.commands import flags, stage
@@ -14,18 +16,25 @@ from burnish.sim.base import make_env
 
 
 @dataclass(frozen=True)
+class Recording(CollectConfig):
+    """How to record; which task is said in another place."""
+
+    task: Annotated[str, Suppress, Fixed] = ""
+
+
+@dataclass(frozen=True)
 class Config:
     """Record a task's expert as a LeRobotDataset v3, its contract beside it."""
 
     out: Path
     """Folder of the dataset."""
-    collect: CollectConfig = field(default_factory=CollectConfig)
+    collect: Recording = field(default_factory=Recording)
 
 
 def configure(words: list[str]) -> Config:
     """Command line words to a config; the first one is the task."""
     task, rest = flags.take_name(words, "burnish collect", "task")
-    return flags.parse(Config, rest, prog=f"burnish collect {task}", collect=CollectConfig(task=task))
+    return flags.parse(Config, rest, prog=f"burnish collect {task}", collect=Recording(task))
 
 
 def run(config: Config) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from burnish.commands import collect, distill, export, flags, refine, report, stage, train
 from burnish.commands import eval as evaluation
+from burnish.commands.collect import Recording
 from burnish.commands.eval import EvalConfig
 from burnish.commands.export import ExportConfig
 from burnish.console import say
-from burnish.datasets.collect import CollectConfig
 from burnish.files import write_json
 from burnish.policies.meanflow import MeanFlowConfig
 from burnish.policies.train import TrainConfig
@@ -33,7 +33,7 @@ class Config:
     """Folder of all stages; run the command again to go on after an interruption."""
     seed: int = 0
     """Added to every stage's own seed; the episodes of the evaluation stay the same."""
-    collect: CollectConfig = field(default_factory=CollectConfig)
+    collect: Recording = field(default_factory=Recording)
     policy: MeanFlowConfig = field(default_factory=MeanFlowConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     refine: ResidualConfig = field(default_factory=ResidualConfig)
@@ -58,12 +58,15 @@ def run(config: Config) -> dict[str, Any]:
     with stage.open_stage("demo", config) as record:
         for work in stages(config):
             work()
-            results = _results(record)
+            _results(record)
+        if record.result is None:
+            record.finish({})
+        results = _results(record)
         print_stages(read_stages(out))
         report.run(report.Config(out))
         minutes, steps = results["totals"]["wall_s"] / 60, results["totals"]["env_steps"]
         say(f"Done in {minutes:.1f} minutes with {steps:,} environment steps; numbers: {out / 'results.json'}")
-        return record.result or record.finish(results)
+        return results
 
 
 def stages(config: Config) -> list[Callable[[], Any]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import tyro
+from tyro.conf import Fixed
 
 from burnish.errors import BurnishError
 from burnish.registry import unknown
@@ -69,7 +71,9 @@ def flags(config: Any, prefix: str = "--") -> Iterator[str]:
 def _entries(config: Any) -> list[tuple[str, Any]]:
     if isinstance(config, Mapping):
         return list(config.items())
-    return [(field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    free = [f.name for f in dataclasses.fields(config) if Fixed not in getattr(hints[f.name], "__metadata__", ())]
+    return [(name, getattr(config, name)) for name in free]
 
 
 def _blank(config_type: type[Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Fixed, Suppress
 
@@ -13,6 +13,10 @@ from burnish import registry
 from burnish.commands import flags, stage
 from burnish.console import say
 from burnish.policies.train import TrainConfig
+
+if TYPE_CHECKING:
+    from burnish.datasets.demonstrations import Demonstrations
+    from burnish.policies.base import Policy
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,32 @@ def template(recorded: dict[str, Any], out: Path) -> Config:
 
 def run(config: Config) -> dict[str, Any]:
     """Train, or go on training; returns what training reports and `wall_s`."""
-    from burnish.datasets.demonstrations import compute_stats
+    from burnish.datasets.chunks import ChunkSampler
     from burnish.datasets.store import load_demonstrations
-    from burnish.policies.base import make_policy
     from burnish.policies.train import train
 
+    settings = config.train
     with stage.open_stage("train", config) as record:
         if done := stage.finished(record):
             return done
         say(f"Imitating {config.dataset} with a {config.name} policy: it learns to plan what the expert did")
         demos = load_demonstrations(config.dataset)
-        settings = {field.name: getattr(config.policy, field.name) for field in dataclasses.fields(config.policy)}
-        policy = make_policy(config.name, demos.contract, compute_stats(demos), **settings)
-        result = record.finish(train(record, policy, demos, config.train))
+        policy = _fresh(config, demos)
+        sampler = ChunkSampler(demos, policy.horizon, settings.batch_size, seed=settings.seed, device=settings.device)
+        result = record.finish(train(record, policy, sampler, settings))
         steps, seconds, loss = result["steps"], result["wall_s"], result["loss"]
         say(f"  {steps} steps in {seconds:.0f} s, loss {loss:.3g} → {config.out / 'policy'}")
         return result
+
+
+def _fresh(config: Config, demos: Demonstrations) -> Policy:
+    """The policy before training, its first weights drawn from the training seed."""
+    import torch
+
+    from burnish.datasets.demonstrations import compute_stats
+    from burnish.policies.base import make_policy
+
+    settings = {field.name: getattr(config.policy, field.name) for field in dataclasses.fields(config.policy)}
+    with torch.random.fork_rng():
+        torch.manual_seed(config.train.seed)
+        return make_policy(config.name, demos.contract, compute_stats(demos), **settings)

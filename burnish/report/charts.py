@@ -105,7 +105,8 @@ def _reference(curve: Curve, place: Callable[[float], float]) -> list[str]:
         return []
     name, value = curve.reference
     y = place(value)
+    label_y = y + 14 if y < HEIGHT - BOTTOM - 20 else y - 6
     return [
         f'<line class="reference" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
-        f'<text class="tick" x="{WIDTH - RIGHT}" y="{y + 14:.1f}" text-anchor="end">{escape(name)}</text>',
+        f'<text class="tick" x="{WIDTH - RIGHT}" y="{label_y:.1f}" text-anchor="end">{escape(name)}</text>',
     ]
