@@ -1,0 +1,1 @@
+"""Simulators: lanes, vector environments, protocols, evaluation, rendering."""

@@ -25,6 +25,8 @@ class Pool(ABC):
     """N lanes behind `buffers`. Commands go to the lanes marked in `buffers.active`."""
 
     buffers: Buffers
+    closed: bool = False
+    """True after `close`, and after a failure that left lanes in an unknown state."""
 
     @abstractmethod
     def step(self) -> None:
@@ -90,6 +92,7 @@ class LocalPool(Pool):
 
     @override
     def close(self) -> None:
+        self.closed = True
         self._group.lanes = ()
 
 
@@ -140,6 +143,7 @@ class WorkerPool(Pool):
 
     @override
     def close(self) -> None:
+        self.closed = True
         for one in self._workers:
             one.connection.close()
         for one in self._workers:

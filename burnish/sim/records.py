@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.errors import BurnishError, CorruptFileError
-from burnish.files import read_json, write_json
+from burnish.files import atomic_file, read_json, write_json
 from burnish.sim.protocols import Protocol
 
 
@@ -127,8 +127,8 @@ class Ledger:
             self.episodes[record.episode] = record
         if lines[-1]:
             # A kill cut the last line off; that episode runs again.
-            kept = "".join(line + "\n" for line in lines[:-1])
-            path.write_text(kept)
+            with atomic_file(path) as beside:
+                beside.write_text("".join(line + "\n" for line in lines[:-1]))
 
 
 def _same_protocol(path: Path, protocol: Protocol) -> None:

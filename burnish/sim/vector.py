@@ -92,6 +92,7 @@ class LanesEnv(VecEnv):
 
     @override
     def state(self) -> list[Any]:
+        self._open()
         return self._pool.states()
 
     @override
@@ -100,6 +101,7 @@ class LanesEnv(VecEnv):
             raise BurnishError(
                 f"{self.task}: a snapshot of {len(snapshot)} lanes cannot be restored into {self.num_envs}"
             )
+        self._open()
         self._pool.restore(snapshot)
         return self._observations()
 
@@ -111,7 +113,12 @@ class LanesEnv(VecEnv):
     def _buffers(self) -> Any:
         return self._pool.buffers
 
+    def _open(self) -> None:
+        if self._pool.closed:
+            raise BurnishError(f"{self.task}: this environment is closed (or failed before); make a new one")
+
     def _activate(self, ids: Sequence[int] | None) -> Sequence[int]:
+        self._open()
         active = self._buffers.active
         active[:] = ids is None
         if ids is None:

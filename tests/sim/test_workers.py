@@ -90,6 +90,8 @@ def test_a_traceback_comes_across(toys):
         env.reset([0, 0, 0, 0])
         with pytest.raises(WorkerError, match=r"(?s)Traceback.*in step.*ValueError: the toy broke"):
             env.step(act(env, _2=13))
+        with pytest.raises(BurnishError, match="failed before"):
+            env.step(act(env))
 
 
 def test_a_dead_worker_is_told_with_its_lanes(toys):
