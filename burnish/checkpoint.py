@@ -52,7 +52,8 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
         if checkpoint.training:
             files["training.safetensors"] = checkpoint.training
         for name, tensors in files.items():
-            save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, beside / name)
+            # Not `ascontiguousarray`: it would give a scalar a dimension.
+            save_file({key: np.require(value, requirements="C") for key, value in tensors.items()}, beside / name)
         write_json(beside / "contract.json", checkpoint.contract.to_json())
         config = {
             "format": FORMAT,
