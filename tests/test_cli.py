@@ -38,7 +38,7 @@ def test_version(capsys: pytest.CaptureFixture[str]):
         (["train", "meanflow", "--train.stepz", "3"], "'--train.steps'"),
         (["train", "meanflow", "--policy.horizn=3"], "'--policy.horizon'"),
         (["demo", "--sed", "3"], "'--seed'"),
-        (["demo", "--episodes", "3"], "'--collect.episodes'"),
+        (["demo", "--action-scale", "3"], "'--refine.action-scale'"),
         (["collect", "metaworld/peg-insert-sid", "--out", "{tmp}/x"], "'metaworld/peg-insert-side'"),
         (["collect", "metawrld/reach", "--out", "{tmp}/x"], "'metaworld'"),
         (["collect", "reach", "--out", "{tmp}/x"], "metaworld/reach"),
