@@ -76,12 +76,12 @@ class Run:
         return full
 
     def _refuse_other(self, saved: Mapping[str, Any]) -> None:
-        theirs = saved.get("config", {})
-        differing = [key for key in {**theirs, **self.config} if theirs.get(key) != self.config.get(key)]
+        theirs, ours = _dotted(saved.get("config", {})), _dotted(self.config)
+        differing = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
         if saved.get("stage") != self.stage:
             raise BurnishError(f"{self.folder} belongs to the stage {saved.get('stage')!r}, not {self.stage!r}")
         if differing:
-            listed = ", ".join(f"{key}: {theirs.get(key)!r} there, {self.config.get(key)!r} now" for key in differing)
+            listed = ", ".join(f"{key}: {theirs.get(key)!r} there, {ours.get(key)!r} now" for key in differing)
             raise BurnishError(
                 f"{self.folder} was made with other settings ({listed}); choose another --out or delete that folder"
             )
@@ -101,3 +101,14 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return rows
+
+
+def _dotted(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their path, spelled as on the command line: `learner.critic_lr`."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= _dotted(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

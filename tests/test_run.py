@@ -20,12 +20,14 @@ def test_a_stage_is_complete_once_it_has_a_result(tmp_path: Path):
 
 
 def test_other_settings_are_refused_and_named(tmp_path: Path):
-    Run(tmp_path, "train", {"steps": 10, "seed": 0})
+    Run(tmp_path, "train", {"steps": 10, "seed": 0, "net": {"width": 8, "depth": 2}})
+    with pytest.raises(BurnishError, match=r"\(net\.width: 8 there, 16 now\)"):
+        Run(tmp_path, "train", {"steps": 10, "seed": 0, "net": {"width": 16, "depth": 2}})
     with pytest.raises(BurnishError, match="steps: 10 there, 20 now"):
-        Run(tmp_path, "train", {"steps": 20, "seed": 0})
+        Run(tmp_path, "train", {"steps": 20, "seed": 0, "net": {"width": 8, "depth": 2}})
     with pytest.raises(BurnishError, match="belongs to the stage 'train'"):
         Run(tmp_path, "refine", {"steps": 10, "seed": 0})
-    assert json.loads((tmp_path / "config.json").read_text())["config"] == {"steps": 10, "seed": 0}
+    assert json.loads((tmp_path / "config.json").read_text())["config"]["steps"] == 10
 
 
 def test_a_damaged_config_is_named(tmp_path: Path):
