@@ -60,7 +60,10 @@ class PerHeadLoop:
         if with_actor:
             action = (batch.base + self.residual(self.actor, batch.obs, batch.base)).clamp(-1, 1)
             x = torch.cat([batch.obs, action], 1)
-            self.step(-torch.stack([critic(x) for critic in self.critics]).mean(), self.actor_optimizer)
+            q = torch.stack([critic(x) for critic in self.critics])
+            value = q.mean() - cfg.pessimism * q.std(0, unbiased=False).mean()
+            imitation = 0.5 * cfg.imitation * ((action - batch.action) ** 2).sum(1).mean()
+            self.step(imitation - value, self.actor_optimizer)
             self.polyak(self.target_actor, self.actor)
 
     def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
@@ -93,7 +96,7 @@ def ours(cfg: LearnerConfig) -> Callable[[Transitions, bool], None]:
     def update(batch: Transitions, with_actor: bool) -> None:
         learner.update_critic(batch)
         if with_actor:
-            learner.update_actor(batch.obs, batch.base)
+            learner.update_actor(batch, torch.ones(BATCH))
 
     return update
 
@@ -102,7 +105,7 @@ def random_batch() -> Transitions:
     """Rows of the sizes Meta-World gives."""
     obs, action = torch.randn(2, BATCH, OBS), torch.rand(3, BATCH, ACTION) * 2 - 1
     reward = (torch.rand(BATCH) < 0.05).float()
-    return Transitions(obs[0], action[0], action[1], reward, 0.97 * (1 - reward), obs[1], action[2])
+    return Transitions(obs[0], action[0], action[1], reward, 0.97 * (1 - reward), obs[1], action[2], reward.long())
 
 
 def rate(update: Callable[[Transitions, bool], None], batch: Transitions, seconds: float) -> float:

@@ -25,13 +25,15 @@ class Transitions(NamedTuple):
     discount: Tensor
     next_obs: Tensor
     next_base: Tensor
+    episode: Tensor
+    """Number of the episode, to look up later whether it succeeded."""
 
 
 class Replay:
     """A ring of packed transitions (float32, pre-allocated; `capacity` rows)."""
 
     def __init__(self, capacity: int, obs_dim: int, action_dim: int) -> None:
-        self._widths = [obs_dim, action_dim, action_dim, 1, 1, obs_dim, action_dim]
+        self._widths = [obs_dim, action_dim, action_dim, 1, 1, obs_dim, action_dim, 1]
         self.rows = torch.zeros(capacity, sum(self._widths))
         self.added = 0
         """Rows ever added; the ring holds the last `capacity` of them."""
@@ -41,7 +43,7 @@ class Replay:
 
     def add(self, new: Transitions) -> None:
         """Append transitions, overwriting the oldest when full."""
-        rows = torch.cat([part if part.ndim == 2 else part[:, None] for part in new], dim=1)
+        rows = torch.cat([(part if part.ndim == 2 else part[:, None]).float() for part in new], dim=1)
         where = (self.added + torch.arange(len(rows))) % len(self.rows)
         self.rows[where] = rows
         self.added += len(rows)
@@ -52,8 +54,8 @@ class Replay:
 
     def unpack(self, rows: Tensor) -> Transitions:
         """Views of packed rows (B, width)."""
-        obs, base, action, reward, discount, next_obs, next_base = rows.split(self._widths, dim=1)
-        return Transitions(obs, base, action, reward[:, 0], discount[:, 0], next_obs, next_base)
+        obs, base, action, reward, discount, next_obs, next_base, episode = rows.split(self._widths, dim=1)
+        return Transitions(obs, base, action, reward[:, 0], discount[:, 0], next_obs, next_base, episode[:, 0].long())
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class _Moment:
     reward: Tensor
     terminated: Tensor
     truncated: Tensor
+    episode: Tensor
 
 
 class NStep:
@@ -78,13 +81,20 @@ class NStep:
         self._window: deque[_Moment] = deque()
 
     def push(
-        self, obs: Tensor, base: Tensor, action: Tensor, reward: Tensor, terminated: Tensor, truncated: Tensor
+        self,
+        obs: Tensor,
+        base: Tensor,
+        action: Tensor,
+        reward: Tensor,
+        terminated: Tensor,
+        truncated: Tensor,
+        episode: Tensor,
     ) -> Transitions | None:
         """One step of every lane (N rows each); returns the transitions that became complete, if any."""
         complete = self._complete(obs, base) if len(self._window) == self.steps else None
         if complete is not None:
             self._window.popleft()
-        self._window.append(_Moment(obs, base, action, reward, terminated, truncated))
+        self._window.append(_Moment(obs, base, action, reward, terminated, truncated, episode))
         return complete
 
     def flush(self) -> Iterator[Transitions]:
@@ -109,5 +119,5 @@ class NStep:
             if k == 0:
                 usable = ~cut
             running = running & ~(moment.terminated | moment.truncated)
-        rows = (first.obs, first.base, first.action, reward, discount, next_obs, next_base)
+        rows = (first.obs, first.base, first.action, reward, discount, next_obs, next_base, first.episode)
         return Transitions(*(part[usable] for part in rows))

@@ -21,9 +21,11 @@ class LearnerConfig:
     critic_hidden: int = 64
     critic_lr: float = 3e-4
     actor_lr: float = 3e-4
-    pessimism: float = 1.0
+    pessimism: float = 2.0
     """κ of the actor's objective, mean − κ · standard deviation over the heads: no credit where the heads disagree."""
-    tau: float = 0.005
+    imitation: float = 0.2
+    """Weight of the squared distance to what was done in episodes that succeeded (self-imitation, arXiv 1806.05635)."""
+    tau: float = 0.01
     target_noise: float = 0.05
     """Standard deviation of the target policy's smoothing noise, network units."""
     target_noise_clip: float = 0.3
@@ -61,8 +63,12 @@ class Learner:
         self.target_critic.lerp_(self.critic.flat, self.cfg.tau)
         return error.square().mean()
 
-    def update_actor(self, obs: Tensor, base: Tensor) -> Tensor:
-        """One step up the ensemble's pessimistic Q of the corrected action; returns the mean Q."""
+    def update_actor(self, batch: Transitions, succeeded: Tensor) -> Tensor:
+        """One step up the ensemble's pessimistic Q of the corrected action and towards what succeeded; returns mean Q.
+
+        `succeeded` (B,) is 1 for transitions of episodes that ended in success, else 0.
+        """
+        obs, base = batch.obs, batch.base
         out, actor_tape = self.network.forward(self.actor.flat, torch.cat([obs, base], 1))
         correction = torch.tanh(out[0])
         raw = base + self.scale * correction
@@ -72,6 +78,7 @@ class Learner:
         spread = deviation.square().mean(0).sqrt().clamp_min(1e-6)
         dq = (self.cfg.pessimism * deviation / spread - 1.0) / q.numel()
         d_action = self.critic_network.input_gradient(self.critic.flat, tape, dq)[:, -self.action_dim :]
+        d_action = d_action + self.cfg.imitation / len(obs) * succeeded[:, None] * (action - batch.action)
         # Outside the action bounds the clamp is flat; inside, the chain rule through scale · tanh.
         d_out = torch.where(raw == action, d_action, 0.0) * self.scale * (1 - correction.square())
         self.network.backward(self.actor.flat, actor_tape, d_out[None], self.actor.grad)

@@ -6,6 +6,7 @@ everything seen so far. The pair keeps its own chunk queue along the student's p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +30,7 @@ class DistillConfig:
 
     student: str = "meanflow"
     """Registry name of the student."""
-    student_config: Mapping[str, Any] = field(default_factory=lambda: {"horizon": 1, "replan": 1, "denoiser": "dit"})
+    student_config: Mapping[str, Any] = field(default_factory=lambda: {"horizon": 1, "replan": 1, "denoiser": "mlp"})
     env_steps: int = 40_000
     rounds: int = 10
     """Rounds of acting and regressing; in the first one the teacher acts."""
@@ -76,7 +77,6 @@ class Distiller:
         self.average.load_state_dict(self.student.state_dict())
         self.average.eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.student.parameters(), cfg.lr, weight_decay=1e-4, foreach=True)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, cfg.rounds * cfg.updates)
         self.conditions: list[Tensor] = []
         self.labels: list[Tensor] = []
         self.round, self.env_steps = 0, 0
@@ -121,18 +121,20 @@ class Distiller:
         conditions, labels = torch.cat(self.conditions), torch.cat(self.labels)
         total = 0.0
         self.student.train()
-        for _ in range(self.cfg.updates):
+        for update in range(self.cfg.updates):
+            progress = (self.round + update / self.cfg.updates) / self.cfg.rounds
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.cfg.lr * 0.5 * (1 + math.cos(math.pi * progress))
             rows = torch.randint(len(labels), (self.cfg.batch_size,), generator=self.generator)
             noise = torch.randn((len(rows), *self.student.noise_shape), generator=self.generator)
             predicted = self.student.sample(conditions[rows], noise)[:, 0]
             loss = (predicted - labels[rows]).square().mean()
             if not torch.isfinite(loss):
-                raise NonFiniteError(f"distillation loss is {float(loss)} in round {self.round}; lower --distill.lr")
+                raise NonFiniteError(f"the distillation loss is {float(loss)} in round {self.round}; lower its lr")
             self.optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.cfg.max_grad_norm, foreach=True)
             self.optimizer.step()
-            self.schedule.step()
             total += float(loss)
             self._average_weights()
         return total / self.cfg.updates
@@ -175,8 +177,6 @@ class Distiller:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.round, self.env_steps = saved.progress["round"], saved.progress["env_steps"]
         self.metrics = dict(saved.progress["metrics"])
-        for _ in range(self.round * self.cfg.updates):
-            self.schedule.step()
         self.conditions, self.labels = [training["conditions"]], [training["labels"]]
         self.generator.set_state(training["generator"])
         run.rewind(self.env_steps)

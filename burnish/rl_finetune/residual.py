@@ -7,7 +7,7 @@ zero, a REDQ ensemble judges the full action, and half of every batch comes from
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -37,8 +37,8 @@ class ResidualConfig:
     lanes: int = 20
     workers: int = 2
     action_scale: float = 0.5
-    hidden: int = 128
-    n_step: int = 3
+    hidden: int = 64
+    n_step: int = 5
     gamma: float = 0.99
     batch_size: int = 256
     offline_fraction: float = 0.5
@@ -47,9 +47,9 @@ class ResidualConfig:
     """Critic updates per environment step (UTD)."""
     actor_every: int = 2
     """Critic updates per actor update."""
-    noise: float = 0.1
+    noise: float = 0.2
     """Largest exploration noise; lane i of N explores with noise · (i + 1) / N."""
-    critic_warmup: int = 2_000
+    critic_warmup: int = 4_000
     """Critic-only updates before the actor's first (ResFiT: 10,000), made when the warm-up ends."""
     log_every: int = 2_000
     seed: int = 0
@@ -99,6 +99,10 @@ class Trainer:
         self.updates = 0
         self.metrics = {"critic_loss": 0.0, "q": 0.0}
         self.outcomes: list[float] = []
+        self.succeeded = torch.zeros(cfg.env_steps + env.num_envs)
+        """1 for each training episode that succeeded; number 0 stands for all demonstrations."""
+        self.succeeded[0] = 1.0
+        self.episodes = 1
         self._begin()
 
     @property
@@ -113,7 +117,9 @@ class Trainer:
             condition, base, action = self._act()
         with self.clock.measure("environment"):
             step = self.env.step(self.pair.normalizer.action(action))
-        complete = self.windows.push(condition, base, action, step.reward, step.terminated, step.truncated)
+        complete = self.windows.push(
+            condition, base, action, step.reward, step.terminated, step.truncated, self.episode.clone()
+        )
         if complete is not None:
             self.online.add(complete)
         self.obs = step.obs
@@ -127,6 +133,13 @@ class Trainer:
         self.seeds = [next_seed(first + lane) for lane in range(self.env.num_envs)]
         self.obs = self.env.reset(self.seeds)
         self.base.reset(range(self.env.num_envs), self.seeds)
+        self.episode = torch.zeros(self.env.num_envs)
+        self._number(range(self.env.num_envs))
+
+    def _number(self, lanes: Iterable[int]) -> None:
+        for lane in lanes:
+            self.episode[lane] = self.episodes
+            self.episodes += 1
 
     def _act(self) -> tuple[Tensor, Tensor, Tensor]:
         condition = self.pair.normalizer.condition(self.obs)
@@ -143,6 +156,8 @@ class Trainer:
         for lane in lanes:
             self.seeds[lane] = next_seed(self.seeds[lane])
             self.outcomes.append(float(success[lane]))
+            self.succeeded[int(self.episode[lane])] = float(success[lane])
+        self._number(lanes)
         self.base.reset(lanes, [self.seeds[lane] for lane in lanes])
 
     def _update(self) -> None:
@@ -160,7 +175,7 @@ class Trainer:
             self.metrics["critic_loss"] = float(self.learner.update_critic(batch))
             self.updates += 1
             if self.updates > cfg.critic_warmup and self.updates % cfg.actor_every == 0:
-                self.metrics["q"] = float(self.learner.update_actor(batch.obs, batch.base))
+                self.metrics["q"] = float(self.learner.update_actor(batch, self.succeeded[batch.episode]))
 
     def log(self, run: Run) -> None:
         """Success, critic loss and mean Q at this environment step."""
@@ -175,7 +190,9 @@ class Trainer:
         """Everything needed to go on after a kill, as one checkpoint folder."""
         self.export_actor()
         replay = {"replay": self.online.rows[: len(self.online)], "generator": self.generator.get_state()}
+        replay["succeeded"] = self.succeeded
         progress = {"env_steps": self.env_steps, "updates": self.updates, "outcomes": self.outcomes}
+        progress["episodes"] = self.episodes
         save_policy(self.pair, run.folder / "checkpoint", training=self.learner.state() | replay, progress=progress)
         run.save_clock()
 
@@ -192,7 +209,8 @@ class Trainer:
         self.online.added = len(training["replay"])
         self.generator.set_state(training["generator"])
         self.env_steps, self.updates = saved.progress["env_steps"], saved.progress["updates"]
-        self.outcomes = list(saved.progress["outcomes"])
+        self.outcomes, self.episodes = list(saved.progress["outcomes"]), saved.progress["episodes"]
+        self.succeeded.copy_(training["succeeded"])
         run.rewind(self.env_steps)
         self._begin()
 
@@ -211,7 +229,7 @@ def demonstration_replay(base: Policy, demos: Demonstrations, cfg: ResidualConfi
             now, last = slice(t, t + 1), torch.tensor([t == end - 1])
             planned = agent.act({key: value[now] for key, value in obs.items()})
             step = (conditions[now], normalizer.normalize(ACTION, planned), actions[now])
-            complete = windows.push(*step, last.float(), last, torch.zeros_like(last))
+            complete = windows.push(*step, last.float(), last, torch.zeros_like(last), torch.zeros(1))
             if complete is not None:
                 replay.add(complete)
         for complete in windows.flush():

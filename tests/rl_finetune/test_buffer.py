@@ -17,7 +17,7 @@ def play(length: int, n_step: int, *, success: bool) -> list[Transitions]:
     for t in range(length + n_step + 2):
         state = torch.full((1, 1), float(t if t < length else 100 + t))
         last = torch.tensor([t == length - 1])
-        done = windows.push(state, state, state, (last & success).float(), last & success, last & ~torch.tensor(success))
+        done = windows.push(state, state, state, (last & success).float(), last & success, last & ~torch.tensor(success), state[0])
         rows += [done] if done is not None and len(done.obs) else []
     return [row for row in rows if row.obs.item() < 100]
 
@@ -56,7 +56,7 @@ def test_a_full_ring_forgets_the_oldest() -> None:
     replay = Replay(4, 1, 1)
     for value in range(6):
         part = torch.full((1, 1), float(value))
-        replay.add(Transitions(part, part, part, part[:, 0], part[:, 0], part, part))
+        replay.add(Transitions(part, part, part, part[:, 0], part[:, 0], part, part, part[:, 0]))
     assert len(replay) == 4
     rows = replay.unpack(replay.sample(200, torch.Generator().manual_seed(0)))
     assert set(rows.obs.flatten().tolist()) == {2.0, 3.0, 4.0, 5.0}

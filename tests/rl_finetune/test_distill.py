@@ -1,0 +1,54 @@
+"""Distillation: the student comes to do what the pair does, and survives an interruption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from burnish.contract import STATE
+from burnish.datasets.demonstrations import Demonstrations
+from burnish.policies.base import Policy, load_policy
+from burnish.rl_finetune.distill import DistillConfig, Distiller, train
+from burnish.run import Run, read_metrics
+from burnish.sim.base import make_env
+
+SMALL = DistillConfig(
+    student_config={"horizon": 1, "replan": 1, "denoiser": "mlp", "width": 16, "depth": 1},
+    env_steps=1_200, rounds=3, updates=150, lanes=4, workers=0, ema_decay=0.9,
+)  # fmt: skip
+
+
+def test_the_student_learns_the_teachers_actions(base: Policy, demos: Demonstrations, tmp_path: Path) -> None:
+    """The error falls from round to round, and the saved student needs one evaluation per action."""
+    with make_env(demos.task, SMALL.lanes, auto_reset=True) as env:
+        result = train(Run(tmp_path / "run", "distill", {}), base, env, demos, SMALL)
+    losses = [row["loss"] for row in read_metrics(tmp_path / "run")]
+    assert losses[-1] < 0.5 * losses[0]
+    assert result["env_steps"] == SMALL.env_steps
+    student = load_policy(tmp_path / "run" / "policy", contract=demos.contract)
+    assert (student.horizon, student.nfe) == (1, 1)
+    assert student.act({STATE: torch.zeros(2, 39)}, torch.zeros(2, *student.noise_shape)).shape == (2, 1, 4)
+
+
+def test_an_interrupted_run_ends_like_one_that_was_not(
+    base: Policy, demos: Demonstrations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finished rounds are kept, and on a CPU the student is the same bit for bit."""
+    with make_env(demos.task, SMALL.lanes, auto_reset=True) as env:
+        train(Run(tmp_path / "whole", "distill", {}), base, env, demos, SMALL)
+        play = Distiller.play_round
+
+        def interrupted(self: Distiller) -> dict[str, float]:
+            if self.round == 2:
+                monkeypatch.setattr(Distiller, "play_round", play)
+                raise KeyboardInterrupt
+            return play(self)
+
+        monkeypatch.setattr(Distiller, "play_round", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(Run(tmp_path / "broken", "distill", {}), base, env, demos, SMALL)
+        train(Run(tmp_path / "broken", "distill", {}), base, env, demos, SMALL)
+    whole, broken = (load_policy(tmp_path / name / "policy").state_dict() for name in ("whole", "broken"))
+    assert all(torch.equal(value, broken[key]) for key, value in whole.items())

@@ -1,0 +1,99 @@
+"""Residual RL: starts as the base, never touches it, learns from sparse reward, survives an interruption."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from burnish.contract import STATE
+from burnish.datasets.demonstrations import Demonstrations
+from burnish.policies.base import Policy, load_policy
+from burnish.policies.ensemble import EnsembleMLP
+from burnish.policies.residual import ResidualPolicy
+from burnish.rl_finetune.buffer import Transitions
+from burnish.rl_finetune.critics import Learner, LearnerConfig
+from burnish.rl_finetune.residual import ResidualConfig, Trainer, demonstration_replay, train
+from burnish.run import Run, read_metrics
+from burnish.sim.base import make_env
+
+SMALL = ResidualConfig(
+    env_steps=240, warmup_steps=120, lanes=4, workers=0, hidden=16, batch_size=32, critic_warmup=5, log_every=80
+)
+
+
+def test_the_pair_starts_as_its_base(base: Policy) -> None:
+    """The residual's last layer is zero, so before training nothing changes."""
+    pair = ResidualPolicy.around(base, hidden=16, action_scale=0.5)
+    agents = [pair.agent(3), base.agent(3)]
+    for agent in agents:
+        agent.reset(range(3), [1, 2, 3])
+    for _ in range(6):
+        obs = {STATE: torch.randn(3, 39)}
+        torch.testing.assert_close(agents[0].act(obs), agents[1].act(obs))
+
+
+def test_a_new_episode_gets_a_new_chunk(base: Policy) -> None:
+    """An action planned in the last episode never reaches the next one."""
+    agent, obs = base.agent(1), {STATE: torch.randn(1, 39)}
+    agent.reset([0], [5])
+    first = agent.act(obs)
+    agent.act(obs)
+    agent.reset([0], [5])
+    torch.testing.assert_close(agent.act(obs), first)
+
+
+def test_learns_a_correction_from_sparse_reward() -> None:
+    """One step, success only near 0.3 beside a base that plays 0: the correction finds it."""
+    generator = torch.Generator().manual_seed(0)
+    network = EnsembleMLP(1, 2, 32, 1)
+    learner = Learner(network, network.init(generator, zero_output=True), 0.5, LearnerConfig(actor_lr=1e-3), generator)
+    zeros = torch.zeros(256, 1)
+    for _ in range(600):
+        obs = torch.randn(256, 1, generator=generator)
+        action = torch.rand(256, 1, generator=generator) - 0.5
+        reward = ((action - 0.3).abs() < 0.1).float()[:, 0]
+        batch = Transitions(obs, zeros, action, reward, zeros[:, 0], obs, zeros, reward.long())
+        learner.update_critic(batch)
+        learner.update_actor(batch, torch.zeros(256))
+    correction = learner.act(learner.actor.flat, torch.randn(256, 1, generator=generator), zeros)
+    assert ((correction - 0.3).abs() < 0.1).float().mean() > 0.95
+
+
+def test_demonstrations_end_in_reward(base: Policy, demos: Demonstrations) -> None:
+    """Every demonstrated step is there, and only the windows that see the end are rewarded."""
+    replay = demonstration_replay(base, demos, replace(SMALL, n_step=3))
+    rows = replay.unpack(replay.rows)
+    assert len(replay) == len(demos.action)
+    assert int((rows.reward > 0).sum()) == 3 * len(demos.lengths)
+    assert torch.equal(rows.discount == 0, rows.reward > 0)
+
+
+def test_an_interrupted_run_goes_on(
+    base: Policy, demos: Demonstrations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C loses at most one log interval; the base's weights are those it came with."""
+    before = {key: value.clone() for key, value in base.state_dict().items()}
+    step, calls = Trainer.step, 0
+
+    def interrupted(self: Trainer) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 50:
+            raise KeyboardInterrupt
+        step(self)
+
+    with make_env(demos.task, SMALL.lanes, auto_reset=True) as env:
+        monkeypatch.setattr(Trainer, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(Run(tmp_path / "run", "refine", {}), base, env, demos, SMALL)
+        result = train(Run(tmp_path / "run", "refine", {}), base, env, demos, SMALL)
+    assert calls == 50 + 20  # 160 of 240 steps were kept: 20 steps of 4 lanes were left
+    assert result["env_steps"] == 240
+    assert [row["step"] for row in read_metrics(tmp_path / "run")] == [80, 160, 240]
+    pair = load_policy(tmp_path / "run" / "policy", contract=demos.contract)
+    assert isinstance(pair, ResidualPolicy)
+    for key, value in pair.base.state_dict().items():
+        assert torch.equal(value, before[key])
