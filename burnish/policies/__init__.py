@@ -1,0 +1,1 @@
+"""Policies that imitate demonstrations: observation → action chunk."""

@@ -39,7 +39,8 @@ class ChunkAgent:
             chunk = self.policy.act(obs, self._draw(due))
             bad = ~torch.isfinite(chunk).all(dim=(1, 2)) & due
             if bad.any():
-                raise NonFiniteError(f"policy {self.policy.name!r} planned a NaN or infinite action in lane {int(bad.nonzero()[0])}")
+                lane = int(bad.nonzero()[0])
+                raise NonFiniteError(f"policy {self.policy.name!r} planned a NaN or infinite action in lane {lane}")
             self._chunk = torch.where(due[:, None, None], chunk, self._chunk)
             self._cursor = torch.where(due, 0, self._cursor)
         action = self._chunk[torch.arange(self.lanes, device=self._device), self._cursor]

@@ -1,9 +1,9 @@
-"""Diffusion Policy (arXiv 2303.04137) with ε, x0 or v prediction; the schedules are `diffusers`'."""
+"""Diffusion Policy (arXiv 2303.04137) with ε, x0 or v prediction; schedules and steps are `diffusers`'."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -26,28 +26,28 @@ class DiffusionConfig(DenoiserConfig):
 
 
 class Diffusion(Policy):
-    """Denoises a chunk in `steps` steps; every random number of DDPM comes in with `noise`."""
+    """Denoises a chunk in `steps` steps; every random number comes in with `noise`."""
 
     name = "diffusion"
     Config = DiffusionConfig
 
     def __init__(self, config: DiffusionConfig, contract: Contract, stats: Stats) -> None:
         super().__init__(config, contract, stats)
-        from diffusers import DDIMScheduler, DDPMScheduler
+        from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
         self.config: DiffusionConfig = config
         self.horizon, self.nfe = config.horizon, config.steps
-        schedule: dict[str, Any] = {
-            "num_train_timesteps": config.train_steps,
-            "beta_schedule": "squaredcos_cap_v2",
-            "prediction_type": config.prediction,
-            "clip_sample": True,
-        }
-        samplers = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}
-        self.scheduler = samplers[config.sampler](**schedule)
+        # Actions are in [-1, 1] by min-max normalisation, so the estimate of x0 is clipped there. "trailing" starts
+        # at the last training step, the only one that looks like pure noise (arXiv 2305.08891).
+        self.scheduler = DDIMScheduler(
+            num_train_timesteps=config.train_steps,
+            beta_schedule="squaredcos_cap_v2",
+            prediction_type=config.prediction,
+            clip_sample=True,
+            timestep_spacing="trailing",
+        )
         self.scheduler.set_timesteps(config.steps)
         self.network = build_denoiser(config, contract.action.shape[-1], self.normalizer.condition_dim)
-        self.register_buffer("alphas", self.scheduler.alphas_cumprod.clone(), persistent=False)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -56,58 +56,39 @@ class Diffusion(Policy):
         return (self.nfe + 1, *one) if self.config.sampler == "ddpm" else one
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared error of the prediction at a uniformly drawn training step."""
+        """Mean squared error of the prediction at a uniformly drawn training step (section 2.2)."""
         x = self.normalizer.normalize(ACTION, batch[ACTION])
         e = torch.randn(x.shape, generator=generator, device=x.device)
         k = torch.randint(self.config.train_steps, (len(x),), generator=generator, device=x.device)
-        signal, noise = self._scales(k)
-        prediction = self._predict(signal * x + noise * e, k, self.normalizer.condition(batch))
-        targets = {"epsilon": e, "sample": x, "v_prediction": signal * e - noise * x}
-        loss = masked_mean((prediction - targets[self.config.prediction]).square(), batch).mean()
+        z = self.scheduler.add_noise(x, e, k)  # pyright: ignore[reportArgumentType]
+        target = self._target(x, e, k)
+        prediction = self._predict(z, k.to(x.dtype), self.normalizer.condition(batch))
+        loss = masked_mean((prediction - target).square(), batch).mean()
         return loss, {"denoising_mse": loss.detach()}
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
-        """The reverse chain of the DDIM (η = 0) or DDPM scheduler, written out so that it exports."""
+        """The reverse chain: DDIM (arXiv 2010.02502) with η = 0, or with η = 1, which is DDPM's ancestral sampling."""
         stochastic = self.config.sampler == "ddpm"
         z = noise[:, 0] if stochastic else noise
-        timesteps = self.scheduler.timesteps.tolist()
-        for index, k in enumerate(timesteps):
-            steps = torch.full_like(condition[:, 0], k, dtype=torch.long)
-            x0, e = self._estimates(z, steps, self._predict(z, steps, condition))
-            previous = k - self.config.train_steps // self.config.steps
-            z = self._step(z, x0, e, k, previous, noise[:, index + 1] if stochastic else None)
+        for index, k in enumerate(self.scheduler.timesteps.tolist()):
+            z = self.scheduler.step(
+                self._predict(z, torch.full_like(condition[:, 0], k), condition),
+                k,
+                z,
+                eta=float(stochastic),
+                use_clipped_model_output=True,
+                variance_noise=noise[:, index + 1] if stochastic else None,
+                return_dict=False,
+            )[0]
         return z
 
-    def _step(self, z: Tensor, x0: Tensor, e: Tensor, k: int, previous: int, noise: Tensor | None) -> Tensor:
-        now, before = self._alpha(k), self._alpha(previous)
-        if noise is None:
-            return before.sqrt() * x0 + (1 - before).sqrt() * e
-        # DDPM posterior (arXiv 2006.11239, equations 6 and 7), variance "fixed_small".
-        ratio = now / before
-        mean = before.sqrt() * (1 - ratio) / (1 - now) * x0 + ratio.sqrt() * (1 - before) / (1 - now) * z
-        if previous < 0:
-            return mean
-        return mean + ((1 - before) / (1 - now) * (1 - ratio)).clamp_min(1e-20).sqrt() * noise
-
-    def _alpha(self, k: int) -> Tensor:
-        return self.alphas[k] if k >= 0 else torch.ones_like(self.alphas[0])
-
-    def _scales(self, k: Tensor) -> tuple[Tensor, Tensor]:
-        alpha = self.alphas[k][:, None, None]
-        return alpha.sqrt(), (1 - alpha).sqrt()
+    def _target(self, x: Tensor, e: Tensor, k: Tensor) -> Tensor:
+        if self.config.prediction == "epsilon":
+            return e
+        if self.config.prediction == "sample":
+            return x
+        return self.scheduler.get_velocity(x, e, k)  # pyright: ignore[reportArgumentType]
 
     def _predict(self, z: Tensor, k: Tensor, condition: Tensor) -> Tensor:
-        t = k.to(z.dtype) / self.config.train_steps
+        t = k / self.config.train_steps
         return self.network(z, t, t, condition)[0]
-
-    def _estimates(self, z: Tensor, k: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
-        """(x0 clipped to [-1, 1], ε) from whatever the network predicts."""
-        signal, noise = self._scales(k)
-        if self.config.prediction == "epsilon":
-            x0 = (z - noise * prediction) / signal
-        elif self.config.prediction == "sample":
-            x0 = prediction
-        else:
-            x0 = signal * z - noise * prediction
-        x0 = x0.clamp(-1.0, 1.0)
-        return x0, (z - signal * x0) / noise

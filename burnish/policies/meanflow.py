@@ -78,7 +78,7 @@ class MeanFlow(Policy):
             return self.network(z, t, r, condition)
 
         tangents = (v, torch.ones_like(t), torch.zeros_like(r))
-        (u, features), (du_dt, _) = torch.func.jvp(network, (z, t, r), tangents)
+        (u, features), (du_dt, _) = torch.func.jvp(network, (z, t, r), tangents)  # pyright: ignore[reportAssignmentType]
         return u, du_dt, features
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:

@@ -21,6 +21,9 @@ LARGEST_INPUT = 5.0
 class Normalizer(nn.Module):
     """Affine maps per contract key, stored as buffers so that they export with the network."""
 
+    low: Tensor
+    high: Tensor
+
     def __init__(self, contract: Contract, stats: Stats) -> None:
         super().__init__()
         self.contract = contract

@@ -75,7 +75,8 @@ class Trainer:
     def __init__(self, policy: Policy, cfg: TrainConfig) -> None:
         self.policy, self.cfg, self.done, self.loss = policy, cfg, 0, math.nan
         self.average = copy.deepcopy(policy).eval().requires_grad_(False)
-        self.parameters = list(policy.parameters())
+        self.parameters: list[Tensor] = list(policy.parameters())
+        self.averaged: list[Tensor] = list(self.average.parameters())
         self.optimizer = torch.optim.AdamW(self.parameters, cfg.lr, weight_decay=cfg.weight_decay, fused=True)
         self.generator = torch.Generator(cfg.device).manual_seed(cfg.seed)
         self.mixed = torch.device(cfg.device).type == "cuda"
@@ -95,7 +96,7 @@ class Trainer:
         # A short memory at first: the average must not remember the random start.
         decay = min(self.cfg.ema_decay, (1 + self.done) / (10 + self.done))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), self.parameters, 1 - decay)
+            torch._foreach_lerp_(self.averaged, self.parameters, 1 - decay)
         self.done += 1
         return {"loss": loss.detach(), "grad_norm": norm, **metrics}
 

@@ -45,6 +45,8 @@ def build_denoiser(config: DenoiserConfig, action_dim: int, condition_dim: int) 
 class TimeEmbedding(nn.Module):
     """Sinusoids of the two times, joined with the condition and mixed by an MLP: (B,), (B,), (B, C) → (B, width)."""
 
+    frequency: Tensor
+
     def __init__(self, condition_dim: int, width: int, frequencies: int = 16) -> None:
         super().__init__()
         exponent = torch.linspace(0.0, math.log(30.0), frequencies)

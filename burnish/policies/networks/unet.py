@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from burnish.errors import BurnishError
 from burnish.policies.networks.denoiser import TimeEmbedding
@@ -65,7 +64,7 @@ class Conv3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, L, inputs) → (B, L, outputs)."""
-        padded = F.pad(x, (0, 0, 1, 1))
+        padded = nn.functional.pad(x, (0, 0, 1, 1))
         return self.linear(torch.cat([padded[:, :-2], x, padded[:, 2:]], dim=2))
 
 

@@ -1,0 +1,135 @@
+"""Runs an exported policy on numpy and ONNX Runtime alone: what a robot computer needs, without torch.
+
+The folder is what `burnish export` wrote: `policy.onnx` (observation in physical units + noise → physical
+action chunk), `contract.json`, and `policy.json`, which carries the fingerprints of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burnish.contract import Contract
+from burnish.errors import ContractError, CorruptFileError, NonFiniteError
+from burnish.files import inside, read_json
+
+FORMAT = 1
+MODEL, CONTRACT, DESCRIPTION = "policy.onnx", "contract.json", "policy.json"
+NOISE_INPUT = "noise"
+
+
+class ExportedPolicy:
+    """An exported policy, ready to act.
+
+    Attributes:
+        contract: what observations and actions mean.
+        horizon: actions per chunk, H.
+        replan: actions to execute from each chunk before the next one is drawn.
+        noise_shape: of the standard normal noise one sample consumes.
+    """
+
+    def __init__(
+        self, folder: Path, *, contract: Contract | None = None, there: str = "robot", threads: int = 1
+    ) -> None:
+        """Load `folder`.
+
+        Args:
+            contract: if given, must equal the exported one; otherwise `ContractError` names each field.
+            there: what `contract` belongs to, for the message.
+            threads: of ONNX Runtime; a small policy is fastest with one.
+        Raises:
+            CorruptFileError: a file is missing, truncated or altered.
+        """
+        self.folder = Path(folder)
+        description = _describe(self.folder)
+        try:
+            model = _read(self.folder, MODEL, description)
+            _read(self.folder, CONTRACT, description)
+            self.horizon = int(description["horizon"])
+            self.replan = int(description["replan"])
+            self.noise_shape = tuple(int(size) for size in description["noise_shape"])
+            self.inputs: dict[str, str] = dict(description["inputs"])
+        except (KeyError, TypeError, ValueError) as error:
+            path = self.folder / DESCRIPTION
+            raise CorruptFileError(f"{path}: a field is missing or of the wrong kind ({error})") from error
+        self.contract = Contract.load(self.folder / CONTRACT)
+        if contract is not None:
+            self.contract.check(contract, here=f"exported policy {folder}", there=there)
+        self._session = _session(model, self.folder / MODEL, threads)
+
+    def act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray | np.random.Generator) -> np.ndarray:
+        """Action chunks (B, H, A) in physical units, inside the contract's bounds.
+
+        Args:
+            obs: contract key → (B, *shape), physical units.
+            noise: (B, *noise_shape) standard normal, or a generator to draw it from; zeros: the deterministic action.
+        Raises:
+            ContractError: a key is missing or has another shape.
+            NonFiniteError: an action is NaN or infinite.
+        """
+        feed = {name: self._checked(key, obs) for key, name in self.inputs.items()}
+        batch = len(next(iter(feed.values())))
+        if isinstance(noise, np.random.Generator):
+            noise = noise.standard_normal((batch, *self.noise_shape), np.float32)
+        if noise.shape != (batch, *self.noise_shape):
+            raise ContractError(f"noise has the shape {noise.shape}, expected {(batch, *self.noise_shape)}")
+        chunk = np.asarray(self._session.run(None, feed | {NOISE_INPUT: noise.astype(np.float32)})[0])
+        if not np.isfinite(chunk).all():
+            row = int(np.argwhere(~np.isfinite(chunk))[0][0])
+            raise NonFiniteError(f"{self.folder}: NaN or infinite action in row {row}; do not execute it")
+        return chunk
+
+    def _checked(self, key: str, obs: Mapping[str, np.ndarray]) -> np.ndarray:
+        if key not in obs:
+            raise ContractError(f"the exported policy {self.folder} reads {key!r}; the observation has {sorted(obs)}")
+        value, shape = np.asarray(obs[key], np.float32), self.contract.observation[key].shape
+        if value.shape[1:] != shape:
+            raise ContractError(f"{key} has the shape {value.shape}, expected (B, {', '.join(map(str, shape))})")
+        return value
+
+
+def fingerprint(data: bytes) -> dict[str, Any]:
+    """Size and SHA-256 of a file's content, as `policy.json` carries them."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise CorruptFileError(f"{folder}: no exported policy there; make one with `burnish export`")
+    path = folder / DESCRIPTION
+    description = read_json(path)
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else description
+        raise CorruptFileError(f"{path}: export format {found!r}, this version reads {FORMAT}")
+    return description
+
+
+def _read(folder: Path, name: str, description: Mapping[str, Any]) -> bytes:
+    path, mark = inside(folder, name), description["files"][name]
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise CorruptFileError(f"{path}: the file is missing") from error
+    if len(data) != mark["bytes"]:
+        found = f"{len(data)} bytes, expected {mark['bytes']}"
+        raise CorruptFileError(f"{path}: {found}; the file is truncated, copy it again")
+    if fingerprint(data) != mark:
+        raise CorruptFileError(f"{path}: its SHA-256 is not the recorded one; the file was altered, copy it again")
+    return data
+
+
+def _session(model: bytes, path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions share no base class
+        raise CorruptFileError(f"{path}: ONNX Runtime cannot load it ({error})") from error
