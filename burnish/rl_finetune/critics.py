@@ -20,10 +20,10 @@ class LearnerConfig:
     """Heads whose minimum is the target, drawn anew for every update."""
     critic_hidden: int = 64
     critic_lr: float = 3e-4
-    actor_lr: float = 3e-4
+    actor_lr: float = 2e-4
     pessimism: float = 2.0
     """κ of the actor's objective, mean − κ · standard deviation over the heads: no credit where the heads disagree."""
-    imitation: float = 0.2
+    imitation: float = 1.0
     """Weight of the squared distance to what was done in episodes that succeeded (self-imitation, arXiv 1806.05635)."""
     tau: float = 0.01
     target_noise: float = 0.05

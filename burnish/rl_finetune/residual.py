@@ -43,7 +43,7 @@ class ResidualConfig:
     batch_size: int = 256
     offline_fraction: float = 0.5
     """Share of every batch that comes from the demonstrations."""
-    updates_per_step: float = 0.5
+    updates_per_step: float = 1.0
     """Critic updates per environment step (UTD)."""
     actor_every: int = 2
     """Critic updates per actor update."""

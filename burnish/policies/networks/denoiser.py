@@ -18,11 +18,11 @@ class DenoiserConfig:
     """Actions per chunk, H."""
     replan: int = 4
     """Actions executed from each chunk."""
-    denoiser: Literal["unet", "dit", "mlp"] = "unet"
+    denoiser: Literal["unet", "dit", "mlp"] = "mlp"
     """`mlp` is the fastest on a CPU and enough for state observations and short chunks."""
     width: int = 64
     """Channels of the first UNet level, half the DiT's token width, or a quarter of the MLP's."""
-    depth: int = 2
+    depth: int = 1
     """UNet levels, half the DiT's blocks, or half the MLP's residual blocks."""
 
 
