@@ -16,7 +16,7 @@ TINY = [
     *("demo", "--task", "metaworld/reach", "--collect.episodes", "2"),
     *("--policy.width", "8", "--train.steps", "12", "--train.batch-size", "16"),
     *("--refine.env-steps", "300", "--refine.warmup-steps", "100", "--refine.log-every", "100"),
-    *("--refine.lanes", "4", "--refine.workers", "0"),
+    *("--refine.critic-warmup", "5", "--refine.lanes", "4", "--refine.workers", "0"),
     *("--distill.env-steps", "160", "--distill.rounds", "2", "--distill.updates", "4"),
     *("--distill.lanes", "4", "--distill.workers", "0"),
     *("--eval.episodes", "2", "--eval.videos", "1", "--eval.video-size", "32", "--eval.workers", "0"),
