@@ -30,7 +30,7 @@ from burnish.sim.base import VecEnv, next_seed
 class ResidualConfig:
     """Residual RL. Steps are environment steps over all lanes; actions are in network units ([-1, 1])."""
 
-    env_steps: int = 40_000
+    env_steps: int = 48_000
     warmup_steps: int = 4_000
     """Steps of base + uniform noise before the first update (ResFiT: 10,000)."""
     warmup_scale: float = 0.2
