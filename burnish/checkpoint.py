@@ -104,7 +104,8 @@ def _read(path: Path, mark: Mapping[str, Any]) -> Tensors:
     except FileNotFoundError as error:
         raise CorruptFileError(f"{path}: the file is missing") from error
     if len(data) != mark["bytes"]:
-        raise CorruptFileError(f"{path}: {len(data)} bytes, expected {mark['bytes']}; the file is truncated, copy it again")
+        found = f"{len(data)} bytes, expected {mark['bytes']}"
+        raise CorruptFileError(f"{path}: {found}; the file is truncated, copy it again")
     if _fingerprint(data) != mark:
         raise CorruptFileError(f"{path}: its SHA-256 is not the recorded one; the file was altered, copy it again")
     try:
