@@ -88,7 +88,7 @@ class Trainer:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
             loss, metrics = self.policy.loss(batch, self.generator)
         if not torch.isfinite(loss):
-            self._refuse(batch, float(loss), folder)
+            self._refuse(batch, float(loss.detach()), folder)
         self.optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.cfg.max_grad_norm, foreach=True)

@@ -1,0 +1,114 @@
+"""A contract as Meta-World's, statistics and chunks to learn from, and one small config per registered policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from burnish.checkpoint import Stats
+from burnish.contract import ACTION, STATE, Contract, Field
+from burnish.policies.base import Policy, make_policy
+
+ACTION_FIELD = Field(
+    (4,), ("dx", "dy", "dz", "gripper"), ("m", "m", "m", "1"), "world", 80.0, "min_max",
+    low=(-0.01, -0.01, -0.01, -1.0), high=(0.01, 0.01, 0.01, 1.0),
+)  # fmt: skip
+CONTRACT = Contract(
+    {
+        STATE: Field((6,), tuple("abcdef"), ("m",) * 6, "world", 80.0, "mean_std"),
+        "observation.force": Field((3,), ("x", "y", "z"), ("N",) * 3, "tool", 80.0, "identity"),
+    },
+    ACTION_FIELD,
+)
+SMALL: dict[str, Any] = {"width": 16, "depth": 2, "horizon": 4, "replan": 2}
+
+CONFIGS: dict[str, list[dict[str, Any]]] = {
+    "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp")],
+    "flow": [SMALL | {"denoiser": name, "steps": 2} for name in ("unet", "dit")],
+    "diffusion": [
+        SMALL | {"denoiser": "unet", "steps": 3},
+        SMALL | {"denoiser": "dit", "steps": 3, "sampler": "ddpm", "prediction": "v_prediction"},
+        SMALL | {"denoiser": "mlp", "steps": 3, "prediction": "sample"},
+    ],
+    "residual": [{"base": "meanflow", "base_config": SMALL, "hidden": 16}],
+}
+"""A policy that is registered needs a line here: what the contract test builds it with."""
+
+
+def statistics(contract: Contract) -> Stats:
+    rng = np.random.default_rng(0)
+
+    def one(field: Field) -> dict[str, np.ndarray]:
+        mean, std = rng.normal(size=field.shape), rng.uniform(0.5, 2.0, field.shape)
+        parts = {"mean": mean, "std": std, "min": mean - 2 * std, "max": mean + 2 * std}
+        return {name: part.astype(np.float32) for name, part in parts.items()} | {"count": np.array(100)}
+
+    return {key: one(field) for key, field in contract.fields.items()}
+
+
+def build(name: str, contract: Contract = CONTRACT, **config: Any) -> Policy:
+    """A policy with random weights everywhere, also where training starts from zero."""
+    torch.manual_seed(0)
+    policy = make_policy(name, contract, statistics(contract), **config).eval()
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.1)
+    return policy
+
+
+def observations(batch: int, contract: Contract = CONTRACT, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {key: torch.randn(batch, *field.shape, generator=generator) for key, field in contract.observation.items()}
+
+
+def chunks(batch: int, horizon: int, contract: Contract = CONTRACT, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Observations with smooth chunks that depend on them; the last sample reaches past its episode's end."""
+    obs = observations(batch, contract, seed)
+    low, high = torch.tensor(contract.action.low), torch.tensor(contract.action.high)
+    phase = obs[STATE][:, :4, None] + 0.3 * torch.arange(horizon)
+    pad = torch.zeros(batch, horizon, dtype=torch.bool)
+    pad[-1, (horizon + 1) // 2 :] = True
+    unit = 0.5 + 0.45 * phase.sin().transpose(1, 2)
+    return {**obs, ACTION: low + (high - low) * unit, f"{ACTION}_is_pad": pad}
+
+
+@pytest.fixture
+def make() -> Callable[..., Policy]:
+    return build
+
+
+@pytest.fixture
+def contract() -> Contract:
+    return CONTRACT
+
+
+@pytest.fixture
+def observe() -> Callable[..., dict[str, torch.Tensor]]:
+    return observations
+
+
+@pytest.fixture
+def make_chunks() -> Callable[..., dict[str, torch.Tensor]]:
+    return chunks
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for `policy_config` runs for every registered policy and each of its configs."""
+    if "policy_config" in metafunc.fixturenames:
+        from burnish import registry
+
+        cases = [(name, config) for name in registry.policies.names() for config in CONFIGS.get(name, [None])]
+        ids = [f"{name}-{(config or {}).get('denoiser', 'plain')}" for name, config in cases]
+        metafunc.parametrize("policy_config", cases, ids=ids)
+
+
+@pytest.fixture
+def policy(policy_config: tuple[str, dict[str, Any] | None]) -> Policy:
+    name, config = policy_config
+    assert config is not None, f"policy {name!r} is registered but has no config in tests/policies/conftest.py"
+    return build(name, **config)

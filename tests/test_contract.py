@@ -1,0 +1,90 @@
+"""Contracts: what numbers mean travels with them, and a mismatch is said in full."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from burnish.contract import ACTION, STATE, Contract, Field
+from burnish.errors import ContractError, CorruptFileError
+from burnish.files import write_json
+
+POSITION = Field((3,), ("x", "y", "z"), ("m",) * 3, "world", 80.0, "mean_std")
+MOTION = Field((2,), ("dx", "grip"), ("m", "1"), "world", 80.0, "min_max", low=(-0.01, -1.0), high=(0.01, 1.0))
+CONTRACT = Contract({STATE: POSITION}, MOTION)
+
+CHANGES = {
+    "unit": ("mm", "1"),
+    "frame": "tool",
+    "rate_hz": 20.0,
+    "names": ("forward", "grip"),
+    "normalization": "mean_std",
+    "dtype": "float64",
+    "low": None,
+    "high": (0.02, 1.0),
+}
+
+
+@pytest.mark.parametrize("part", CHANGES)
+def test_every_part_of_a_field_is_compared_and_both_values_are_said(part):
+    theirs = Contract({STATE: POSITION}, dataclasses.replace(MOTION, **{part: CHANGES[part]}))
+    with pytest.raises(ContractError) as caught:
+        CONTRACT.check(theirs, here="checkpoint a", there="robot b")
+    expected = f"action.{part}: {getattr(MOTION, part)!r} in the checkpoint a, {CHANGES[part]!r} in the robot b"
+    assert expected in str(caught.value)
+
+
+def test_a_key_that_one_side_lacks_and_every_other_difference_are_in_one_message():
+    theirs = Contract({"observation.force": POSITION}, dataclasses.replace(MOTION, rate_hz=20.0))
+    with pytest.raises(ContractError) as caught:
+        CONTRACT.check(theirs, here="dataset", there="environment")
+    message = str(caught.value)
+    assert "observation.state: only in the dataset" in message
+    assert "observation.force: only in the environment" in message
+    assert "action.rate_hz" in message
+
+
+def test_equal_contracts_fit():
+    CONTRACT.check(Contract({STATE: POSITION}, MOTION), here="a", there="b")
+
+
+def test_a_field_that_contradicts_itself_is_refused():
+    with pytest.raises(ContractError, match="names has 2 entries for a last dimension of 3"):
+        dataclasses.replace(POSITION, names=("x", "y"))
+    with pytest.raises(ContractError, match="unknown normalization 'z_score'; known: mean_std, min_max, identity"):
+        dataclasses.replace(POSITION, normalization="z_score")
+
+
+names = st.text(min_size=1, max_size=8)
+bounds = st.none() | st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=2).map(tuple)
+
+
+@given(
+    field=st.builds(
+        Field,
+        shape=st.sampled_from([(2,), (5, 2)]),
+        names=st.tuples(names, names),
+        unit=st.tuples(names, names),
+        frame=names,
+        rate_hz=st.floats(0.1, 1e4),
+        normalization=st.sampled_from(["mean_std", "min_max", "identity"]),
+        low=bounds,
+        high=bounds,
+    ),
+    key=names,
+)
+def test_json_gives_back_the_same_contract(field, key):
+    contract = Contract({key: field}, field)
+    assert Contract.from_json(json.loads(json.dumps(contract.to_json()))) == contract
+
+
+@pytest.mark.parametrize("content", [{}, [], {"observation": {}, ACTION: {}}, {"observation": {}, ACTION: {"no": 1}}])
+def test_a_damaged_file_is_named(tmp_path, content):
+    path = tmp_path / "contract.json"
+    write_json(path, content)
+    with pytest.raises(CorruptFileError, match=r"contract\.json: not a contract"):
+        Contract.load(path)
