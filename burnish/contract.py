@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from burnish.errors import ContractError, CorruptFileError
 
 Normalization = Literal["mean_std", "min_max", "identity"]
-"""How a policy maps a field to network units: `mean_std` (to mean 0, variance 1), `min_max` (to [-1, 1]), `identity`."""
+"""How a policy maps a field to network units: `mean_std` (mean 0, variance 1), `min_max` (to [-1, 1]), `identity`."""
 
 ACTION = "action"
 STATE = "observation.state"
