@@ -1,7 +1,7 @@
 """Imitation and refinement on ten Meta-World tasks with one set of hyperparameters: the demo's first five stages.
 
-`uv run python benchmarks/metaworld.py [--tasks A B …] [--seeds 0 1 …] [--out runs/metaworld] [--quick]`. Success is over
-100 fixed episodes with the final checkpoint. Run it again to go on after an interruption; finished stages are skipped.
+`uv run python benchmarks/metaworld.py [--tasks A B …] [--seeds 0 1 …] [--out runs/metaworld] [--quick]`. Success is
+over 100 fixed episodes with the final checkpoint. Run it again to go on after an interruption.
 `--quick` shows the whole path on one task within a minute, with far too little training to be a result. The last line
 is JSON: `ours` is the mean refined success, `peer` the mean success of the imitation policy that was refined.
 """
@@ -18,8 +18,8 @@ from typing import Any
 # A script's own folder comes first on the path, where this file would pass for the package `metaworld`.
 sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent]
 
-from burnish.commands import demo  # noqa: E402
-from burnish.files import read_json  # noqa: E402
+from burnish.commands import demo
+from burnish.files import read_json
 
 TASKS = (
     "assembly", "hammer", "pick-place-wall", "shelf-place", "stick-pull",
@@ -70,7 +70,11 @@ def main() -> None:
     for seed in args.seeds:
         for task in tasks:
             rows.append(measure(configure(task, seed, out, args.quick)))
-            print("| {task} | {seed} | {imitation:.0%} | {refined:.0%} | {env_steps:,} | {refine_s:.0f} s |".format(**rows[-1]))
+            print(
+                "| {task} | {seed} | {imitation:.0%} | {refined:.0%} | {env_steps:,} | {refine_s:.0f} s |".format(
+                    **rows[-1]
+                )
+            )
     mean = {name: sum(row[name] for row in rows) / len(rows) for name in ("refined", "imitation")}
     lowest = min(rows, key=lambda row: row["refined"])
     print(f"mean refined {mean['refined']:.1%}, lowest {lowest['refined']:.0%} ({lowest['task']})")

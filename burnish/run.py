@@ -10,11 +10,11 @@ import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from burnish import __version__
-from burnish.errors import BurnishError
-from burnish.files import read_json, write_json
+from burnish.errors import BurnishError, NonFiniteError
+from burnish.files import atomic_file, read_json, write_json
 
 
 class Run:
@@ -74,6 +74,18 @@ class Run:
         full = {**result, "wall_s": round(self.wall_s, 2)}
         write_json(self.folder / "result.json", full)
         return full
+
+    def refuse(self, what: str, value: float, step: int, batch: Mapping[str, Any]) -> NoReturn:
+        """Stop at a NaN or infinite number: `batch` (name → tensor) is saved, `NonFiniteError` names the file."""
+        from safetensors.torch import save_file
+
+        path = self.folder / f"offending_batch_{step}.safetensors"
+        with atomic_file(path) as beside:
+            save_file({key: tensor.detach().contiguous() for key, tensor in batch.items()}, str(beside))
+        raise NonFiniteError(
+            f"{what} is {value} at step {step}; the batch is in {path}. "
+            "Look for NaN in it, or lower the learning rate; nothing was saved over an earlier checkpoint."
+        )
 
     def _refuse_other(self, saved: Mapping[str, Any]) -> None:
         theirs, ours = _dotted(saved.get("config", {})), _dotted(self.config)

