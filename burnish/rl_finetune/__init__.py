@@ -1,0 +1,1 @@
+"""Refinement of imitated policies: residual reinforcement learning and on-policy distillation."""

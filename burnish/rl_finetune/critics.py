@@ -26,6 +26,8 @@ class LearnerConfig:
     imitation: float = 1.0
     """Weight of the squared distance to what was done in episodes that succeeded (self-imitation, arXiv 1806.05635)."""
     tau: float = 0.01
+    average_rate: float = 0.002
+    """Polyak rate of the actor that is kept."""
     target_noise: float = 0.05
     """Standard deviation of the target policy's smoothing noise, network units."""
     target_noise_clip: float = 0.3
@@ -50,15 +52,15 @@ class Learner:
         self.critic = Adam(self.critic_network.init(generator), cfg.critic_lr, cfg.max_grad_norm)
         self.target_critic = self.critic.flat.clone()
         self.target_actor = actor.clone()
+        self.average_actor = actor.clone()
+        """A slower average of the actor: what is evaluated and kept."""
 
     def update_critic(self, batch: Transitions) -> Tensor:
         """One step of every head towards r + γⁿ · min over a random pair of target heads; returns the loss per head."""
         target = self._target(batch)
         q, tape = self.critic_network.forward(self.critic.flat, torch.cat([batch.obs, batch.action], 1))
         error = q[..., 0] - target
-        self.critic_network.backward(
-            self.critic.flat, tape, (error * (2 / len(target)))[..., None], self.critic.grad
-        )
+        self.critic_network.backward(self.critic.flat, tape, (error * (2 / len(target)))[..., None], self.critic.grad)
         self.critic.step()
         self.target_critic.lerp_(self.critic.flat, self.cfg.tau)
         return error.square().mean()
@@ -84,15 +86,25 @@ class Learner:
         self.network.backward(self.actor.flat, actor_tape, d_out[None], self.actor.grad)
         self.actor.step()
         self.target_actor.lerp_(self.actor.flat, self.cfg.tau)
+        self.average_actor.lerp_(self.actor.flat, self.cfg.average_rate)
         return q.mean()
 
     def act(self, flat: Tensor, obs: Tensor, base: Tensor) -> Tensor:
         """Residual (B, A) in network units, scale included, of the actor with weights `flat`."""
         return self.scale * torch.tanh(self.network.forward(flat, torch.cat([obs, base], 1))[0][0])
 
+    def anneal(self, progress: float) -> None:
+        """Learning rates for `progress` in [0, 1] of the run: constant for half of it, then linear down to a tenth."""
+        factor = min(1.0, 1.0 - 0.9 * (2 * progress - 1))
+        self.actor.lr, self.critic.lr = self.cfg.actor_lr * factor, self.cfg.critic_lr * factor
+
     def state(self) -> dict[str, Tensor]:
         """Every tensor a resumed run needs, by name."""
-        targets = {"target_critic": self.target_critic, "target_actor": self.target_actor}
+        targets = {
+            "target_critic": self.target_critic,
+            "target_actor": self.target_actor,
+            "average_actor": self.average_actor,
+        }
         return self.actor.state("actor") | self.critic.state("critic") | targets
 
     def _target(self, batch: Transitions) -> Tensor:

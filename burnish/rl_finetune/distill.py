@@ -135,15 +135,13 @@ class Distiller:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.cfg.max_grad_norm, foreach=True)
             self.optimizer.step()
-            total += float(loss)
+            total += float(loss.detach())
             self._average_weights()
         return total / self.cfg.updates
 
     @torch.no_grad()
     def _average_weights(self) -> None:
-        torch._foreach_lerp_(
-            list(self.average.parameters()), list(self.student.parameters()), 1.0 - self.cfg.ema_decay
-        )
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.student.parameters()), 1.0 - self.cfg.ema_decay)
 
     def save(self, run: Run) -> None:
         """Everything needed to go on with the next round after a kill."""

@@ -38,7 +38,7 @@ class ResidualConfig:
     lanes: int = 20
     workers: int = 2
     action_scale: float = 0.5
-    hidden: int = 64
+    hidden: int = 128
     n_step: int = 5
     gamma: float = 0.99
     batch_size: int = 256
@@ -60,7 +60,7 @@ class ResidualConfig:
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> dict[str, float]:
     """Refine the frozen `policy` in `env` (auto-reset, `cfg.lanes` lanes); the pair is saved as `run.folder/policy`.
 
-    Interrupted runs resume from the last log interval with replay, weights and optimizer; episodes under way start anew.
+    Interrupted runs resume from the last log interval with replay, weights and optimizer; episodes under way restart.
     Returns `env_steps`, `success` of the last 100 training episodes (with exploration noise) and the share of wall time
     in environment, inference and update.
     """
@@ -169,6 +169,7 @@ class Trainer:
         if due <= 0:
             return
         offline = int(cfg.batch_size * cfg.offline_fraction)
+        self.learner.anneal(self.env_steps / cfg.env_steps)
         for _ in range(due):
             old = self.offline.sample(offline, self.generator)
             new = self.online.sample(cfg.batch_size - offline, self.generator)
@@ -185,9 +186,9 @@ class Trainer:
         run.log(self.env_steps, success=self.recent_success, updates=self.updates, **self.metrics)
 
     def export_actor(self) -> None:
-        """Put the averaged actor (Polyak, the target network) into the pair."""
+        """Put the averaged actor into the pair."""
         with torch.no_grad():
-            self.pair.actor.copy_(self.learner.target_actor)
+            self.pair.actor.copy_(self.learner.average_actor)
 
     def save(self, run: Run) -> None:
         """Everything needed to go on after a kill, as one checkpoint folder."""
@@ -219,7 +220,7 @@ class Trainer:
 
 
 def demonstration_replay(base: Policy, demos: Demonstrations, cfg: ResidualConfig) -> Replay:
-    """Demonstrations as transitions: what was done beside what the base would have done, its queue reset every episode."""
+    """Demonstrations as transitions: what was done beside what the base would have done, queue reset every episode."""
     normalizer, agent = base.normalizer, base.agent(1)
     obs = {key: torch.from_numpy(value) for key, value in demos.obs.items()}
     conditions = normalizer.condition(obs)
