@@ -85,7 +85,7 @@ class Trainer:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
             loss, metrics = self.policy.loss(batch, self.generator)
         if not torch.isfinite(loss):
-            self._refuse(batch, float(loss.detach()), folder)
+            run.refuse(f"the loss of {self.policy.name!r}", float(loss.detach()), self.done, batch)
         self.optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.cfg.max_grad_norm, foreach=True)
