@@ -1,0 +1,1 @@
+"""Robots: drivers, safety and chunk playback."""

@@ -17,7 +17,8 @@ def play(length: int, n_step: int, *, success: bool) -> list[Transitions]:
     for t in range(length + n_step + 2):
         state = torch.full((1, 1), float(t if t < length else 100 + t))
         last = torch.tensor([t == length - 1])
-        done = windows.push(state, state, state, (last & success).float(), last & success, last & ~torch.tensor(success), state[0])
+        reward, failed = (last & success).float(), last & ~torch.tensor(success)
+        done = windows.push(state, state, state, reward, last & success, failed, state[0])
         rows += [done] if done is not None and len(done.obs) else []
     return [row for row in rows if row.obs.item() < 100]
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import layer_norm, relu
 
 from burnish.policies.ensemble import Adam, EnsembleMLP
 
@@ -17,8 +17,8 @@ def reference(net: EnsembleMLP, flat: Tensor, x: Tensor) -> Tensor:
     w1, b1, w2, b2, w3, b3 = net.views(flat)
     outs = []
     for k in range(net.heads):
-        h = F.relu(F.layer_norm(x @ w1[k] + b1[k], (net.hidden,)))
-        h = F.relu(F.layer_norm(h @ w2[k] + b2[k], (net.hidden,)))
+        h = relu(layer_norm(x @ w1[k] + b1[k], (net.hidden,)))
+        h = relu(layer_norm(h @ w2[k] + b2[k], (net.hidden,)))
         outs.append(h @ w3[k] + b3[k])
     return torch.stack(outs)
 
