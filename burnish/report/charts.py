@@ -56,7 +56,9 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def short(value: float) -> str:
-    """A number for an axis: 20k, 0.05, 1.5."""
+    """A number for an axis: 20k, 0.05, 1e-4."""
+    if 0 < abs(value) < 0.001:
+        return f"{value:.0e}".replace("e-0", "e-")
     if abs(value) >= 1_000_000:
         return f"{value / 1e6:g}M"
     if abs(value) >= 1_000:

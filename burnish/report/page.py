@@ -96,7 +96,8 @@ def _curves(stages: Sequence[Stage]) -> str:
         for key in sorted({key for line in stage.metrics for key in line}):
             curve = _curve(stage, key, imitated)
             if curve is not None and (drawn := draw(curve)):
-                caption = f"{escape(stage.name)} <small>{escape(key.replace('_', ' '))}</small>"
+                shown = "success while training" if key == "success" else key.replace("_", " ")
+                caption = f"{escape(stage.name)} <small>{escape(shown)}</small>"
                 parts.append(f'<figure class="card"><figcaption>{caption}</figcaption>{drawn}</figure>')
     return f'<div class="grid">{"".join(parts)}</div>' if parts else ""
 
