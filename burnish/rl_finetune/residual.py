@@ -7,9 +7,7 @@ zero, a REDQ ensemble judges the full action, and half of every batch comes from
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -22,7 +20,9 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy, save_policy
 from burnish.policies.residual import ResidualPolicy
 from burnish.rl_finetune.buffer import NStep, Replay
+from burnish.rl_finetune.clock import Clock
 from burnish.rl_finetune.critics import Learner, LearnerConfig
+from burnish.rl_finetune.offline import demonstration_replay
 from burnish.run import Run
 from burnish.sim.base import VecEnv, next_seed
 
@@ -91,7 +91,7 @@ class Trainer:
         self.learner = Learner(pair.network, self.actor, cfg.action_scale, cfg.learner, self.generator)
         state_dim, action_dim = pair.network.inputs - pair.network.outputs, pair.network.outputs
         self.online = Replay(cfg.env_steps + env.num_envs, state_dim, action_dim)
-        self.offline = demonstration_replay(pair.base, demos, cfg)
+        self.offline = demonstration_replay(pair.base, demos, n_step=cfg.n_step, gamma=cfg.gamma, seed=cfg.seed)
         self.windows = NStep(cfg.n_step, cfg.gamma)
         self.base = pair.base.agent(env.num_envs)
         self.noise = cfg.noise * (torch.arange(env.num_envs) + 1)[:, None] / env.num_envs
@@ -217,44 +217,3 @@ class Trainer:
         self.succeeded.copy_(training["succeeded"])
         run.rewind(self.env_steps)
         self._begin()
-
-
-def demonstration_replay(base: Policy, demos: Demonstrations, cfg: ResidualConfig) -> Replay:
-    """Demonstrations as transitions: what was done beside what the base would have done, queue reset every episode."""
-    normalizer, agent = base.normalizer, base.agent(1)
-    obs = {key: torch.from_numpy(value) for key, value in demos.obs.items()}
-    conditions = normalizer.condition(obs)
-    actions = normalizer.normalize(ACTION, torch.from_numpy(demos.action))
-    replay = Replay(len(actions), conditions.shape[1], actions.shape[1])
-    for start, end in zip(demos.starts.tolist(), demos.ends.tolist(), strict=True):
-        agent.reset([0], [next_seed(cfg.seed + start)])
-        windows = NStep(cfg.n_step, cfg.gamma)
-        for t in range(start, end):
-            now, last = slice(t, t + 1), torch.tensor([t == end - 1])
-            planned = agent.act({key: value[now] for key, value in obs.items()})
-            step = (conditions[now], normalizer.normalize(ACTION, planned), actions[now])
-            complete = windows.push(*step, last.float(), last, torch.zeros_like(last), torch.zeros(1))
-            if complete is not None:
-                replay.add(complete)
-        for complete in windows.flush():
-            replay.add(complete)
-    return replay
-
-
-class Clock:
-    """Adds up wall time by part."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {"environment": 0.0, "inference": 0.0, "update": 0.0}
-
-    @contextmanager
-    def measure(self, part: str) -> Iterator[None]:
-        """Count the enclosed wall time towards `part`."""
-        begin = time.perf_counter()
-        yield
-        self.seconds[part] += time.perf_counter() - begin
-
-    def shares(self) -> dict[str, float]:
-        """Fraction of the measured time in each part."""
-        total = sum(self.seconds.values()) or 1.0
-        return {f"{part}_share": seconds / total for part, seconds in self.seconds.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,8 @@ from burnish.policies.ensemble import EnsembleMLP
 from burnish.policies.residual import ResidualPolicy
 from burnish.rl_finetune.buffer import Transitions
 from burnish.rl_finetune.critics import Learner, LearnerConfig
-from burnish.rl_finetune.residual import ResidualConfig, Trainer, demonstration_replay, train
+from burnish.rl_finetune.offline import demonstration_replay
+from burnish.rl_finetune.residual import ResidualConfig, Trainer, train
 from burnish.run import Run, read_metrics
 from burnish.sim.base import make_env
 
@@ -64,7 +64,7 @@ def test_learns_a_correction_from_sparse_reward() -> None:
 
 def test_demonstrations_end_in_reward(base: Policy, demos: Demonstrations) -> None:
     """Every demonstrated step is there, and only the windows that see the end are rewarded."""
-    replay = demonstration_replay(base, demos, replace(SMALL, n_step=3))
+    replay = demonstration_replay(base, demos, n_step=3, gamma=0.99, seed=0)
     rows = replay.unpack(replay.rows)
     assert len(replay) == len(demos.action)
     assert int((rows.reward > 0).sum()) == 3 * len(demos.lengths)
