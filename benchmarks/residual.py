@@ -14,6 +14,9 @@ import statistics
 import time
 from collections.abc import Callable
 
+import burnish  # noqa: F401, sets how threads wait, before torch is imported
+
+# isort: split
 import torch
 from torch import Tensor, nn
 
