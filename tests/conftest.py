@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 # Two cores: tests that start worker processes would otherwise fight over them with a pool of threads each.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
