@@ -7,7 +7,6 @@ truncated or altered file is named before a single weight is used. Only numpy is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from safetensors.numpy import save_file
 from burnish import __version__
 from burnish.contract import Contract
 from burnish.errors import CorruptFileError
-from burnish.files import atomic_folder, inside, read_json, recover_folder, write_json
+from burnish.files import atomic_folder, fingerprint, inside, read_json, read_marked, recover_folder, write_json
 
 FORMAT = 1
 Tensors = dict[str, np.ndarray]
@@ -61,7 +60,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
             "policy": checkpoint.policy,
             "config": dict(checkpoint.config),
             "progress": dict(checkpoint.progress),
-            "files": {name: _fingerprint((beside / name).read_bytes()) for name in files},
+            "files": {name: fingerprint((beside / name).read_bytes()) for name in files},
         }
         write_json(beside / "config.json", config)
         (beside / "README.md").write_text(_model_card(checkpoint))
@@ -84,7 +83,7 @@ def load(folder: Path) -> Checkpoint:
         found = config.get("format") if isinstance(config, dict) else config
         raise CorruptFileError(f"{config_path}: checkpoint format {found!r}, this version reads {FORMAT}")
     try:
-        files = {name: _read(inside(folder, name), mark) for name, mark in config["files"].items()}
+        files = {name: _parse(inside(folder, name), mark) for name, mark in config["files"].items()}
         return Checkpoint(
             policy=config["policy"],
             config=config["config"],
@@ -98,24 +97,11 @@ def load(folder: Path) -> Checkpoint:
         raise CorruptFileError(f"{config_path}: a field is missing or of the wrong kind ({error})") from error
 
 
-def _read(path: Path, mark: Mapping[str, Any]) -> Tensors:
+def _parse(path: Path, mark: Mapping[str, Any]) -> Tensors:
     try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise CorruptFileError(f"{path}: the file is missing") from error
-    if len(data) != mark["bytes"]:
-        found = f"{len(data)} bytes, expected {mark['bytes']}"
-        raise CorruptFileError(f"{path}: {found}; the file is truncated, copy it again")
-    if _fingerprint(data) != mark:
-        raise CorruptFileError(f"{path}: its SHA-256 is not the recorded one; the file was altered, copy it again")
-    try:
-        return parse_tensors(data)
+        return parse_tensors(read_marked(path, mark))
     except SafetensorError as error:
         raise CorruptFileError(f"{path}: not a safetensors file ({error})") from error
-
-
-def _fingerprint(data: bytes) -> dict[str, Any]:
-    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _flatten(stats: Stats) -> Tensors:

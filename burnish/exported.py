@@ -6,7 +6,6 @@ action chunk), `contract.json`, and `policy.json`, which carries the fingerprint
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from burnish.contract import Contract
 from burnish.errors import ContractError, CorruptFileError, NonFiniteError
-from burnish.files import inside, read_json
+from burnish.files import inside, read_json, read_marked
 
 FORMAT = 1
 MODEL, CONTRACT, DESCRIPTION = "policy.onnx", "contract.json", "policy.json"
@@ -47,8 +46,9 @@ class ExportedPolicy:
         self.folder = Path(folder)
         description = _describe(self.folder)
         try:
-            model = _read(self.folder, MODEL, description)
-            _read(self.folder, CONTRACT, description)
+            marks = description["files"]
+            model = read_marked(inside(self.folder, MODEL), marks[MODEL])
+            read_marked(inside(self.folder, CONTRACT), marks[CONTRACT])
             self.horizon = int(description["horizon"])
             self.replan = int(description["replan"])
             self.noise_shape = tuple(int(size) for size in description["noise_shape"])
@@ -92,11 +92,6 @@ class ExportedPolicy:
         return value
 
 
-def fingerprint(data: bytes) -> dict[str, Any]:
-    """Size and SHA-256 of a file's content, as `policy.json` carries them."""
-    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
 def _describe(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise CorruptFileError(f"{folder}: no exported policy there; make one with `burnish export`")
@@ -106,20 +101,6 @@ def _describe(folder: Path) -> dict[str, Any]:
         found = description.get("format") if isinstance(description, dict) else description
         raise CorruptFileError(f"{path}: export format {found!r}, this version reads {FORMAT}")
     return description
-
-
-def _read(folder: Path, name: str, description: Mapping[str, Any]) -> bytes:
-    path, mark = inside(folder, name), description["files"][name]
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise CorruptFileError(f"{path}: the file is missing") from error
-    if len(data) != mark["bytes"]:
-        found = f"{len(data)} bytes, expected {mark['bytes']}"
-        raise CorruptFileError(f"{path}: {found}; the file is truncated, copy it again")
-    if fingerprint(data) != mark:
-        raise CorruptFileError(f"{path}: its SHA-256 is not the recorded one; the file was altered, copy it again")
-    return data
 
 
 def _session(model: bytes, path: Path, threads: int) -> Any:

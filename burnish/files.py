@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,25 @@ def read_json(path: Path) -> Any:
         raise CorruptFileError(f"{path}: the file is missing") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"{path}: not valid JSON ({error}); restore the file or make it again") from error
+
+
+def fingerprint(data: bytes) -> dict[str, Any]:
+    """Size and SHA-256 of a file's content, to be recorded for `read_marked`."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def read_marked(path: Path, mark: Mapping[str, Any]) -> bytes:
+    """The content of `path`. Raises `CorruptFileError` unless it is whole and has the fingerprint `mark`."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise CorruptFileError(f"{path}: the file is missing") from error
+    if len(data) != mark["bytes"]:
+        found = f"{len(data)} bytes, expected {mark['bytes']}"
+        raise CorruptFileError(f"{path}: {found}; the file is truncated, copy it again")
+    if fingerprint(data) != mark:
+        raise CorruptFileError(f"{path}: its SHA-256 is not the recorded one; the file was altered, copy it again")
+    return data
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -126,6 +127,27 @@ def load_policy(folder: Path, *, contract: Contract | None = None, there: str = 
     return build_policy(saved, source=str(folder))
 
 
+@dataclass(frozen=True)
+class TrainingState:
+    """What a training run saved to go on with: weights, its other tensors, and plain JSON."""
+
+    weights: dict[str, Tensor]
+    tensors: dict[str, Tensor]
+    progress: Mapping[str, Any]
+
+    def under(self, prefix: str) -> dict[str, Tensor]:
+        """Those of `tensors` whose names begin with `prefix`, without it."""
+        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+
+
+def load_training(folder: Path) -> TrainingState | None:
+    """The state `save_policy` wrote to `folder`, or None without one. Raises `CorruptFileError` as `load_policy`."""
+    if not checkpoint.exists(folder):
+        return None
+    saved = checkpoint.load(folder)
+    return TrainingState(_to_torch(saved.tensors), _to_torch(saved.training), saved.progress)
+
+
 def build_policy(saved: Checkpoint, *, source: str) -> Policy:
     """The policy a `Checkpoint` describes. `source` names it in errors."""
     cls = registry.policies.load(saved.policy)
@@ -135,7 +157,7 @@ def build_policy(saved: Checkpoint, *, source: str) -> Policy:
         raise CorruptFileError(f"{source}/config.json: {error}") from error
     policy = cls(config, saved.contract, saved.stats)
     try:
-        policy.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in saved.tensors.items()})
+        policy.load_state_dict(_to_torch(saved.tensors))
     except RuntimeError as error:
         raise CorruptFileError(f"{source}/model.safetensors: the weights do not fit config.json: {error}") from error
     return policy.eval()
@@ -156,6 +178,10 @@ def make_policy(name: str, contract: Contract, stats: Stats, **config: Any) -> P
 
 def _to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return {key: value.detach().cpu().numpy() for key, value in tensors.items()}
+
+
+def _to_torch(tensors: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    return {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
 
 
 def _tuples(config: Mapping[str, Any]) -> dict[str, Any]:

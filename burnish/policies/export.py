@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from burnish.contract import ACTION
 from burnish.errors import BurnishError
-from burnish.exported import CONTRACT, DESCRIPTION, FORMAT, MODEL, NOISE_INPUT, ExportedPolicy, fingerprint
-from burnish.files import atomic_file, write_json
+from burnish.exported import CONTRACT, DESCRIPTION, FORMAT, MODEL, NOISE_INPUT, ExportedPolicy
+from burnish.files import atomic_file, fingerprint, write_json
 from burnish.policies.base import Policy
 from burnish.policies.normalize import affine
 

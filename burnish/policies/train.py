@@ -12,9 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from burnish import checkpoint
 from burnish.console import track
-from burnish.policies.base import Policy, save_policy
+from burnish.policies.base import Policy, load_training, save_policy
 from burnish.run import Run
 
 
@@ -109,19 +108,15 @@ class Trainer:
 
     def resume(self, run: Run) -> None:
         """Go on from the checkpoint in `run.folder`, if there is one."""
-        folder = run.folder / "checkpoint"
-        if not checkpoint.exists(folder):
+        saved = load_training(run.folder / "checkpoint")
+        if saved is None:
             return
-        saved = checkpoint.load(folder)
-        weights = {key: torch.from_numpy(value.copy()) for key, value in saved.tensors.items()}
-        training = {key: torch.from_numpy(value.copy()) for key, value in saved.training.items()}
-        self.policy.load_state_dict(weights)
-        self.average.load_state_dict({key: training[f"average/{key}"] for key in weights})
+        self.policy.load_state_dict(saved.weights)
+        self.average.load_state_dict(saved.under("average/"))
         for index, parameter in enumerate(self.parameters):
-            names = ("step", "exp_avg", "exp_avg_sq")
-            state = {name: training[f"adam/{index}/{name}"].to(self.cfg.device) for name in names}
-            self.optimizer.state[parameter] = state
-        self.generator.set_state(training["generator"])
+            adam = saved.under(f"adam/{index}/")
+            self.optimizer.state[parameter] = {name: value.to(self.cfg.device) for name, value in adam.items()}
+        self.generator.set_state(saved.tensors["generator"])
         self.done, self.loss = saved.progress["done"], saved.progress["loss"] or math.nan
         run.rewind(self.done)
 

@@ -6,19 +6,18 @@ everything seen so far. The pair keeps its own chunk queue along the student's p
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from burnish import checkpoint
 from burnish.console import track
 from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
-from burnish.policies.base import Policy, make_policy, save_policy
+from burnish.policies.base import Policy, load_training, save_policy
+from burnish.policies.meanflow import MeanFlow, MeanFlowConfig
 from burnish.run import Run
 from burnish.sim.base import VecEnv, next_seed
 
@@ -27,9 +26,8 @@ from burnish.sim.base import VecEnv, next_seed
 class DistillConfig:
     """DAgger into a one-step policy. Steps are environment steps over all lanes."""
 
-    student: str = "meanflow"
-    """Registry name of the student."""
-    student_config: Mapping[str, Any] = field(default_factory=lambda: {"horizon": 1, "replan": 1, "denoiser": "mlp"})
+    student: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(horizon=1, replan=1))
+    """A MeanFlow policy: one network evaluation is all it needs."""
     env_steps: int = 40_000
     rounds: int = 10
     """Rounds of acting and regressing; in the first one the teacher acts."""
@@ -71,10 +69,8 @@ class Distiller:
         self.generator = torch.Generator().manual_seed(cfg.seed)
         with torch.random.fork_rng():
             torch.manual_seed(cfg.seed)
-            self.student = make_policy(cfg.student, teacher.contract, teacher.stats, **cfg.student_config)
-            self.average = make_policy(cfg.student, teacher.contract, teacher.stats, **cfg.student_config)
-        self.average.load_state_dict(self.student.state_dict())
-        self.average.eval().requires_grad_(False)
+            self.student = MeanFlow(cfg.student, teacher.contract, teacher.stats)
+        self.average = copy.deepcopy(self.student).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.student.parameters(), cfg.lr, weight_decay=1e-4, foreach=True)
         self.conditions: list[Tensor] = []
         self.labels: list[Tensor] = []
@@ -160,25 +156,19 @@ class Distiller:
 
     def resume(self, run: Run) -> None:
         """Go on after the last round saved in `run.folder`, if there is one."""
-        folder = run.folder / "checkpoint"
-        if not checkpoint.exists(folder):
+        saved = load_training(run.folder / "checkpoint")
+        if saved is None:
             return
-        saved = checkpoint.load(folder)
-        training = {key: torch.from_numpy(value.copy()) for key, value in saved.training.items()}
-        self.student.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in saved.tensors.items()})
-        self.average.load_state_dict(_under("average/", training))
+        self.student.load_state_dict(saved.weights)
+        self.average.load_state_dict(saved.under("average/"))
         state: dict[int, dict[str, Tensor]] = {}
-        for path, value in _under("optimizer/", training).items():
+        for path, value in saved.under("optimizer/").items():
             index, name = path.split("/")
             state.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.round, self.env_steps = saved.progress["round"], saved.progress["env_steps"]
         self.metrics = dict(saved.progress["metrics"])
-        self.conditions, self.labels = [training["conditions"]], [training["labels"]]
-        self.generator.set_state(training["generator"])
+        self.conditions, self.labels = [saved.tensors["conditions"]], [saved.tensors["labels"]]
+        self.generator.set_state(saved.tensors["generator"])
         run.rewind(self.env_steps)
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from burnish import checkpoint
 from burnish.console import say, track
 from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
-from burnish.policies.base import Policy, save_policy
+from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.residual import ResidualPolicy
 from burnish.rl_finetune.buffer import NStep, Replay
 from burnish.rl_finetune.clock import Clock
@@ -50,6 +49,10 @@ class ResidualConfig:
     """Critic updates per actor update."""
     noise: float = 0.2
     """Largest exploration noise; lane i of N explores with noise · (i + 1) / N."""
+    noise_memory: float = 0.0
+    """Share of the noise that stays from one step to the next: 0 is white, near 1 it pushes one way for a while."""
+    retry: float = 0.0
+    """Chance that a start that was failed is tried again at once: practice goes where it is needed."""
     critic_warmup: int = 4_000
     """Critic-only updates before the actor's first (ResFiT: 10,000), made when the warm-up ends."""
     log_every: int = 2_000
@@ -134,6 +137,8 @@ class Trainer:
         self.seeds = [next_seed(first + lane) for lane in range(self.env.num_envs)]
         self.obs = self.env.reset(self.seeds)
         self.base.reset(range(self.env.num_envs), self.seeds)
+        self.drift = torch.randn(self.env.num_envs, self.pair.network.outputs, generator=self.generator)
+        self.retrying = [False] * self.env.num_envs
         self.episode = torch.zeros(self.env.num_envs)
         self._number(range(self.env.num_envs))
 
@@ -149,15 +154,24 @@ class Trainer:
             uniform = torch.rand(base.shape, generator=self.generator) * 2 - 1
             residual = uniform * self.cfg.warmup_scale
         else:
-            noise = torch.randn(base.shape, generator=self.generator) * self.noise
-            residual = self.learner.act(self.actor, condition, base) + noise
+            memory = self.cfg.noise_memory
+            fresh = torch.randn(base.shape, generator=self.generator)
+            self.drift = memory * self.drift + math.sqrt(1 - memory**2) * fresh
+            residual = self.learner.act(self.actor, condition, base) + self.noise * self.drift
         return condition, base, (base + residual).clamp(-1.0, 1.0)
 
     def _restart(self, lanes: list[int], success: Tensor) -> None:
         for lane in lanes:
-            self.seeds[lane] = next_seed(self.seeds[lane])
-            self.outcomes.append(float(success[lane]))
+            if not self.retrying[lane]:
+                self.outcomes.append(float(success[lane]))
             self.succeeded[int(self.episode[lane])] = float(success[lane])
+            chance = float(torch.rand((), generator=self.generator))
+            self.retrying[lane] = not success[lane] and chance < self.cfg.retry
+            if not self.retrying[lane]:
+                self.seeds[lane] = next_seed(self.seeds[lane])
+        again = [lane for lane in lanes if self.retrying[lane]]
+        if again:
+            self.obs = self.env.reset([self.seeds[lane] for lane in again], again)
         self._number(lanes)
         self.base.reset(lanes, [self.seeds[lane] for lane in lanes])
 
@@ -202,11 +216,10 @@ class Trainer:
 
     def resume(self, run: Run) -> None:
         """Go on from the checkpoint in `run.folder`, if there is one."""
-        folder = run.folder / "checkpoint"
-        if not checkpoint.exists(folder):
+        saved = load_training(run.folder / "checkpoint")
+        if saved is None:
             return
-        saved = checkpoint.load(folder)
-        training = {key: torch.from_numpy(value.copy()) for key, value in saved.training.items()}
+        training = saved.tensors
         for key, value in self.learner.state().items():
             value.copy_(training[key])
         self.online.rows[: len(training["replay"])] = training["replay"]

@@ -10,12 +10,13 @@ import torch
 from burnish.contract import STATE
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy, load_policy
+from burnish.policies.meanflow import MeanFlowConfig
 from burnish.rl_finetune.distill import DistillConfig, Distiller, train
 from burnish.run import Run, read_metrics
 from burnish.sim.base import make_env
 
 SMALL = DistillConfig(
-    student_config={"horizon": 1, "replan": 1, "denoiser": "mlp", "width": 16, "depth": 1},
+    student=MeanFlowConfig(horizon=1, replan=1, width=16, depth=1),
     env_steps=1_200, rounds=3, updates=150, lanes=4, workers=0, ema_decay=0.9,
 )  # fmt: skip
 
