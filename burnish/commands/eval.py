@@ -96,6 +96,7 @@ def latency_ms(policy: Policy, calls: int = 100) -> float:
 def _play(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:
     from burnish.sim.base import make_env
     from burnish.sim.evaluate import evaluate
+    from burnish.sim.raytrace import RenderError
     from burnish.sim.vector import LanesEnv
     from burnish.sim.video import record_episodes
 
@@ -107,5 +108,8 @@ def _play(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:
             evaluation = evaluate(agent, env, protocol, folder=config.out, advance=advance)
         if isinstance(env, LanesEnv):  # it can draw what it remembers; others are judged without a film
             films = range(min(settings.videos, protocol.episodes))
-            record_episodes(agent, env, protocol, films, config.out / "videos", size=settings.video_size)
+            try:
+                record_episodes(agent, env, protocol, films, config.out / "videos", size=settings.video_size)
+            except RenderError as error:  # the numbers stand without a film
+                say(f"  no videos: {error}")
     return evaluation.to_json()

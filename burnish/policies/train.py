@@ -59,7 +59,7 @@ def train(run: Run, policy: Policy, sampler: Sampler, cfg: TrainConfig) -> dict[
                 run.log(trainer.done, **{name: float(value) for name, value in metrics.items()})
             if trainer.done % cfg.save_every == 0 and trainer.done < cfg.steps:
                 trainer.save(run)
-            advance(1, f"loss {trainer.loss:.3g}")
+            advance(1, f"loss {trainer.loss:.3g}" if math.isfinite(trainer.loss) else "")
     save_policy(trainer.average, run.folder / "policy")
     shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
     return {"steps": cfg.steps, "loss": trainer.loss, "parameters": sum(p.numel() for p in policy.parameters())}

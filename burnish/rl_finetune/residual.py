@@ -80,7 +80,7 @@ def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: Res
     trainer.export_actor()
     save_policy(pair, run.folder / "policy")
     shares = trainer.clock.shares()
-    say("time: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
+    say("  wall time: " + ", ".join(f"{share:.0%} {name.removesuffix('_share')}" for name, share in shares.items()))
     return {"env_steps": trainer.env_steps, "success": trainer.recent_success} | shares
 
 
