@@ -48,9 +48,15 @@ class Replay:
         self.rows[where] = rows
         self.added += len(rows)
 
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """`count` packed rows, uniformly with replacement; `unpack` names their parts."""
-        return self.rows.index_select(0, torch.randint(len(self), (count,), generator=generator))
+    @property
+    def episodes(self) -> Tensor:
+        """Episode number (len(self),) of every row."""
+        return self.rows[: len(self), -1].long()
+
+    def sample(self, count: int, generator: torch.Generator, among: Tensor | None = None) -> Tensor:
+        """`count` packed rows, uniformly with replacement from all or from rows `among`; `unpack` names their parts."""
+        picked = torch.randint(len(self) if among is None else len(among), (count,), generator=generator)
+        return self.rows.index_select(0, picked if among is None else among[picked])
 
     def unpack(self, rows: Tensor) -> Transitions:
         """Views of packed rows (B, width)."""

@@ -26,7 +26,7 @@ from burnish.sim.base import VecEnv, next_seed
 class DistillConfig:
     """DAgger into a one-step policy. Steps are environment steps over all lanes."""
 
-    student: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(horizon=1, replan=1))
+    student: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(horizon=1))
     """A MeanFlow policy: one network evaluation is all it needs."""
     env_steps: int = 40_000
     rounds: int = 10

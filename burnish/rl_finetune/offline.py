@@ -11,16 +11,18 @@ from burnish.rl_finetune.buffer import NStep, Replay
 from burnish.sim.base import next_seed
 
 
-def demonstration_replay(base: Policy, demos: Demonstrations, *, n_step: int, gamma: float, seed: int) -> Replay:
+def demonstration_replay(
+    base: Policy, demos: Demonstrations, *, n_step: int, gamma: float, seed: int, room: int
+) -> Replay:
     """Demonstrations as transitions: what was done beside what the base would have done, queue reset every episode.
 
-    The noise of the base is drawn from `seed`; all rows carry episode number 0.
+    The noise of the base is drawn from `seed`; all rows carry episode number 0. `room` rows stay free for more.
     """
     normalizer, agent = base.normalizer, base.agent(1)
     obs = {key: torch.from_numpy(value) for key, value in demos.obs.items()}
     conditions = normalizer.condition(obs)
     actions = normalizer.normalize(ACTION, torch.from_numpy(demos.action))
-    replay = Replay(len(actions), conditions.shape[1], actions.shape[1])
+    replay = Replay(len(actions) + room, conditions.shape[1], actions.shape[1])
     for start, end in zip(demos.starts.tolist(), demos.ends.tolist(), strict=True):
         agent.reset([0], [next_seed(seed + start)])
         windows = NStep(n_step, gamma)

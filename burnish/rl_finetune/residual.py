@@ -2,6 +2,7 @@
 
 ResFiT, arXiv 2509.19301: a = a_base + π_θ(s, a_base); the base is never updated, the correction's last layer starts at
 zero, a REDQ ensemble judges the full action, and half of every batch comes from the demonstrations.
+Own episodes that succeeded count as demonstrations (self-imitation, arXiv 1806.05635).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.residual import ResidualPolicy
-from burnish.rl_finetune.buffer import NStep, Replay
+from burnish.rl_finetune.buffer import NStep
 from burnish.rl_finetune.clock import Clock
 from burnish.rl_finetune.critics import Learner, LearnerConfig
 from burnish.rl_finetune.offline import demonstration_replay
@@ -41,18 +42,16 @@ class ResidualConfig:
     n_step: int = 5
     gamma: float = 0.99
     batch_size: int = 256
-    offline_fraction: float = 0.5
-    """Share of every batch that comes from the demonstrations."""
+    success_fraction: float = 0.5
+    """Share of every batch that comes from demonstrations and from own episodes that succeeded."""
     updates_per_step: float = 1.0
     """Critic updates per environment step (UTD)."""
     actor_every: int = 2
     """Critic updates per actor update."""
-    noise: float = 0.2
+    noise: float = 0.15
     """Largest exploration noise; lane i of N explores with noise · (i + 1) / N."""
-    noise_memory: float = 0.0
+    noise_memory: float = 0.5
     """Share of the noise that stays from one step to the next: 0 is white, near 1 it pushes one way for a while."""
-    retry: float = 0.0
-    """Chance that a start that was failed is tried again at once: practice goes where it is needed."""
     critic_warmup: int = 4_000
     """Critic-only updates before the actor's first (ResFiT: 10,000), made when the warm-up ends."""
     log_every: int = 2_000
@@ -92,9 +91,9 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(cfg.seed)
         self.actor = pair.actor.detach().clone()
         self.learner = Learner(pair.network, self.actor, cfg.action_scale, cfg.learner, self.generator)
-        state_dim, action_dim = pair.network.inputs - pair.network.outputs, pair.network.outputs
-        self.online = Replay(cfg.env_steps + env.num_envs, state_dim, action_dim)
-        self.offline = demonstration_replay(pair.base, demos, n_step=cfg.n_step, gamma=cfg.gamma, seed=cfg.seed)
+        self.replay = demonstration_replay(
+            pair.base, demos, n_step=cfg.n_step, gamma=cfg.gamma, seed=cfg.seed, room=cfg.env_steps + env.num_envs
+        )
         self.windows = NStep(cfg.n_step, cfg.gamma)
         self.base = pair.base.agent(env.num_envs)
         self.noise = cfg.noise * (torch.arange(env.num_envs) + 1)[:, None] / env.num_envs
@@ -125,7 +124,7 @@ class Trainer:
             condition, base, action, step.reward, step.terminated, step.truncated, self.episode.clone()
         )
         if complete is not None:
-            self.online.add(complete)
+            self.replay.add(complete)
         self.obs = step.obs
         self.env_steps += self.env.num_envs
         self._restart(step.done.nonzero().flatten().tolist(), step.terminated)
@@ -138,7 +137,6 @@ class Trainer:
         self.obs = self.env.reset(self.seeds)
         self.base.reset(range(self.env.num_envs), self.seeds)
         self.drift = torch.randn(self.env.num_envs, self.pair.network.outputs, generator=self.generator)
-        self.retrying = [False] * self.env.num_envs
         self.episode = torch.zeros(self.env.num_envs)
         self._number(range(self.env.num_envs))
 
@@ -162,16 +160,9 @@ class Trainer:
 
     def _restart(self, lanes: list[int], success: Tensor) -> None:
         for lane in lanes:
-            if not self.retrying[lane]:
-                self.outcomes.append(float(success[lane]))
+            self.seeds[lane] = next_seed(self.seeds[lane])
+            self.outcomes.append(float(success[lane]))
             self.succeeded[int(self.episode[lane])] = float(success[lane])
-            chance = float(torch.rand((), generator=self.generator))
-            self.retrying[lane] = not success[lane] and chance < self.cfg.retry
-            if not self.retrying[lane]:
-                self.seeds[lane] = next_seed(self.seeds[lane])
-        again = [lane for lane in lanes if self.retrying[lane]]
-        if again:
-            self.obs = self.env.reset([self.seeds[lane] for lane in again], again)
         self._number(lanes)
         self.base.reset(lanes, [self.seeds[lane] for lane in lanes])
 
@@ -182,12 +173,16 @@ class Trainer:
         due = cfg.critic_warmup + int((self.env_steps - cfg.warmup_steps) * cfg.updates_per_step) - self.updates
         if due <= 0:
             return
-        offline = int(cfg.batch_size * cfg.offline_fraction)
+        episodes = self.replay.episodes
+        good, own = self.succeeded[episodes].nonzero()[:, 0], episodes.nonzero()[:, 0]
+        from_good = int(cfg.batch_size * cfg.success_fraction)
         self.learner.anneal(self.env_steps / cfg.env_steps)
         for _ in range(due):
-            old = self.offline.sample(offline, self.generator)
-            new = self.online.sample(cfg.batch_size - offline, self.generator)
-            batch = self.online.unpack(torch.cat([old, new]))
+            rows = [
+                self.replay.sample(from_good, self.generator, good),
+                self.replay.sample(cfg.batch_size - from_good, self.generator, own),
+            ]
+            batch = self.replay.unpack(torch.cat(rows))
             self.metrics["critic_loss"] = loss = float(self.learner.update_critic(batch))
             if not math.isfinite(loss):
                 run.refuse("the critic's loss", loss, self.updates, batch._asdict())
@@ -207,7 +202,7 @@ class Trainer:
     def save(self, run: Run) -> None:
         """Everything needed to go on after a kill, as one checkpoint folder."""
         self.export_actor()
-        replay = {"replay": self.online.rows[: len(self.online)], "generator": self.generator.get_state()}
+        replay = {"replay": self.replay.rows[: len(self.replay)], "generator": self.generator.get_state()}
         replay["succeeded"] = self.succeeded
         progress = {"env_steps": self.env_steps, "updates": self.updates, "outcomes": self.outcomes}
         progress["episodes"] = self.episodes
@@ -222,8 +217,8 @@ class Trainer:
         training = saved.tensors
         for key, value in self.learner.state().items():
             value.copy_(training[key])
-        self.online.rows[: len(training["replay"])] = training["replay"]
-        self.online.added = len(training["replay"])
+        self.replay.rows[: len(training["replay"])] = training["replay"]
+        self.replay.added = len(training["replay"])
         self.generator.set_state(training["generator"])
         self.env_steps, self.updates = saved.progress["env_steps"], saved.progress["updates"]
         self.outcomes, self.episodes = list(saved.progress["outcomes"]), saved.progress["episodes"]

@@ -27,6 +27,6 @@ def test_a_horizon_the_unet_cannot_halve_is_refused_with_the_way_out():
 
 def test_a_replan_beyond_the_chunk_and_an_unknown_denoiser_are_refused():
     with pytest.raises(BurnishError, match="replan 9 is not between 1 and the horizon 8"):
-        build_denoiser(DenoiserConfig(replan=9), 3, 5)
+        build_denoiser(DenoiserConfig(horizon=8, replan=9), 3, 5)
     with pytest.raises(BurnishError, match="unknown denoiser 'unett'; did you mean 'unet'"):
         build_denoiser(DenoiserConfig(denoiser="unett"), 3, 5)  # pyright: ignore[reportArgumentType]

@@ -16,7 +16,7 @@ from burnish.run import Run, read_metrics
 from burnish.sim.base import make_env
 
 SMALL = DistillConfig(
-    student=MeanFlowConfig(horizon=1, replan=1, width=16, depth=1),
+    student=MeanFlowConfig(horizon=1, width=16, depth=1),
     env_steps=1_200, rounds=3, updates=150, lanes=4, workers=0, ema_decay=0.9,
 )  # fmt: skip
 

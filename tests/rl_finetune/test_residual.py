@@ -64,8 +64,8 @@ def test_learns_a_correction_from_sparse_reward() -> None:
 
 def test_demonstrations_end_in_reward(base: Policy, demos: Demonstrations) -> None:
     """Every demonstrated step is there, and only the windows that see the end are rewarded."""
-    replay = demonstration_replay(base, demos, n_step=3, gamma=0.99, seed=0)
-    rows = replay.unpack(replay.rows)
+    replay = demonstration_replay(base, demos, n_step=3, gamma=0.99, seed=0, room=50)
+    rows = replay.unpack(replay.rows[: len(replay)])
     assert len(replay) == len(demos.action)
     assert int((rows.reward > 0).sum()) == 3 * len(demos.lengths)
     assert torch.equal(rows.discount == 0, rows.reward > 0)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 class DenoiserConfig:
     """What MeanFlow, flow and diffusion share: chunk length, replanning and the network."""
 
-    horizon: int = 8
+    horizon: int = 16
     """Actions per chunk, H."""
-    replan: int = 4
-    """Actions executed from each chunk."""
+    replan: int | None = None
+    """Actions executed from each chunk; None: all of them, since a residual corrects every step anyway."""
     denoiser: Literal["unet", "dit", "mlp"] = "mlp"
     """`mlp` is the fastest on a CPU and enough for state observations and short chunks."""
     width: int = 64
@@ -34,7 +34,7 @@ def build_denoiser(config: DenoiserConfig, action_dim: int, condition_dim: int) 
     from burnish.policies.networks.unet import UNet1d
     from burnish.registry import unknown
 
-    if not 1 <= config.replan <= config.horizon:
+    if config.replan is not None and not 1 <= config.replan <= config.horizon:
         raise BurnishError(f"replan {config.replan} is not between 1 and the horizon {config.horizon}")
     networks = {"unet": UNet1d, "dit": DiT, "mlp": MLP}
     if config.denoiser not in networks:
