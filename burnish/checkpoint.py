@@ -25,7 +25,9 @@ from burnish.files import atomic_folder, fingerprint, inside, read_json, read_ma
 FORMAT = 1
 Tensors = dict[str, np.ndarray]
 Stats = dict[str, Tensors]
-"""Per contract key: `mean`, `std`, `min`, `max` (each of the field's shape) and `count` (scalar)."""
+"""Per contract key: `mean`, `std`, `min`, `max` (each of the field's shape) and `count` (scalar).
+
+A field (D,) with whitening also has its `covariance` (D, D)."""
 
 
 @dataclass(frozen=True)

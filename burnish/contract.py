@@ -15,8 +15,13 @@ from typing import Any, Literal, get_args
 
 from burnish.errors import ContractError, CorruptFileError
 
-Normalization = Literal["mean_std", "min_max", "identity"]
-"""How a policy maps a field to network units: `mean_std` (mean 0, variance 1), `min_max` (to [-1, 1]), `identity`."""
+Normalization = Literal["mean_std", "whitening", "min_max", "identity"]
+"""How a policy maps a field to network units.
+
+`mean_std`: mean 0, variance 1. `whitening`: the same in every direction, not only along the axes, so that a small
+difference of two large coordinates (hand − object, now − before) is not lost; for vectors of observations.
+`min_max`: to [-1, 1]. `identity`: as it is.
+"""
 
 ACTION = "action"
 STATE = "observation.state"
@@ -56,6 +61,8 @@ class Field:
         if self.normalization not in get_args(Normalization):
             known = ", ".join(get_args(Normalization))
             raise ContractError(f"unknown normalization {self.normalization!r}; known: {known}")
+        if self.normalization == "whitening" and len(self.shape) != 1:
+            raise ContractError(f"whitening is for vectors, not for a field of shape {self.shape}; use 'mean_std'")
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,10 @@ class Contract:
 
     observation: Mapping[str, Field]
     action: Field
+
+    def __post_init__(self) -> None:
+        if self.action.normalization == "whitening":
+            raise ContractError("action: whitening is for observations only; use 'min_max' or 'mean_std'")
 
     @property
     def fields(self) -> dict[str, Field]:

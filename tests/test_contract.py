@@ -55,8 +55,18 @@ def test_equal_contracts_fit():
 def test_a_field_that_contradicts_itself_is_refused():
     with pytest.raises(ContractError, match="names has 2 entries for a last dimension of 3"):
         dataclasses.replace(POSITION, names=("x", "y"))
-    with pytest.raises(ContractError, match="unknown normalization 'z_score'; known: mean_std, min_max, identity"):
+    with pytest.raises(
+        ContractError, match="unknown normalization 'z_score'; known: mean_std, whitening, min_max, identity"
+    ):
         dataclasses.replace(POSITION, normalization="z_score")
+    with pytest.raises(ContractError, match=r"whitening is for vectors, not for a field of shape \(4, 3\)"):
+        dataclasses.replace(POSITION, normalization="whitening", shape=(4, 3))
+
+
+def test_actions_are_not_whitened():
+    """Bounds hold per axis: mixing the axes would make them meaningless."""
+    with pytest.raises(ContractError, match="action: whitening is for observations only"):
+        Contract({}, dataclasses.replace(POSITION, normalization="whitening"))
 
 
 names = st.text(min_size=1, max_size=8)

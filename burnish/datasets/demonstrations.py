@@ -63,8 +63,13 @@ class Demonstrations:
 
 
 def compute_stats(demos: Demonstrations) -> Stats:
-    """Per contract key `mean`, `std`, `min`, `max` over all frames, and `count`; summed in float64, kept in float32."""
-    return {key: _stats(values) for key, values in {**demos.obs, ACTION: demos.action}.items()}
+    """Statistics over all frames as a checkpoint keeps them; summed in float64, kept in float32."""
+    stats = {key: _stats(values) for key, values in {**demos.obs, ACTION: demos.action}.items()}
+    for key, field in demos.contract.observation.items():
+        if field.normalization == "whitening":
+            covariance = np.cov(demos.obs[key].astype(np.float64), rowvar=False, bias=True)
+            stats[key]["covariance"] = np.atleast_2d(covariance).astype(np.float32)
+    return stats
 
 
 def _stats(values: np.ndarray) -> dict[str, np.ndarray]:

@@ -14,6 +14,8 @@ from burnish.contract import ACTION, Contract, Field
 
 SMALLEST_SCALE = 1e-2
 """Least standard deviation or half range (physical units): a dimension that hardly varied is centred, not blown up."""
+SMALLEST_SPREAD = 0.1
+"""Whitening's least standard deviation of a direction, as a share of the axes': none is magnified more than tenfold."""
 LARGEST_INPUT = 5.0
 """Normalised observations are clipped to ± this: what the data never showed must not saturate the network."""
 
@@ -32,6 +34,9 @@ class Normalizer(nn.Module):
             offset, scale = affine(contract.fields[key], stats[key])
             self.register_buffer(f"{_safe(key)}_offset", torch.from_numpy(offset), persistent=False)
             self.register_buffer(f"{_safe(key)}_scale", torch.from_numpy(scale), persistent=False)
+            if contract.fields[key].normalization == "whitening":
+                matrix = torch.from_numpy(whitening(stats[key]["covariance"], scale))
+                self.register_buffer(f"{_safe(key)}_whitening", matrix, persistent=False)
         field = contract.action
         inf = np.full(field.shape[-1], np.inf, np.float32)
         self.register_buffer("low", torch.tensor(field.low if field.low else -inf), persistent=False)
@@ -40,7 +45,10 @@ class Normalizer(nn.Module):
     def normalize(self, key: str, value: Tensor) -> Tensor:
         """Physical (…, *shape) to network units."""
         offset, scale = self._maps(key)
-        return (value - offset) / scale
+        standard = (value - offset) / scale
+        if self.contract.fields[key].normalization != "whitening":
+            return standard
+        return standard @ self.get_buffer(f"{_safe(key)}_whitening")
 
     def condition(self, obs: Mapping[str, Tensor]) -> Tensor:
         """All state observations, normalised, clipped to ±`LARGEST_INPUT`, flattened and joined: (B, C)."""
@@ -63,7 +71,7 @@ class Normalizer(nn.Module):
 
 def affine(field: Field, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """(offset, scale) with network = (physical − offset) / scale, each of the field's last dimension."""
-    if field.normalization == "mean_std":
+    if field.normalization in ("mean_std", "whitening"):
         offset, scale = stats["mean"], stats["std"]
     elif field.normalization == "min_max":
         low = np.asarray(field.low if field.low is not None else stats["min"])
@@ -71,9 +79,20 @@ def affine(field: Field, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, n
         offset, scale = (high + low) / 2, (high - low) / 2
     else:
         offset, scale = np.zeros(field.shape), np.ones(field.shape)
-    if field.normalization == "mean_std" or field.low is None:
+    if field.normalization != "min_max" or field.low is None:
         scale = np.maximum(scale, SMALLEST_SCALE)
     return np.asarray(offset, np.float32), np.asarray(scale, np.float32)
+
+
+def whitening(covariance: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """W (D, D) such that standardised rows times W have variance 1 in every direction that varies enough.
+
+    ZCA, Σ^-½ with the floor `SMALLEST_SPREAD` on the standard deviations: of all whitening maps the one that leaves
+    every coordinate closest to itself (Kessy, Lewin, Strimmer 2018, arXiv 1512.00809).
+    """
+    variances, directions = np.linalg.eigh(covariance.astype(np.float64) / np.outer(scale, scale))
+    spread = np.maximum(np.sqrt(np.maximum(variances, 0.0)), SMALLEST_SPREAD)
+    return np.asarray((directions / spread) @ directions.T, np.float32)
 
 
 def _safe(key: str) -> str:

@@ -21,7 +21,7 @@ from burnish.sim.vector import LanesEnv
 RATE_HZ = 80.0
 
 CONTRACT = Contract(
-    observation={STATE: Field((39,), STATE_NAMES, STATE_UNITS, "world", RATE_HZ, "mean_std")},
+    observation={STATE: Field((39,), STATE_NAMES, STATE_UNITS, "world", RATE_HZ, "whitening")},
     action=Field(
         shape=(4,),
         names=("dx", "dy", "dz", "gripper"),

@@ -19,7 +19,7 @@ ACTION_FIELD = Field(
 )  # fmt: skip
 CONTRACT = Contract(
     {
-        STATE: Field((6,), tuple("abcdef"), ("m",) * 6, "world", 80.0, "mean_std"),
+        STATE: Field((6,), tuple("abcdef"), ("m",) * 6, "world", 80.0, "whitening"),
         "observation.force": Field((3,), ("x", "y", "z"), ("N",) * 3, "tool", 80.0, "identity"),
     },
     ACTION_FIELD,
@@ -45,6 +45,9 @@ def statistics(contract: Contract) -> Stats:
     def one(field: Field) -> dict[str, np.ndarray]:
         mean, std = rng.normal(size=field.shape), rng.uniform(0.5, 2.0, field.shape)
         parts = {"mean": mean, "std": std, "min": mean - 2 * std, "max": mean + 2 * std}
+        if field.normalization == "whitening":
+            rotation = np.linalg.qr(rng.normal(size=field.shape * 2))[0]
+            parts["covariance"] = np.outer(std, std) * (rotation * rng.uniform(0.01, 2.0, field.shape)) @ rotation.T
         return {name: part.astype(np.float32) for name, part in parts.items()} | {"count": np.array(100)}
 
     return {key: one(field) for key, field in contract.fields.items()}

@@ -1,0 +1,65 @@
+"""What networks see: every mode against its definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from burnish.contract import ACTION, STATE, Contract, Field
+from burnish.datasets.demonstrations import Demonstrations, Episode, compute_stats
+from burnish.policies.normalize import LARGEST_INPUT, SMALLEST_SPREAD, Normalizer
+from tests.policies.conftest import ACTION_FIELD
+
+
+def normalizer(state: np.ndarray, mode: str) -> Normalizer:
+    names = tuple(str(i) for i in range(state.shape[1]))
+    field = Field((len(names),), names, ("m",) * len(names), "world", 80.0, mode)
+    episode = Episode({STATE: state}, np.zeros((len(state), 4), np.float32))
+    demos = Demonstrations.of(Contract({STATE: field}, ACTION_FIELD), "toy", [episode])
+    return Normalizer(demos.contract, compute_stats(demos))
+
+
+def hand_and_object(spread: float) -> np.ndarray:
+    """Two positions [m] that vary by 1 m together and differ by `spread`; a third number never changes."""
+    rng = np.random.default_rng(0)
+    hand = rng.normal(size=5000)
+    return np.stack([hand, hand + spread * rng.normal(size=5000), np.full(5000, 0.7)], 1).astype(np.float32)
+
+
+def test_whitening_gives_every_direction_that_varies_variance_one():
+    state = hand_and_object(0.5)
+    white = normalizer(state, "whitening").normalize(STATE, torch.from_numpy(state))
+    np.testing.assert_allclose(np.cov(white.T.numpy()), np.diag([1.0, 1.0, 0.0]), atol=2e-3)
+
+
+def test_whitening_makes_a_small_difference_of_large_coordinates_as_visible_as_a_large_one():
+    state = hand_and_object(0.2)
+    nudge = torch.tensor([0.0, 0.2, 0.0])
+    for mode, least, most in (("mean_std", 0.1, 0.25), ("whitening", 0.9, 1.1)):
+        both = normalizer(state, mode).normalize(STATE, torch.stack([torch.zeros(3), nudge]))
+        assert least < float((both[1] - both[0]).norm()) < most, mode
+
+
+def test_whitening_leaves_independent_axes_as_mean_std_does():
+    state = np.random.default_rng(0).normal([1.0, 2.0], [3.0, 0.5], (100_000, 2)).astype(np.float32)
+    x = torch.from_numpy(state[:10])
+    white, plain = (normalizer(state, mode).normalize(STATE, x) for mode in ("whitening", "mean_std"))
+    torch.testing.assert_close(white, plain, atol=0.02, rtol=0.02)
+
+
+def test_no_direction_is_magnified_beyond_the_floor():
+    """Two coordinates that are always equal in the data must not explode when they differ by a hair."""
+    state = hand_and_object(0.0)
+    whitener = normalizer(state, "whitening")
+    both = whitener.normalize(STATE, torch.tensor([[0.0, 0.0, 0.7], [0.001, -0.001, 0.7]]))
+    distance = float((both[1] - both[0]).norm())
+    assert distance == pytest.approx(0.001 * np.sqrt(2) / SMALLEST_SPREAD, rel=0.05)
+    far = whitener.condition({STATE: torch.tensor([[100.0, -100.0, 5.0]])})
+    assert float(far.abs().max()) == LARGEST_INPUT
+
+
+def test_actions_come_back_from_network_units():
+    norm = normalizer(hand_and_object(0.2), "whitening")
+    action = torch.tensor([[0.004, -0.01, 0.0, 1.0]])
+    torch.testing.assert_close(norm.action(norm.normalize(ACTION, action)), action)
