@@ -8,14 +8,12 @@ Own episodes that succeeded count as demonstrations (self-imitation, arXiv 1806.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from burnish.console import say, track
-from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.residual import ResidualPolicy
@@ -23,8 +21,9 @@ from burnish.rl_finetune.buffer import NStep
 from burnish.rl_finetune.clock import Clock
 from burnish.rl_finetune.critics import Learner, LearnerConfig
 from burnish.rl_finetune.offline import demonstration_replay
+from burnish.rl_finetune.rollout import Rollout
 from burnish.run import Run
-from burnish.sim.base import VecEnv, next_seed
+from burnish.sim.base import VecEnv
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: Res
     with track("refining by residual RL", cfg.env_steps, trainer.env_steps) as advance:
         while trainer.env_steps < cfg.env_steps:
             trainer.step(run)
-            advance(env.num_envs, f"success {trainer.recent_success:.0%}")
+            advance(env.num_envs, f"success {trainer.rollout.recent_success:.0%}")
             if trainer.env_steps % cfg.log_every < env.num_envs:
                 trainer.log(run)
                 trainer.save(run)
@@ -80,91 +79,50 @@ def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: Res
     save_policy(pair, run.folder / "policy")
     shares = trainer.clock.shares()
     say("  wall time: " + ", ".join(f"{share:.0%} {name.removesuffix('_share')}" for name, share in shares.items()))
-    return {"env_steps": trainer.env_steps, "success": trainer.recent_success} | shares
+    return {"env_steps": trainer.env_steps, "success": trainer.rollout.recent_success} | shares
 
 
 class Trainer:
     """The loop's state: lanes acting, replay filling, actor and critics learning."""
 
     def __init__(self, pair: ResidualPolicy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> None:
-        self.pair, self.env, self.cfg = pair, env, cfg
+        self.pair, self.cfg = pair, cfg
         self.generator = torch.Generator().manual_seed(cfg.seed)
         self.actor = pair.actor.detach().clone()
         self.learner = Learner(pair.network, self.actor, cfg.action_scale, cfg.learner, self.generator)
+        room = cfg.env_steps + env.num_envs
         self.replay = demonstration_replay(
-            pair.base, demos, n_step=cfg.n_step, gamma=cfg.gamma, seed=cfg.seed, room=cfg.env_steps + env.num_envs
+            pair.base, demos, n_step=cfg.n_step, gamma=cfg.gamma, seed=cfg.seed, room=room
         )
-        self.windows = NStep(cfg.n_step, cfg.gamma)
-        self.base = pair.base.agent(env.num_envs)
+        self.rollout = Rollout(pair, env, NStep(cfg.n_step, cfg.gamma), self.generator, room=room)
         self.noise = cfg.noise * (torch.arange(env.num_envs) + 1)[:, None] / env.num_envs
         self.clock = Clock()
         self.env_steps = 0
         self.updates = 0
         self.metrics = {"critic_loss": 0.0, "q": 0.0}
-        self.outcomes: list[float] = []
-        self.succeeded = torch.zeros(cfg.env_steps + env.num_envs)
-        """1 for each training episode that succeeded; number 0 stands for all demonstrations."""
-        self.succeeded[0] = 1.0
-        self.episodes = 1
         self._begin()
-
-    @property
-    def recent_success(self) -> float:
-        """Success rate of the last 100 training episodes."""
-        recent = self.outcomes[-100:]
-        return sum(recent) / max(len(recent), 1)
 
     def step(self, run: Run) -> None:
         """One step in every lane, then the updates that are due."""
-        with self.clock.measure("inference"):
-            condition, base, action = self._act()
-        with self.clock.measure("environment"):
-            step = self.env.step(self.pair.normalizer.action(action))
-        complete = self.windows.push(
-            condition, base, action, step.reward, step.terminated, step.truncated, self.episode.clone()
-        )
+        complete = self.rollout.step(self._explore, self.clock)
         if complete is not None:
             self.replay.add(complete)
-        self.obs = step.obs
-        self.env_steps += self.env.num_envs
-        self._restart(step.done.nonzero().flatten().tolist(), step.terminated)
+        self.env_steps += self.rollout.env.num_envs
         with self.clock.measure("update"):
             self._update(run)
 
     def _begin(self) -> None:
-        first = int(torch.randint(2**31, (), generator=self.generator))
-        self.seeds = [next_seed(first + lane) for lane in range(self.env.num_envs)]
-        self.obs = self.env.reset(self.seeds)
-        self.base.reset(range(self.env.num_envs), self.seeds)
-        self.drift = torch.randn(self.env.num_envs, self.pair.network.outputs, generator=self.generator)
-        self.episode = torch.zeros(self.env.num_envs)
-        self._number(range(self.env.num_envs))
+        self.rollout.begin()
+        self.drift = torch.randn(len(self.noise), self.pair.network.outputs, generator=self.generator)
 
-    def _number(self, lanes: Iterable[int]) -> None:
-        for lane in lanes:
-            self.episode[lane] = self.episodes
-            self.episodes += 1
-
-    def _act(self) -> tuple[Tensor, Tensor, Tensor]:
-        condition = self.pair.normalizer.condition(self.obs)
-        base = self.pair.normalizer.normalize(ACTION, self.base.act(self.obs))
+    def _explore(self, condition: Tensor, base: Tensor) -> Tensor:
+        """The correction with noise; uniform noise alone during the warm-up."""
         if self.env_steps < self.cfg.warmup_steps:
-            uniform = torch.rand(base.shape, generator=self.generator) * 2 - 1
-            residual = uniform * self.cfg.warmup_scale
-        else:
-            memory = self.cfg.noise_memory
-            fresh = torch.randn(base.shape, generator=self.generator)
-            self.drift = memory * self.drift + math.sqrt(1 - memory**2) * fresh
-            residual = self.learner.act(self.actor, condition, base) + self.noise * self.drift
-        return condition, base, (base + residual).clamp(-1.0, 1.0)
-
-    def _restart(self, lanes: list[int], success: Tensor) -> None:
-        for lane in lanes:
-            self.seeds[lane] = next_seed(self.seeds[lane])
-            self.outcomes.append(float(success[lane]))
-            self.succeeded[int(self.episode[lane])] = float(success[lane])
-        self._number(lanes)
-        self.base.reset(lanes, [self.seeds[lane] for lane in lanes])
+            return (torch.rand(base.shape, generator=self.generator) * 2 - 1) * self.cfg.warmup_scale
+        memory = self.cfg.noise_memory
+        fresh = torch.randn(base.shape, generator=self.generator)
+        self.drift = memory * self.drift + math.sqrt(1 - memory**2) * fresh
+        return self.learner.act(self.actor, condition, base) + self.noise * self.drift
 
     def _update(self, run: Run) -> None:
         cfg = self.cfg
@@ -174,7 +132,7 @@ class Trainer:
         if due <= 0:
             return
         episodes = self.replay.episodes
-        good, own = self.succeeded[episodes].nonzero()[:, 0], episodes.nonzero()[:, 0]
+        good, own = self.rollout.succeeded[episodes].nonzero()[:, 0], episodes.nonzero()[:, 0]
         from_good = int(cfg.batch_size * cfg.success_fraction)
         self.learner.anneal(self.env_steps / cfg.env_steps)
         for _ in range(due):
@@ -188,11 +146,11 @@ class Trainer:
                 run.refuse("the critic's loss", loss, self.updates, batch._asdict())
             self.updates += 1
             if self.updates > cfg.critic_warmup and self.updates % cfg.actor_every == 0:
-                self.metrics["q"] = float(self.learner.update_actor(batch, self.succeeded[batch.episode]))
+                self.metrics["q"] = float(self.learner.update_actor(batch, self.rollout.succeeded[batch.episode]))
 
     def log(self, run: Run) -> None:
         """Success, critic loss and mean Q at this environment step."""
-        run.log(self.env_steps, success=self.recent_success, updates=self.updates, **self.metrics)
+        run.log(self.env_steps, success=self.rollout.recent_success, updates=self.updates, **self.metrics)
 
     def export_actor(self) -> None:
         """Put the averaged actor into the pair."""
@@ -203,9 +161,9 @@ class Trainer:
         """Everything needed to go on after a kill, as one checkpoint folder."""
         self.export_actor()
         replay = {"replay": self.replay.rows[: len(self.replay)], "generator": self.generator.get_state()}
-        replay["succeeded"] = self.succeeded
-        progress = {"env_steps": self.env_steps, "updates": self.updates, "outcomes": self.outcomes}
-        progress["episodes"] = self.episodes
+        replay["succeeded"] = self.rollout.succeeded
+        progress = {"env_steps": self.env_steps, "updates": self.updates}
+        progress |= {"episodes": self.rollout.episodes, "outcomes": self.rollout.outcomes}
         save_policy(self.pair, run.folder / "checkpoint", training=self.learner.state() | replay, progress=progress)
         run.save_clock()
 
@@ -221,7 +179,7 @@ class Trainer:
         self.replay.added = len(training["replay"])
         self.generator.set_state(training["generator"])
         self.env_steps, self.updates = saved.progress["env_steps"], saved.progress["updates"]
-        self.outcomes, self.episodes = list(saved.progress["outcomes"]), saved.progress["episodes"]
-        self.succeeded.copy_(training["succeeded"])
+        self.rollout.outcomes, self.rollout.episodes = list(saved.progress["outcomes"]), saved.progress["episodes"]
+        self.rollout.succeeded.copy_(training["succeeded"])
         run.rewind(self.env_steps)
         self._begin()
