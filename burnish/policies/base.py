@@ -51,7 +51,7 @@ class Policy(nn.Module, ABC):
     @property
     def replan(self) -> int:
         """Actions executed from each chunk before the next one is drawn."""
-        return self.horizon if self.config.replan is None else self.config.replan
+        return max(1, self.horizon // 4) if self.config.replan is None else self.config.replan
 
     @abstractmethod
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:

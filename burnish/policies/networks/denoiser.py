@@ -14,10 +14,10 @@ from torch import Tensor, nn
 class DenoiserConfig:
     """What MeanFlow, flow and diffusion share: chunk length, replanning and the network."""
 
-    horizon: int = 16
-    """Actions per chunk, H."""
+    horizon: int = 32
+    """Actions per chunk."""
     replan: int | None = None
-    """Actions executed from each chunk; None: all of them, since a residual corrects every step anyway."""
+    """Actions executed before the next chunk; None is a quarter of it. What lies beyond is learned, but not trusted."""
     denoiser: Literal["unet", "dit", "mlp"] = "mlp"
     """`mlp` is the fastest on a CPU and enough for state observations and short chunks."""
     width: int = 64
