@@ -74,11 +74,11 @@ class Policy(nn.Module, ABC):
         chunk = self.sample(self.normalizer.condition(obs), noise)
         return self.normalizer.action(chunk)
 
-    def agent(self, lanes: int) -> Agent:
-        """This policy acting closed-loop in `lanes` environments, replanning every `replan` steps."""
+    def agent(self, lanes: int, *, replan: int | None = None) -> Agent:
+        """This policy acting closed-loop in `lanes` environments, replanning every `replan` steps (None: its own)."""
         from burnish.policies.chunks import ChunkAgent
 
-        return ChunkAgent(self, lanes)
+        return ChunkAgent(self, lanes, replan=replan)
 
 
 def masked_mean(error: Tensor, batch: Batch) -> Tensor:

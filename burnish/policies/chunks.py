@@ -18,8 +18,10 @@ class ChunkAgent:
     other lanes are still busy. Noise is drawn per lane from the seed of its episode.
     """
 
-    def __init__(self, policy: Policy, lanes: int) -> None:
-        self.policy, self.lanes, self.replan = policy, lanes, policy.replan
+    def __init__(self, policy: Policy, lanes: int, *, replan: int | None = None) -> None:
+        """`replan`: instead of the policy's own; at most its horizon."""
+        self.policy, self.lanes = policy, lanes
+        self.replan = policy.replan if replan is None else min(replan, policy.horizon)
         self._device = next(policy.parameters()).device
         self._chunk = torch.zeros(lanes, policy.horizon, policy.contract.action.shape[-1], device=self._device)
         self._cursor = torch.full((lanes,), self.replan, device=self._device)

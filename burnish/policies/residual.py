@@ -80,17 +80,19 @@ class ResidualPolicy(Policy):
         error = (predicted - self.normalizer.normalize(ACTION, batch[ACTION][:, 0])).square().mean()
         return error, {"mse": error.detach()}
 
-    def agent(self, lanes: int) -> ResidualAgent:
-        """The pair acting closed-loop: base chunks on the base's own replan interval, a correction every step."""
-        return ResidualAgent(self, lanes)
+    def agent(self, lanes: int, *, replan: int | None = None) -> ResidualAgent:
+        """The pair acting closed-loop: base chunks, replaced every `replan` steps (None: the base's own interval), and
+        a correction every step.
+        """
+        return ResidualAgent(self, lanes, replan=replan)
 
 
 class ResidualAgent:
     """Plays the base's chunks and corrects each action; the base's queue is emptied at every episode start."""
 
-    def __init__(self, policy: ResidualPolicy, lanes: int) -> None:
+    def __init__(self, policy: ResidualPolicy, lanes: int, *, replan: int | None = None) -> None:
         self.policy = policy
-        self.base = ChunkAgent(policy.base, lanes)
+        self.base = ChunkAgent(policy.base, lanes, replan=replan)
 
     def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
         """Start a new episode in `lanes`."""

@@ -1,7 +1,8 @@
 """On-policy distillation: base + residual become one student that needs one network evaluation per action.
 
 DAgger (arXiv 1011.0686): the student acts, the pair labels the states the student visits, and the student regresses on
-everything seen so far. The pair keeps its own chunk queue along the student's path, exactly as when it acts itself.
+everything seen so far. The pair keeps its own chunk queue along the student's path, but plans more often than when it
+acts itself: a student without a queue cannot learn what depends on how old a chunk is.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class DistillConfig:
     """Rounds of acting and regressing; in the first one the teacher acts."""
     updates: int = 800
     """Gradient steps per round."""
+    teacher_replan: int = 4
+    """Actions per chunk of the teacher while it labels."""
     lanes: int = 20
     workers: int = 2
     batch_size: int = 256
@@ -88,7 +91,8 @@ class Distiller:
     def _act(self) -> float:
         """Act for one round's steps, the pair labelling every state; returns the success rate of finished episodes."""
         env, normalizer = self.env, self.teacher.normalizer
-        teacher, student = self.teacher.agent(env.num_envs), self.average.agent(env.num_envs)
+        teacher = self.teacher.agent(env.num_envs, replan=self.cfg.teacher_replan)
+        student = self.average.agent(env.num_envs)
         first = int(torch.randint(2**31, (), generator=self.generator))
         seeds = [next_seed(first + lane) for lane in range(env.num_envs)]
         lanes: list[int] = list(range(env.num_envs))
