@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract, Field
+from burnish.errors import BurnishError
 
 SMALLEST_SCALE = 1e-2
 """Least standard deviation or half range (physical units): a dimension that hardly varied is centred, not blown up."""
@@ -35,6 +36,8 @@ class Normalizer(nn.Module):
             self.register_buffer(f"{_safe(key)}_offset", torch.from_numpy(offset), persistent=False)
             self.register_buffer(f"{_safe(key)}_scale", torch.from_numpy(scale), persistent=False)
             if contract.fields[key].normalization == "whitening":
+                if "covariance" not in stats[key]:
+                    raise BurnishError(f"no covariance of {key!r}, which is to be whitened; compute statistics again")
                 matrix = torch.from_numpy(whitening(stats[key]["covariance"], scale))
                 self.register_buffer(f"{_safe(key)}_whitening", matrix, persistent=False)
         field = contract.action

@@ -21,6 +21,7 @@ from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.meanflow import MeanFlow, MeanFlowConfig
 from burnish.run import Run
 from burnish.sim.base import VecEnv, next_seed
+from burnish.sim.nonfinite import keep_observations
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,13 @@ class Distiller:
 
     def play_round(self, run: Run) -> dict[str, float]:
         """One round: act and label, then regress on all labels so far."""
-        success = self._act()
+        success = self._act(run)
         loss = self._regress(run)
         self.round += 1
         self.metrics = {"loss": loss, "success": success}
         return self.metrics
 
-    def _act(self) -> float:
+    def _act(self, run: Run) -> float:
         """Act for one round's steps, the pair labelling every state; returns the success rate of finished episodes."""
         env, normalizer = self.env, self.teacher.normalizer
         teacher = self.teacher.agent(env.num_envs, replan=self.cfg.teacher_replan)
@@ -101,10 +102,11 @@ class Distiller:
         for _ in range(self.cfg.env_steps // self.cfg.rounds // env.num_envs):
             for agent in (teacher, student):
                 agent.reset(lanes, [seeds[lane] for lane in lanes])
-            label, action = teacher.act(obs), student.act(obs)
+            with keep_observations(obs, run.folder):
+                label, action = teacher.act(obs), student.act(obs)
+                step = env.step(label if self.round == 0 else action)
             self.conditions.append(normalizer.condition(obs))
             self.labels.append(normalizer.normalize(ACTION, label))
-            step = env.step(label if self.round == 0 else action)
             obs, lanes = step.obs, step.done.nonzero().flatten().tolist()
             for lane in lanes:
                 outcomes.append(bool(step.terminated[lane]))

@@ -24,6 +24,7 @@ from burnish.rl_finetune.offline import demonstration_replay
 from burnish.rl_finetune.rollout import Rollout
 from burnish.run import Run
 from burnish.sim.base import VecEnv
+from burnish.sim.nonfinite import keep_observations
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ class Trainer:
 
     def step(self, run: Run) -> None:
         """One step in every lane, then the updates that are due."""
-        complete = self.rollout.step(self._explore, self.clock)
+        with keep_observations(self.rollout.obs, run.folder):
+            complete = self.rollout.step(self._explore, self.clock)
         if complete is not None:
             self.replay.add(complete)
         self.env_steps += self.rollout.env.num_envs

@@ -13,6 +13,7 @@ from burnish.agent import Agent
 from burnish.console import Advance
 from burnish.errors import BurnishError, NonFiniteError
 from burnish.sim.base import Obs, VecEnv
+from burnish.sim.nonfinite import keep_observations
 from burnish.sim.protocols import Protocol
 from burnish.sim.records import Episode, Evaluation, Ledger
 from burnish.sim.records import wilson as wilson
@@ -115,28 +116,14 @@ class _Session:
             self.ledger.add(Episode(episode, seed, bool(success[lane]), self.length[lane], self.returns[lane]))
 
     def _act(self, obs: Obs) -> Tensor:
-        try:
+        with keep_observations(obs, self.folder):
             action = self.agent.act(obs)
-        except NonFiniteError as error:
-            raise NonFiniteError(f"{error}; {self._save(obs)}") from error
-        finite = torch.isfinite(action).all(dim=1)
-        for lane, episode in self.running.items():
-            if not finite[lane]:
-                where = f"lane {lane}, episode {episode}, step {self.length[lane]}"
-                raise NonFiniteError(f"the action in {where} of {self.env.task} is not finite; {self._save(obs)}")
+            finite = torch.isfinite(action).all(dim=1)
+            for lane, episode in self.running.items():
+                if not finite[lane]:
+                    where = f"lane {lane}, episode {episode}, step {self.length[lane]}"
+                    raise NonFiniteError(f"the action in {where} of {self.env.task} is not finite")
         return action
-
-    def _save(self, obs: Obs) -> str:
-        if self.folder is None:
-            return "the observations were not saved, as no folder was given"
-        from safetensors.torch import save_file
-
-        from burnish.files import atomic_file
-
-        path = self.folder / "nonfinite.safetensors"
-        with atomic_file(path) as beside:
-            save_file({key: value.contiguous() for key, value in obs.items()}, beside)
-        return f"the observations of all lanes are in {path}"
 
 
 def _check(env: VecEnv, protocol: Protocol) -> None:

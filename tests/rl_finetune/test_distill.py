@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from burnish.contract import STATE
 from burnish.datasets.demonstrations import Demonstrations
+from burnish.errors import NonFiniteError
 from burnish.policies.base import Policy, load_policy
 from burnish.policies.meanflow import MeanFlowConfig
 from burnish.rl_finetune.distill import DistillConfig, Distiller, train
@@ -53,3 +55,13 @@ def test_an_interrupted_run_ends_like_one_that_was_not(
         train(Run(tmp_path / "broken", "distill", {}), base, env, demos, SMALL)
     whole, broken = (load_policy(tmp_path / name / "policy").state_dict() for name in ("whole", "broken"))
     assert all(torch.equal(value, broken[key]) for key, value in whole.items())
+
+
+def test_a_nan_label_stops_the_run_and_keeps_what_was_seen(base: Policy, demos: Demonstrations, tmp_path: Path) -> None:
+    """Nothing is learned from a broken teacher."""
+    with torch.no_grad():
+        next(base.parameters()).fill_(torch.nan)
+    refused = pytest.raises(NonFiniteError, match=r"in lane 0.*nonfinite.safetensors")
+    with make_env(demos.task, SMALL.lanes, auto_reset=True) as env, refused:
+        train(Run(tmp_path / "run", "distill", {}), base, env, demos, SMALL)
+    assert load_file(tmp_path / "run" / "nonfinite.safetensors")[STATE].shape == (SMALL.lanes, 39)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from burnish.contract import STATE
 from burnish.datasets.demonstrations import Demonstrations
+from burnish.errors import NonFiniteError
 from burnish.policies.base import Policy, load_policy
 from burnish.policies.ensemble import EnsembleMLP
 from burnish.policies.residual import ResidualPolicy
@@ -97,3 +99,14 @@ def test_an_interrupted_run_goes_on(
     assert isinstance(pair, ResidualPolicy)
     for key, value in pair.base.state_dict().items():
         assert torch.equal(value, before[key])
+
+
+def test_a_nan_action_stops_the_run_and_keeps_what_was_seen(
+    base: Policy, demos: Demonstrations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A diverged actor is named before it moves anything; the observations are there to look at."""
+    monkeypatch.setattr(Trainer, "_explore", lambda self, obs, base: torch.full_like(base, torch.nan))
+    refused = pytest.raises(NonFiniteError, match=r"lane 0 is not finite.*nonfinite.safetensors")
+    with make_env(demos.task, SMALL.lanes, auto_reset=True) as env, refused:
+        train(Run(tmp_path / "run", "refine", {}), base, env, demos, SMALL)
+    assert load_file(tmp_path / "run" / "nonfinite.safetensors")[STATE].shape == (SMALL.lanes, 39)

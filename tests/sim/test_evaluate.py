@@ -53,6 +53,7 @@ def walker() -> Policy:
         key: {name: np.full(shape, value, np.float32) for name, value in moments.items()} | {"count": np.array(1)}
         for key, shape in size.items()
     }
+    stats[STATE]["covariance"] = np.eye(*size[STATE], dtype=np.float32)
     torch.manual_seed(0)
     return Walker(Config(), CONTRACT, stats).eval()
 
