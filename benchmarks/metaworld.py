@@ -1,10 +1,10 @@
 """Imitation and refinement on ten Meta-World tasks with one set of hyperparameters: the demo's first five stages.
 
 `uv run python benchmarks/metaworld.py [--tasks A B …] [--seeds 0 1 …] [--out runs/metaworld] [--quick]`. Success is
-over 100 fixed episodes with the final checkpoint. The demo shows a policy eight demonstrations, so that much is left
-to refine; here every task has forty, and all other settings are the demo's. Run it again to go on after an
-interruption. `--quick` shows the whole path on one task within a minute, with far too little training to be a result.
-The last line is JSON: `ours` is the mean refined success, `peer` the mean success of imitation before it.
+over 100 fixed episodes with the final checkpoint. The settings are the demo's, except that imitation replans as often
+as a MeanFlow policy does by itself instead of playing whole chunks. Run it again to go on after an interruption.
+`--quick` shows the whole path on one task within a minute, with far too little training to be a result. The last line
+is JSON: `ours` is the mean refined success, `peer` the mean success of imitation before it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file_
 
 from burnish.commands import demo
 from burnish.files import read_json
+from burnish.policies.meanflow import MeanFlowConfig
 
 TASKS = (
     "assembly", "hammer", "pick-place-wall", "shelf-place", "stick-pull",
     "hand-insert", "disassemble", "push-wall", "soccer", "basketball",
 )  # fmt: skip
-DEMONSTRATIONS = 40
 
 
 def configure(task: str, seed: int, out: Path, quick: bool) -> demo.Config:
-    """The demo's own settings, with more demonstrations and without films."""
+    """The demo's own settings, with the usual replanning and without films."""
     config = demo.Config(f"metaworld/{task}", out / f"{task}-{seed}", seed)
-    collect = replace(config.collect, episodes=2 if quick else DEMONSTRATIONS)
-    config = replace(config, collect=collect, eval=replace(config.eval, videos=0))
+    config = replace(config, policy=MeanFlowConfig(), eval=replace(config.eval, videos=0))
     if not quick:
         return config
     return replace(
         config,
+        collect=replace(config.collect, episodes=2),
         train=replace(config.train, steps=50),
         refine=replace(config.refine, env_steps=1_000, warmup_steps=800, critic_warmup=50),
         eval=replace(config.eval, episodes=10),

@@ -39,7 +39,7 @@ class CollectConfig:
 
     task: str = "metaworld/peg-insert-side"
     """SIMULATOR/TASK."""
-    episodes: int = 8
+    episodes: int = 40
     """Successful episodes to keep."""
     noise: float = 0.1
     """Standard deviation of the noise on executed actions, in largest actions; labels stay clean."""
