@@ -60,6 +60,9 @@ os._exit(9)
     recover_folder(folder)
     contents = {(folder / name).read_text() for name in ("a", "b")}
     assert contents == ({"new"} if renames == 2 else {"old"})
+    with atomic_folder(folder) as beside:
+        (beside / "a").write_text("third")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["policy"]
 
 
 def test_broken_json_is_named(tmp_path: Path):
