@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 _EPS = 1e-5
+Weights = list[Tensor]
+"""Weight and bias of the three layers, as `EnsembleMLP.views` gives them of a flat vector."""
 
 
 class Tape(NamedTuple):
@@ -34,7 +36,8 @@ class Tape(NamedTuple):
 class EnsembleMLP:
     """`heads` networks input → hidden → hidden → output; LayerNorm (no affine) and ReLU after each hidden layer.
 
-    The object holds sizes only; parameters are a flat vector (`parameters`,) that the caller owns.
+    The object holds sizes only; parameters are a flat vector (`parameters`,) that the caller owns. The caller also
+    keeps its `views`: making six of them anew for every pass would cost a tenth of an update.
     """
 
     heads: int
@@ -64,37 +67,13 @@ class EnsembleMLP:
                 view.zero_()
         return flat
 
-    def views(self, flat: Tensor) -> list[Tensor]:
+    def views(self, flat: Tensor) -> Weights:
         """The six weights and biases as views of `flat`."""
         parts = flat.split([math.prod(shape) for shape in self.shapes])
         return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def forward(self, flat: Tensor, x: Tensor) -> tuple[Tensor, Tape]:
+    def forward(self, weights: Weights, x: Tensor) -> tuple[Tensor, Tape]:
         """`x` (B, inputs) → (heads, B, outputs) and the tape for `backward`."""
-        return self._forward(self.views(flat), x)
-
-    def heads_forward(self, flat: Tensor, x: Tensor, picked: Tensor) -> Tensor:
-        """Outputs (len(picked), B, outputs) of some heads only, at the price of those heads only."""
-        return self._forward([view.index_select(0, picked) for view in self.views(flat)], x)[0]
-
-    def backward(self, flat: Tensor, tape: Tape, dy: Tensor, grad: Tensor) -> None:
-        """Gradient of the parameters for output gradient `dy` (heads, B, outputs), written into flat `grad`."""
-        g1, gb1, g2, gb2, g3, gb3 = self.views(grad)
-        torch.bmm(tape.h2.transpose(1, 2), dy, out=g3)
-        torch.sum(dy, 1, keepdim=True, out=gb3)
-        dz2 = self._through_second(flat, tape, dy)
-        torch.bmm(tape.h1.transpose(1, 2), dz2, out=g2)
-        torch.sum(dz2, 1, keepdim=True, out=gb2)
-        dz1 = self._through_first(flat, tape, dz2)
-        torch.bmm(tape.x.transpose(1, 2), dz1, out=g1)
-        torch.sum(dz1, 1, keepdim=True, out=gb1)
-
-    def input_gradient(self, flat: Tensor, tape: Tape, dy: Tensor) -> Tensor:
-        """Gradient (B, inputs) of the input, summed over heads; the parameters' own are not computed."""
-        dz1 = self._through_first(flat, tape, self._through_second(flat, tape, dy))
-        return torch.bmm(dz1, self.views(flat)[0].transpose(1, 2)).sum(0)
-
-    def _forward(self, weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tape]:
         w1, b1, w2, b2, w3, b3 = weights
         x = x.expand(len(w1), *x.shape)
         z1 = torch.baddbmm(b1, x, w1)
@@ -104,13 +83,36 @@ class EnsembleMLP:
         out = torch.baddbmm(b3, h2.relu_(), w3)
         return out, Tape(x, z1, (norm1[0], norm1[1]), h1, z2, (norm2[0], norm2[1]), h2)
 
-    def _through_second(self, flat: Tensor, tape: Tape, dy: Tensor) -> Tensor:
-        dh2 = torch.bmm(dy, self.views(flat)[4].transpose(1, 2))
-        return _norm_relu_backward(dh2, tape.h2, tape.z2, tape.norm2)
+    def heads_forward(self, weights: Weights, x: Tensor, picked: Tensor) -> Tensor:
+        """Outputs (len(picked), B, outputs) of some heads only, at the price of those heads only."""
+        return self.forward([view.index_select(0, picked) for view in weights], x)[0]
 
-    def _through_first(self, flat: Tensor, tape: Tape, dz2: Tensor) -> Tensor:
-        dh1 = torch.bmm(dz2, self.views(flat)[2].transpose(1, 2))
-        return _norm_relu_backward(dh1, tape.h1, tape.z1, tape.norm1)
+    def backward(self, weights: Weights, tape: Tape, dy: Tensor, grads: Weights) -> None:
+        """Gradient of the parameters for output gradient `dy` (heads, B, outputs), written into `grads`."""
+        g1, gb1, g2, gb2, g3, gb3 = grads
+        torch.bmm(tape.h2.transpose(1, 2), dy, out=g3)
+        torch.sum(dy, 1, keepdim=True, out=gb3)
+        dz2 = _through_second(weights, tape, dy)
+        torch.bmm(tape.h1.transpose(1, 2), dz2, out=g2)
+        torch.sum(dz2, 1, keepdim=True, out=gb2)
+        dz1 = _through_first(weights, tape, dz2)
+        torch.bmm(tape.x.transpose(1, 2), dz1, out=g1)
+        torch.sum(dz1, 1, keepdim=True, out=gb1)
+
+    def input_gradient(self, weights: Weights, tape: Tape, dy: Tensor) -> Tensor:
+        """Gradient (B, inputs) of the input, summed over heads; the parameters' own are not computed."""
+        dz1 = _through_first(weights, tape, _through_second(weights, tape, dy))
+        return torch.bmm(dz1, weights[0].transpose(1, 2)).sum(0)
+
+
+def _through_second(weights: Weights, tape: Tape, dy: Tensor) -> Tensor:
+    dh2 = torch.bmm(dy, weights[4].transpose(1, 2))
+    return _norm_relu_backward(dh2, tape.h2, tape.z2, tape.norm2)
+
+
+def _through_first(weights: Weights, tape: Tape, dz2: Tensor) -> Tensor:
+    dh1 = torch.bmm(dz2, weights[2].transpose(1, 2))
+    return _norm_relu_backward(dh1, tape.h1, tape.z1, tape.norm1)
 
 
 def _norm_relu_backward(dh: Tensor, h: Tensor, z: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:

@@ -66,7 +66,7 @@ class ResidualPolicy(Policy):
 
     def correct(self, condition: Tensor, base_action: Tensor) -> Tensor:
         """Corrected action (B, A) of a normalised observation (B, C) and base action (B, A); network units."""
-        out, _ = self.network.forward(self.actor, torch.cat([condition, base_action], dim=1))
+        out, _ = self.network.forward(self.network.views(self.actor), torch.cat([condition, base_action], dim=1))
         return (base_action + self.config.action_scale * torch.tanh(out[0])).clamp(-1.0, 1.0)
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:

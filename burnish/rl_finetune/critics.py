@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from burnish.policies.ensemble import Adam, EnsembleMLP
+from burnish.policies.ensemble import Adam, EnsembleMLP, Weights
 from burnish.rl_finetune.buffer import Transitions
 
 
@@ -54,13 +54,20 @@ class Learner:
         self.target_actor = actor.clone()
         self.average_actor = actor.clone()
         """A slower average of the actor: what is evaluated and kept."""
+        self.actor_weights, self.actor_grads = network.views(actor), network.views(self.actor.grad)
+        self.target_actor_weights = network.views(self.target_actor)
+        critics = self.critic_network
+        self.critic_weights, self.critic_grads = critics.views(self.critic.flat), critics.views(self.critic.grad)
+        self.target_critic_weights = critics.views(self.target_critic)
 
     def update_critic(self, batch: Transitions) -> Tensor:
         """One step of every head towards r + γⁿ · min over a random pair of target heads; returns the loss per head."""
         target = self._target(batch)
-        q, tape = self.critic_network.forward(self.critic.flat, torch.cat([batch.obs, batch.action], 1))
+        q, tape = self.critic_network.forward(self.critic_weights, torch.cat([batch.obs, batch.action], 1))
         error = q[..., 0] - target
-        self.critic_network.backward(self.critic.flat, tape, (error * (2 / len(target)))[..., None], self.critic.grad)
+        self.critic_network.backward(
+            self.critic_weights, tape, (error * (2 / len(target)))[..., None], self.critic_grads
+        )
         self.critic.step()
         self.target_critic.lerp_(self.critic.flat, self.cfg.tau)
         return error.square().mean()
@@ -71,27 +78,27 @@ class Learner:
         `succeeded` (B,) is 1 for transitions of episodes that ended in success, else 0.
         """
         obs, base = batch.obs, batch.base
-        out, actor_tape = self.network.forward(self.actor.flat, torch.cat([obs, base], 1))
+        out, actor_tape = self.network.forward(self.actor_weights, torch.cat([obs, base], 1))
         correction = torch.tanh(out[0])
         raw = base + self.scale * correction
         action = raw.clamp(-1.0, 1.0)
-        q, tape = self.critic_network.forward(self.critic.flat, torch.cat([obs, action], 1))
+        q, tape = self.critic_network.forward(self.critic_weights, torch.cat([obs, action], 1))
         deviation = q - q.mean(0)
         spread = deviation.square().mean(0).sqrt().clamp_min(1e-6)
         dq = (self.cfg.pessimism * deviation / spread - 1.0) / q.numel()
-        d_action = self.critic_network.input_gradient(self.critic.flat, tape, dq)[:, -self.action_dim :]
+        d_action = self.critic_network.input_gradient(self.critic_weights, tape, dq)[:, -self.action_dim :]
         d_action = d_action + self.cfg.imitation / len(obs) * succeeded[:, None] * (action - batch.action)
         # Outside the action bounds the clamp is flat; inside, the chain rule through scale · tanh.
         d_out = torch.where(raw == action, d_action, 0.0) * self.scale * (1 - correction.square())
-        self.network.backward(self.actor.flat, actor_tape, d_out[None], self.actor.grad)
+        self.network.backward(self.actor_weights, actor_tape, d_out[None], self.actor_grads)
         self.actor.step()
         self.target_actor.lerp_(self.actor.flat, self.cfg.tau)
         self.average_actor.lerp_(self.actor.flat, self.cfg.average_rate)
         return q.mean()
 
-    def act(self, flat: Tensor, obs: Tensor, base: Tensor) -> Tensor:
-        """Residual (B, A) in network units, scale included, of the actor with weights `flat`."""
-        return self.scale * torch.tanh(self.network.forward(flat, torch.cat([obs, base], 1))[0][0])
+    def act(self, weights: Weights, obs: Tensor, base: Tensor) -> Tensor:
+        """Residual (B, A) in network units, scale included, of the actor with `weights`."""
+        return self.scale * torch.tanh(self.network.forward(weights, torch.cat([obs, base], 1))[0][0])
 
     def anneal(self, progress: float) -> None:
         """Learning rates for `progress` in [0, 1] of the run: constant for half of it, then linear down to a tenth."""
@@ -110,9 +117,11 @@ class Learner:
     def _target(self, batch: Transitions) -> Tensor:
         cfg = self.cfg
         noise = torch.randn(batch.next_base.shape, generator=self.generator) * cfg.target_noise
-        residual = self.act(self.target_actor, batch.next_obs, batch.next_base)
+        residual = self.act(self.target_actor_weights, batch.next_obs, batch.next_base)
         smoothed = residual + noise.clamp_(-cfg.target_noise_clip, cfg.target_noise_clip)
         action = (batch.next_base + smoothed).clamp(-1.0, 1.0)
         picked = torch.randperm(cfg.critics, generator=self.generator)[: cfg.target_critics]
-        q = self.critic_network.heads_forward(self.target_critic, torch.cat([batch.next_obs, action], 1), picked)
+        q = self.critic_network.heads_forward(
+            self.target_critic_weights, torch.cat([batch.next_obs, action], 1), picked
+        )
         return (batch.reward + batch.discount * q.amin(0)[:, 0]).clamp_(0.0, 1.0)

@@ -89,8 +89,8 @@ class Trainer:
     def __init__(self, pair: ResidualPolicy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> None:
         self.pair, self.cfg = pair, cfg
         self.generator = torch.Generator().manual_seed(cfg.seed)
-        self.actor = pair.actor.detach().clone()
-        self.learner = Learner(pair.network, self.actor, cfg.action_scale, cfg.learner, self.generator)
+        actor = pair.actor.detach().clone()
+        self.learner = Learner(pair.network, actor, cfg.action_scale, cfg.learner, self.generator)
         room = cfg.env_steps + env.num_envs
         self.replay = demonstration_replay(
             pair.base, demos, n_step=cfg.n_step, gamma=cfg.gamma, seed=cfg.seed, room=room
@@ -124,7 +124,7 @@ class Trainer:
         memory = self.cfg.noise_memory
         fresh = torch.randn(base.shape, generator=self.generator)
         self.drift = memory * self.drift + math.sqrt(1 - memory**2) * fresh
-        return self.learner.act(self.actor, condition, base) + self.noise * self.drift
+        return self.learner.act(self.learner.actor_weights, condition, base) + self.noise * self.drift
 
     def _update(self, run: Run) -> None:
         cfg = self.cfg

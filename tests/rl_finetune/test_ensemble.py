@@ -33,12 +33,13 @@ def test_gradients_are_autograds(heads: int, inputs: int, hidden: int, outputs: 
     dy = torch.randn(heads, 5, outputs, dtype=torch.float64)
     (reference(net, flat, x) * dy).sum().backward()
     with torch.no_grad():
-        y, tape = net.forward(flat, x)
+        weights = net.views(flat)
+        y, tape = net.forward(weights, x)
         grad = torch.zeros_like(flat)
-        net.backward(flat, tape, dy, grad)
+        net.backward(weights, tape, dy, net.views(grad))
         torch.testing.assert_close(y, reference(net, flat, x))
         torch.testing.assert_close(grad, flat.grad)
-        torch.testing.assert_close(net.input_gradient(flat, tape, dy), x.grad)
+        torch.testing.assert_close(net.input_gradient(weights, tape, dy), x.grad)
 
 
 def test_gradient_is_the_finite_difference() -> None:
@@ -47,20 +48,21 @@ def test_gradient_is_the_finite_difference() -> None:
     flat = net.init(torch.Generator().manual_seed(1)).double()
     x, dy = torch.randn(6, 4, dtype=torch.float64), torch.randn(3, 6, 2, dtype=torch.float64)
     grad = torch.zeros_like(flat)
-    net.backward(flat, net.forward(flat, x)[1], dy, grad)
+    weights = net.views(flat)
+    net.backward(weights, net.forward(weights, x)[1], dy, net.views(grad))
     for _ in range(5):
         direction = torch.randn_like(flat)
         step = 1e-6
-        up, down = ((net.forward(flat + s * step * direction, x)[0] * dy).sum() for s in (1, -1))
+        up, down = ((net.forward(net.views(flat + s * step * direction), x)[0] * dy).sum() for s in (1, -1))
         assert float((up - down) / (2 * step)) == pytest.approx(float(grad @ direction), rel=1e-4, abs=1e-6)
 
 
 def test_some_heads_alone_give_what_they_give_together() -> None:
     """`heads_forward` is a row selection of `forward`."""
     net = EnsembleMLP(10, 4, 8, 1)
-    flat, x = net.init(torch.Generator().manual_seed(0)), torch.randn(6, 4)
+    weights, x = net.views(net.init(torch.Generator().manual_seed(0))), torch.randn(6, 4)
     picked = torch.tensor([7, 2])
-    torch.testing.assert_close(net.heads_forward(flat, x, picked), net.forward(flat, x)[0][picked])
+    torch.testing.assert_close(net.heads_forward(weights, x, picked), net.forward(weights, x)[0][picked])
 
 
 def test_adam_is_torchs() -> None:

@@ -60,7 +60,7 @@ def test_learns_a_correction_from_sparse_reward() -> None:
         batch = Transitions(obs, zeros, action, reward, zeros[:, 0], obs, zeros, reward.long())
         learner.update_critic(batch)
         learner.update_actor(batch, torch.zeros(256))
-    correction = learner.act(learner.actor.flat, torch.randn(256, 1, generator=generator), zeros)
+    correction = learner.act(learner.actor_weights, torch.randn(256, 1, generator=generator), zeros)
     assert ((correction - 0.3).abs() < 0.1).float().mean() > 0.95
 
 
