@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from burnish.errors import BurnishError
+
 
 @dataclass(frozen=True)
 class DenoiserConfig:
@@ -25,17 +27,20 @@ class DenoiserConfig:
     depth: int = 1
     """UNet levels, half the DiT's blocks, or half the MLP's residual blocks."""
 
+    def __post_init__(self) -> None:
+        if self.horizon < 1:
+            raise BurnishError(f"horizon {self.horizon}: a chunk has at least one action")
+        if self.replan is not None and not 1 <= self.replan <= self.horizon:
+            raise BurnishError(f"replan {self.replan} is not between 1 and the horizon {self.horizon}; set both")
+
 
 def build_denoiser(config: DenoiserConfig, action_dim: int, condition_dim: int) -> nn.Module:
     """The network `config` names. Raises `BurnishError` for an unknown name or a horizon it cannot do."""
-    from burnish.errors import BurnishError
     from burnish.policies.networks.dit import DiT
     from burnish.policies.networks.mlp import MLP
     from burnish.policies.networks.unet import UNet1d
     from burnish.registry import unknown
 
-    if config.replan is not None and not 1 <= config.replan <= config.horizon:
-        raise BurnishError(f"replan {config.replan} is not between 1 and the horizon {config.horizon}")
     networks = {"unet": UNet1d, "dit": DiT, "mlp": MLP}
     if config.denoiser not in networks:
         raise unknown("denoiser", config.denoiser, networks)
