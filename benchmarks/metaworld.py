@@ -2,7 +2,7 @@
 
 `uv run python benchmarks/metaworld.py [--tasks A B …] [--seeds 0 1 …] [--out runs/metaworld] [--quick]`. Success is
 over 100 fixed episodes with the final checkpoint. The settings are the demo's, except that imitation replans as often
-as a MeanFlow policy does by itself instead of playing whole chunks. Run it again to go on after an interruption.
+as a MeanFlow policy does by itself instead of playing most of each chunk. Run it again to go on after an interruption.
 `--quick` shows the whole path on one task within a minute, with far too little training to be a result. The last line
 is JSON: `ours` is the mean refined success, `peer` the mean success of imitation before it.
 """

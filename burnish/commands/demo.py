@@ -34,8 +34,8 @@ class Config:
     seed: int = 0
     """Added to every stage's own seed; the episodes of the evaluation stay the same."""
     collect: Recording = field(default_factory=Recording)
-    policy: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(replan=32))
-    """Plays whole chunks of 0.4 s without looking, as large policies on real robots do: that is to be refined."""
+    policy: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(replan=24))
+    """Plays 0.3 s of each chunk without looking, as large policies on real robots do: that is to be refined."""
     train: TrainConfig = field(default_factory=TrainConfig)
     refine: ResidualConfig = field(default_factory=ResidualConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
