@@ -59,7 +59,7 @@ class ResidualConfig:
     learner: LearnerConfig = field(default_factory=LearnerConfig)
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> dict[str, float]:
+def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> dict[str, float | None]:
     """Refine the frozen `policy` in `env` (auto-reset, `cfg.lanes` lanes); the pair is saved as `run.folder/policy`.
 
     Interrupted runs resume from the last log interval with replay, weights and optimizer; episodes under way restart.
@@ -72,7 +72,8 @@ def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: Res
     with track("refining by residual RL", cfg.env_steps, trainer.env_steps) as advance:
         while trainer.env_steps < cfg.env_steps:
             trainer.step(run)
-            advance(env.num_envs, f"success {trainer.rollout.recent_success:.0%}")
+            success = trainer.rollout.recent_success
+            advance(env.num_envs, "" if success is None else f"success {success:.0%}")
             if trainer.env_steps % cfg.log_every < env.num_envs:
                 trainer.log(run)
                 trainer.save(run)
@@ -151,8 +152,10 @@ class Trainer:
                 self.metrics["q"] = float(self.learner.update_actor(batch, self.rollout.succeeded[batch.episode]))
 
     def log(self, run: Run) -> None:
-        """Success, critic loss and mean Q at this environment step."""
-        run.log(self.env_steps, success=self.rollout.recent_success, updates=self.updates, **self.metrics)
+        """Success (once it means something), critic loss and mean Q at this environment step."""
+        success = self.rollout.recent_success
+        known = {} if success is None else {"success": success}
+        run.log(self.env_steps, **known, updates=self.updates, **self.metrics)
 
     def export_actor(self) -> None:
         """Put the averaged actor into the pair."""

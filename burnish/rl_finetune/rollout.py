@@ -33,9 +33,11 @@ class Rollout:
         self.episodes = 1
 
     @property
-    def recent_success(self) -> float:
-        """Success rate of the last 100 episodes."""
+    def recent_success(self) -> float | None:
+        """Success rate of the last 100 episodes; None in the first ones, of which only the quick successes are over."""
         recent = self.outcomes[-100:]
+        if len(recent) < 100 and self.steps < self.env.max_episode_steps:
+            return None
         return sum(recent) / max(len(recent), 1)
 
     def begin(self) -> None:
@@ -45,6 +47,8 @@ class Rollout:
         self.obs = self.env.reset(self.seeds)
         self.base.reset(range(self.env.num_envs), self.seeds)
         self.episode = torch.zeros(self.env.num_envs)
+        self.steps = 0
+        """Steps of every lane since `begin`."""
         self._number(range(self.env.num_envs))
 
     def step(self, residual: Callable[[Tensor, Tensor], Tensor], clock: Clock) -> Transitions | None:
@@ -64,6 +68,7 @@ class Rollout:
             condition, base, action, step.reward, step.terminated, step.truncated, self.episode.clone()
         )
         self.obs = step.obs
+        self.steps += 1
         self._restart(step.done.nonzero().flatten().tolist(), step.terminated)
         return complete
 
