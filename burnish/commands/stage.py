@@ -33,7 +33,7 @@ def open_stage(verb: str, config: Any) -> Iterator[Run]:
         try:
             yield run
         except BurnishError:
-            if [path.name for path in config.out.iterdir()] == ["config.json"]:
+            if [path.name for path in config.out.iterdir() if path.suffix != ".lock"] == ["config.json"]:
                 shutil.rmtree(config.out)
             raise
 

@@ -49,6 +49,13 @@ def test_a_killed_demo_goes_on_where_it_was(tmp_path: Path, capsys: pytest.Captu
     assert "seed: 0 there, 1 now" in capsys.readouterr().err
 
 
+def test_a_mistyped_task_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The next command, without the mistake, must not meet the settings of the one with it."""
+    assert main(["demo", "--task", "metaworld/pegg-insert", "--out", str(tmp_path / "demo")]) == 2
+    assert "did you mean 'metaworld/peg-insert-side'?" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
+
+
 def kill_when(words: list[str], path: Path) -> None:
     """Run the command and kill it the moment `path` appears."""
     process = subprocess.Popen([sys.executable, "-m", "burnish.cli", *words], stderr=-1, text=True)
