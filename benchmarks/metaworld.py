@@ -1,8 +1,8 @@
 """Imitation and refinement on ten Meta-World tasks with one set of hyperparameters: the demo's first five stages.
 
 `uv run python benchmarks/metaworld.py [--tasks A B …] [--seeds 0 1 …] [--out runs/metaworld] [--quick]`. Success is
-over 100 fixed episodes with the final checkpoint. The settings are the demo's, except that imitation replans as often
-as a MeanFlow policy does by itself instead of playing most of each chunk. Run it again to go on after an interruption.
+over 100 fixed episodes with the final checkpoint. The settings are the demo's, except that imitation trains as long as
+`burnish train` does by itself. Run it again to go on after an interruption.
 `--quick` shows the whole path on one task within a minute, with far too little training to be a result. The last line
 is JSON: `ours` is the mean refined success, `peer` the mean success of imitation before it.
 """
@@ -21,7 +21,7 @@ sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file_
 
 from burnish.commands import demo
 from burnish.files import read_json
-from burnish.policies.meanflow import MeanFlowConfig
+from burnish.policies.train import TrainConfig
 
 TASKS = (
     "assembly", "hammer", "pick-place-wall", "shelf-place", "stick-pull",
@@ -30,9 +30,9 @@ TASKS = (
 
 
 def configure(task: str, seed: int, out: Path, quick: bool) -> demo.Config:
-    """The demo's own settings, with the usual replanning and without films."""
+    """The demo's own settings, with the usual training and without films."""
     config = demo.Config(f"metaworld/{task}", out / f"{task}-{seed}", seed)
-    config = replace(config, policy=MeanFlowConfig(), eval=replace(config.eval, videos=0))
+    config = replace(config, train=TrainConfig(), eval=replace(config.eval, videos=0))
     if not quick:
         return config
     return replace(

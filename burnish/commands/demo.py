@@ -34,9 +34,9 @@ class Config:
     seed: int = 0
     """Added to every stage's own seed; the episodes of the evaluation stay the same."""
     collect: Recording = field(default_factory=Recording)
-    policy: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(replan=24))
-    """Plays 0.3 s of each chunk without looking, as large policies on real robots do: that is to be refined."""
-    train: TrainConfig = field(default_factory=TrainConfig)
+    policy: MeanFlowConfig = field(default_factory=MeanFlowConfig)
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(steps=400))
+    """Imitation stops while it solves about half of the episodes, so that there is something to refine."""
     refine: ResidualConfig = field(default_factory=ResidualConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
