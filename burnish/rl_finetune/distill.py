@@ -30,8 +30,8 @@ class DistillConfig:
 
     student: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(horizon=1))
     """A MeanFlow policy: one network evaluation is all it needs."""
-    env_steps: int = 40_000
-    rounds: int = 10
+    env_steps: int = 24_000
+    rounds: int = 6
     """Rounds of acting and regressing; in the first one the teacher acts."""
     updates: int = 800
     """Gradient steps per round."""
