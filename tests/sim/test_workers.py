@@ -127,7 +127,8 @@ def test_big_seeds_arrive_whole(toys):
 
 
 CTRL_C = """
-import sys, torch
+import signal, sys, torch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests started in the background inherit "ignore"
 sys.path.insert(0, sys.argv[1])
 from burnish.contract import STATE, Contract, Field
 from burnish.sim.vector import LanesEnv
