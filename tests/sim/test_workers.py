@@ -146,9 +146,12 @@ def test_ctrl_c_is_one_clean_interrupt(toys, tmp_path):
     command = [sys.executable, "-c", CTRL_C, str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes, start_new_session=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        time.sleep(0.2)
-        # As a terminal does it: to the whole foreground process group.
-        os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            time.sleep(0.2)
+            # As a terminal does it: to the whole foreground process group.
+            os.killpg(process.pid, signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()  # one that did not listen would step for ever beside everything that runs later
     assert errors.count("Traceback") == 1 and errors.rstrip().endswith("KeyboardInterrupt")
