@@ -2,9 +2,9 @@
 
 `uv run python benchmarks/metaworld.py [--tasks A B …] [--seeds 0 1 …] [--out runs/metaworld] [--quick]`. Success is
 over 100 fixed episodes with the final checkpoint. The settings are the demo's, except that imitation trains as long as
-`burnish train` does by itself. Run it again to go on after an interruption.
-`--quick` shows the whole path on one task within a minute, with far too little training to be a result. The last line
-is JSON: `ours` is the mean refined success, `peer` the mean success of imitation before it.
+`burnish train` does by itself. Run it again to go on after an interruption. `--quick` shows the whole path on one task
+within a minute, with far too little training to be a result. The last line is JSON: `ours` is the mean refined success,
+`peer` the mean success of imitation before it.
 """
 
 from __future__ import annotations
