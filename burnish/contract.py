@@ -25,6 +25,8 @@ difference of two large coordinates (hand − object, now − before) is not los
 
 ACTION = "action"
 STATE = "observation.state"
+ENVIRONMENT_STATE = "observation.environment_state"
+"""What only a simulator knows: poses of objects."""
 TASK = "task"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,6 +57,8 @@ class Layout:
     num_envs: int
     action_dim: int
     observation: Mapping[str, Sequence[int]]
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    """Of the observations that are not float32."""
 
     def _shapes(self) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
         n = self.num_envs
@@ -67,7 +69,7 @@ class Layout:
             yield name, np.dtype(bool), (n,)
         for part in ("obs", "final"):
             for key, shape in self.observation.items():
-                yield f"{part}/{key}", np.dtype(np.float32), (n, *shape)
+                yield f"{part}/{key}", np.dtype(self.dtypes.get(key, "float32")), (n, *shape)
 
     @property
     def nbytes(self) -> int:

@@ -29,7 +29,10 @@ class Suite:
     """Tasks whose scripted expert needs more steps, with their horizon."""
 
 
-SUITES = {"metaworld": Suite(1, 200, {"basketball": 250, "bin-picking": 250, "push-back": 400})}
+SUITES = {
+    "metaworld": Suite(1, 200, {"basketball": 250, "bin-picking": 250, "push-back": 400}),
+    "libero": Suite(1, 520, {"spatial": 220, "object": 280, "goal": 300, "90": 400}),
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ def protocol(task: str, episodes: int = 100, seed: int = 0) -> Protocol:
     if not slash:
         raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
     suite = _suite(name)
-    return Protocol(name, suite.version, task, episodes, suite.longer.get(rest, suite.horizon), seed=seed)
+    # "object/3" and "object_swap" have the horizon of "object".
+    family = rest.partition("/")[0].partition("_")[0]
+    return Protocol(name, suite.version, task, episodes, suite.longer.get(family, suite.horizon), seed=seed)
 
 
 def horizon(task: str) -> int:

@@ -41,7 +41,8 @@ class LanesEnv(VecEnv):
         self.task, self.contract, self.num_envs = task, contract, num_envs
         self.max_episode_steps, self.device = horizon, torch.device("cpu")
         observation = {key: field.shape for key, field in contract.observation.items()}
-        layout = Layout(num_envs, contract.action.shape[-1], observation)
+        dtypes = {key: field.dtype for key, field in contract.observation.items()}
+        layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes)
         self._pool = make_pool(LaneSpec(factory, arguments, layout, horizon, auto_reset), workers)
         self._renderer = renderer
 

@@ -1,0 +1,84 @@
+"""The vector environment `libero/SUITE` and `libero/SUITE/TASK`.
+
+Actions are LIBERO's own, so that a policy trained on a public dataset acts here unchanged: an action of 1 commands a
+displacement of 5 cm or a rotation of 0.5 rad in one control step of 50 ms.
+"""
+
+from __future__ import annotations
+
+from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, Field
+from burnish.sim.libero.film import film
+from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, LiberoLane
+from burnish.sim.libero.suites import ALL, STANDARD, select
+from burnish.sim.protocols import horizon as default_horizon
+from burnish.sim.vector import LanesEnv
+
+RATE_HZ = 20.0
+_GOAL_NAMES = (
+    *("object_x", "object_y", "object_z"),
+    *(f"object_{column}_{axis}" for column in ("front", "left") for axis in "xyz"),
+    *("target_x", "target_y", "target_z", "joint", "done"),
+)
+_GOAL_UNITS = ("m",) * 3 + ("1",) * 6 + ("m",) * 3 + ("m or rad", "1")
+
+CONTRACT = Contract(
+    observation={
+        STATE: Field(
+            shape=(8,),
+            names=("x", "y", "z", "rx", "ry", "rz", "finger_left", "finger_right"),
+            unit=("m",) * 3 + ("rad",) * 3 + ("m",) * 2,
+            frame="world",
+            rate_hz=RATE_HZ,
+            normalization="mean_std",
+        ),
+        ENVIRONMENT_STATE: Field(
+            shape=(GOALS * GOAL_NUMBERS,),
+            names=tuple(f"goal{i}_{name}" for i in range(GOALS) for name in _GOAL_NAMES),
+            unit=_GOAL_UNITS * GOALS,
+            frame="world",
+            rate_hz=RATE_HZ,
+            normalization="mean_std",
+        ),
+        TASK: Field(
+            shape=(INSTRUCTION_BYTES,),
+            names=tuple(f"byte{i}" for i in range(INSTRUCTION_BYTES)),
+            unit=("UTF-8",) * INSTRUCTION_BYTES,
+            frame="none",
+            rate_hz=RATE_HZ,
+            normalization="identity",
+            dtype="uint8",
+        ),
+    },
+    action=Field(
+        shape=(7,),
+        names=("dx", "dy", "dz", "drx", "dry", "drz", "gripper"),
+        unit=("5 cm",) * 3 + ("0.5 rad",) * 3 + ("1",),
+        frame="world",
+        rate_hz=RATE_HZ,
+        normalization="min_max",
+        low=(-1.0,) * 7,
+        high=(1.0,) * 7,
+    ),
+)
+
+
+class Libero(LanesEnv):
+    """A suite or one task in `num_envs` lanes; see `starts` for what a seed means."""
+
+    tasks = (*(f"{suite}/{i}" for suite in STANDARD for i in range(90 if suite == "90" else 10)), *STANDARD, ALL)
+
+    def __init__(
+        self, name: str, *, num_envs: int, workers: int = 0, horizon: int | None = None, auto_reset: bool = False
+    ) -> None:
+        self.members = select(name)
+        super().__init__(
+            f"libero/{name}",
+            CONTRACT,
+            f"{LiberoLane.__module__}:{LiberoLane.__name__}",
+            {"name": name},
+            num_envs=num_envs,
+            workers=workers,
+            horizon=default_horizon(f"libero/{name}") if horizon is None else horizon,
+            auto_reset=auto_reset,
+            renderer=lambda poses, size: film(self.members, poses, size),
+        )

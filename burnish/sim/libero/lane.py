@@ -1,0 +1,173 @@
+"""LIBERO as a lane: every number robosuite would give, from a third of its arithmetic, and no frame nobody reads.
+
+Imports no torch, so that worker processes start fast.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import mujoco
+import numpy as np
+
+from burnish.contract import ENVIRONMENT_STATE, STATE, TASK
+from burnish.errors import BurnishError
+from burnish.sim.lanes import Arrays
+from burnish.sim.libero.osc import Memory
+from burnish.sim.libero.scene import Scene, scene
+from burnish.sim.libero.starts import start_of
+from burnish.sim.libero.suites import LiberoTask, select
+
+SETTLE_STEPS = 10
+"""Steps of doing nothing before an episode starts: objects fall into place (as in every LIBERO evaluation)."""
+GOALS = 3
+"""Goal predicates described in the environment state; the standard suites have at most that many."""
+GOAL_NUMBERS = 14
+INSTRUCTION_BYTES = 128
+_NOTHING = np.array([0, 0, 0, 0, 0, 0, -1.0])
+READING_STEP = 23
+"""In which of the 25 steps of 2 ms robosuite reads its sensors: summing floats, it is two late from the reset on."""
+
+
+class LiberoLane:
+    """One episode at a time of any of the tasks that `name` selects ("object", "object/3"); see `starts` for seeds."""
+
+    def __init__(self, name: str) -> None:
+        self._tasks = select(name)
+        self._enter(self._tasks[0])
+
+    def reset(self, seed: int) -> None:
+        """The start that `seed` stands for, after LIBERO's ten steps of settling."""
+        start = start_of(seed, len(self._tasks))
+        self._enter(self._tasks[start.task])
+        self._placement = start.placement
+        self._scene.begin(self._data, start.state, start.placement)
+        self._memory = self._scene.controller.start.copy()
+        for _ in range(SETTLE_STEPS):
+            self._advance(_NOTHING)
+        self._solved = self._scene.solved(self._data)
+
+    def step(self, action: np.ndarray) -> bool:
+        """Apply (dx, dy, dz, rx, ry, rz, grip), each in [-1, 1]; see `libero.env.CONTRACT` for units."""
+        self._advance(action.astype(np.float64))
+        self._solved = self._scene.solved(self._data)
+        return all(self._solved)
+
+    def observe(self, out: Arrays) -> None:
+        """Proprioception as in the public LIBERO datasets, the goal's objects, and the instruction."""
+        out[STATE][:] = self._state
+        self._goals[: len(self._solved), -1] = self._solved[:GOALS]
+        out[ENVIRONMENT_STATE][:] = self._goals.ravel()
+        out[TASK][:] = instruction(self._scene.task.language)
+
+    def state(self) -> Arrays:
+        """MuJoCo's integration state, the controller's memory and the last reading."""
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        physics = np.zeros(mujoco.mj_stateSize(self._scene.model, kind))
+        mujoco.mj_getState(self._scene.model, self._data, physics, kind)
+        return {
+            "physics": physics,
+            "goal_position": self._memory.position.copy(),
+            "goal_rotation": self._memory.rotation.copy(),
+            "fingers": self._memory.fingers.copy(),
+            "view": self._view.copy(),
+            "proprioception": self._state.copy(),
+            "goals": self._goals.copy(),
+            "solved": np.array(self._solved),
+            "numbers": np.array([self._task, self._placement]),
+        }
+
+    def restore(self, state: Arrays) -> None:
+        """Everything back, bit for bit."""
+        task, self._placement = (int(number) for number in state["numbers"])
+        self._enter(self._tasks[task])
+        model = self._scene.model
+        self._scene.place(self._placement)
+        physics = np.ascontiguousarray(state["physics"])
+        mujoco.mj_setState(model, self._data, physics, mujoco.mjtState.mjSTATE_INTEGRATION)
+        mujoco.mj_forward(model, self._data)
+        self._memory = Memory(state["goal_position"], state["goal_rotation"], state["fingers"], fresh=False)
+        self._view, self._state, self._goals = state["view"], state["proprioception"], state["goals"]
+        self._solved = [bool(one) for one in state["solved"]]
+
+    def pose(self) -> Arrays:
+        """Which task, where its furniture stands, and the positions of all joints at the last reading."""
+        return {"numbers": np.array([self._task, self._placement]), "qpos": self._view.copy()}
+
+    def _enter(self, task: LiberoTask) -> None:
+        self._task = self._tasks.index(task)
+        found = scene(task)
+        if getattr(self, "_scene", None) is not found:
+            self._scene: Scene = found
+            self._data = mujoco.MjData(found.model)
+            self._slots = Slots(found)
+            self._goals = np.zeros((GOALS, GOAL_NUMBERS))
+            self._state = np.zeros(8)
+            self._view = np.zeros(found.model.nq)
+
+    def _advance(self, action: np.ndarray) -> None:
+        """One control step of 50 ms: 25 steps of 2 ms; robosuite reads its sensors in one of them."""
+        here, data = self._scene, self._data
+        model, controller = here.model, here.controller
+        here.place(self._placement)
+        for substep in range(here.substeps):
+            mujoco.mj_step1(model, data)
+            reading = controller.read(self._memory, data)
+            if substep == 0:
+                controller.aim(self._memory, reading, action)
+            controller.drive(self._memory, data, reading, action[6:])
+            if substep == READING_STEP:
+                self._view = data.qpos.copy()
+            mujoco.mj_step2(model, data)
+            if substep == READING_STEP:
+                self._sense(data)
+
+    def _sense(self, data: mujoco.MjData) -> None:
+        # Poses are those before the 2 ms step, the fingers' those after it: as robosuite has them.
+        self._state[:3] = data.site_xpos[self._scene.controller.site]
+        self._state[3:6] = axis_angle(data.xquat[self._scene.hand])
+        self._state[6:] = data.qpos[self._scene.fingers]
+        self._slots.read(data, self._goals)
+
+
+class Slots:
+    """The goal predicates as numbers: where the object is, where it belongs, how far the joint is, done or not."""
+
+    def __init__(self, here: Scene) -> None:
+        self._parts = [
+            (_place(here, goal[1]), _place(here, goal[-1]), here.joint(goal[-1])) for goal in here.goals[:GOALS]
+        ]
+
+    def read(self, data: mujoco.MjData, rows: np.ndarray) -> None:
+        """Write the poses in `data` into `rows` (GOALS, GOAL_NUMBERS); whether they are done is not among them."""
+        for row, (subject, target, joint) in zip(rows, self._parts, strict=False):
+            row[:3], rotation = _pose(data, subject)
+            row[3:9] = rotation.reshape(3, 3)[:, :2].T.ravel()
+            row[9:12] = _pose(data, target)[0]
+            row[12] = 0.0 if joint is None else data.qpos[joint]
+
+
+def _place(here: Scene, name: str) -> tuple[int | None, int | None]:
+    return here.body(name), here.site(name)
+
+
+def _pose(data: mujoco.MjData, place: tuple[int | None, int | None]) -> tuple[np.ndarray, np.ndarray]:
+    body, site = place
+    return (data.xpos[body], data.xmat[body]) if site is None else (data.site_xpos[site], data.site_xmat[site])
+
+
+@cache
+def instruction(text: str) -> np.ndarray:
+    """(INSTRUCTION_BYTES,) uint8: UTF-8, filled up with zeros. Raises `BurnishError` if it is longer."""
+    data = text.encode()
+    if len(data) > INSTRUCTION_BYTES:
+        raise BurnishError(f"the instruction {text!r} has {len(data)} bytes, at most {INSTRUCTION_BYTES} fit")
+    return np.frombuffer(data.ljust(INSTRUCTION_BYTES, b"\0"), np.uint8)
+
+
+def axis_angle(quaternion: np.ndarray) -> np.ndarray:
+    """Rotation vector (3,), rad, of a unit quaternion (w, x, y, z); angles up to 2π, as robosuite has them."""
+    w = min(max(float(quaternion[0]), -1.0), 1.0)
+    length = math.sqrt(1.0 - w * w)
+    return quaternion[1:] * (2.0 * math.acos(w) / length) if length > 0 else np.zeros(3)
