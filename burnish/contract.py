@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from burnish.errors import ContractError, CorruptFileError
 
 Normalization = Literal["mean_std", "whitening", "min_max", "identity"]
@@ -28,6 +30,7 @@ STATE = "observation.state"
 ENVIRONMENT_STATE = "observation.environment_state"
 """What only a simulator knows: poses of objects."""
 TASK = "task"
+"""The instruction, as UTF-8 bytes filled up with zeros."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class Field:
     dtype: str = "float32"
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether values are physical quantities, not pixels or letters (bytes)."""
+        return self.dtype != "uint8"
 
     def __post_init__(self) -> None:
         size = self.shape[-1] if self.shape else 1
@@ -127,6 +135,19 @@ class Contract:
         from burnish.files import read_json
 
         return cls.from_json(read_json(path), source=str(path))
+
+
+def encode_text(text: str, size: int) -> np.ndarray:
+    """(size,) uint8: UTF-8, filled up with zeros. Raises `ContractError` if it is longer."""
+    data = text.encode()
+    if len(data) > size:
+        raise ContractError(f"the instruction {text!r} has {len(data)} bytes; {size} fit")
+    return np.frombuffer(data.ljust(size, b"\0"), np.uint8)
+
+
+def decode_text(row: np.ndarray) -> str:
+    """The inverse of `encode_text`."""
+    return row.tobytes().rstrip(b"\0").decode()
 
 
 def _field(data: Mapping[str, Any]) -> Field:

@@ -86,7 +86,8 @@ class ExportedPolicy:
     def _checked(self, key: str, obs: Mapping[str, np.ndarray]) -> np.ndarray:
         if key not in obs:
             raise ContractError(f"the exported policy {self.folder} reads {key!r}; the observation has {sorted(obs)}")
-        value, shape = np.asarray(obs[key], np.float32), self.contract.observation[key].shape
+        field = self.contract.observation[key]
+        value, shape = np.asarray(obs[key], field.dtype), field.shape
         if value.shape[1:] != shape:
             raise ContractError(f"{key} has the shape {value.shape}, expected (B, {', '.join(map(str, shape))})")
         return value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from burnish.checkpoint import Stats
-from burnish.contract import ACTION, Contract
+from burnish.contract import ACTION, TASK, Contract, decode_text
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Demonstrations:
 
     Attributes:
         contract: what the numbers mean.
-        task: full task name, e.g. "metaworld/reach".
-        obs: contract key → (T, *field.shape).
+        task: full name of the environment, e.g. "metaworld/reach" or "libero/object".
+        obs: contract key → (T, *field.shape); instructions, where the contract has them, are UTF-8 bytes under "task".
         action: (T, A), to be taken on the observation of the same row.
         lengths: (E,) frames per episode; they add up to T.
     """
@@ -62,9 +62,22 @@ class Demonstrations:
         return cls(contract, task, obs, action, np.array([len(episode) for episode in episodes]))
 
 
+def instructions(demos: Demonstrations) -> list[str]:
+    """What was asked for in each episode; without instructions, the environment's name."""
+    if TASK not in demos.obs:
+        return [demos.task] * len(demos.lengths)
+    return [decode_text(row) for row in demos.obs[TASK][demos.starts]]
+
+
 def compute_stats(demos: Demonstrations) -> Stats:
     """Statistics over all frames as a checkpoint keeps them; summed in float64, kept in float32."""
-    stats = {key: _stats(values) for key, values in {**demos.obs, ACTION: demos.action}.items()}
+    fields = demos.contract.fields
+    numbers = {key: values for key, values in {**demos.obs, ACTION: demos.action}.items() if fields[key].is_number}
+    stats = {key: _stats(values) for key, values in numbers.items()}
+    # Of pixels nothing is needed, of instructions only which there are.
+    stats |= {key: {"count": np.array(len(demos.obs[key]))} for key in demos.obs if key not in numbers}
+    if TASK in stats:
+        stats[TASK]["text"] = np.unique(demos.obs[TASK], axis=0)
     for key, field in demos.contract.observation.items():
         if field.normalization == "whitening":
             covariance = np.cov(demos.obs[key].astype(np.float64), rowvar=False, bias=True)

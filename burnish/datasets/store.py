@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from burnish.contract import ACTION, TASK, Contract
-from burnish.datasets.demonstrations import Demonstrations
+from burnish.contract import ACTION, TASK, Contract, encode_text
+from burnish.datasets.demonstrations import Demonstrations, instructions
 from burnish.errors import BurnishError, CorruptFileError
 from burnish.files import atomic_folder, inside, read_json, recover_folder, write_json
 
 CONTRACT_FILE = "contract.json"
 INFO_FILE = "meta/info.json"
+ENVIRONMENT_FILE = "meta/environment.json"
+"""Which environment the demonstrations are of; LeRobot's own tasks are instructions."""
 MARKS_FILE = "meta/sha256.json"
 """SHA-256 of every file: parquet itself would hand out altered numbers without a word."""
 FORMAT = "v3.0"
@@ -34,18 +36,22 @@ def write_dataset(demos: Demonstrations, folder: Path, extra: dict[str, Any] | N
     fields = demos.contract.fields
     fps = _whole_rate(demos.contract)
     features = {
-        key: {"dtype": field.dtype, "shape": field.shape, "names": list(field.names)} for key, field in fields.items()
+        key: {"dtype": field.dtype, "shape": field.shape, "names": list(field.names)}
+        for key, field in fields.items()
+        if key != TASK
     }
-    values = {**demos.obs, ACTION: demos.action}
+    values = {key: value for key, value in {**demos.obs, ACTION: demos.action}.items() if key != TASK}
+    texts = instructions(demos)
     with atomic_folder(folder) as beside:
         beside.rmdir()  # lerobot insists on making the folder itself
         dataset = _create(f"burnish/{folder.name}", fps, features, beside)
-        for start, end in zip(demos.starts, demos.ends, strict=True):
+        for start, end, text in zip(demos.starts, demos.ends, texts, strict=True):
             for row in range(start, end):
-                dataset.add_frame({key: value[row] for key, value in values.items()} | {TASK: demos.task})
+                dataset.add_frame({key: value[row] for key, value in values.items()} | {TASK: text})
             dataset.save_episode()
         dataset.finalize()
         write_json(beside / CONTRACT_FILE, demos.contract.to_json())
+        write_json(beside / ENVIRONMENT_FILE, {"task": demos.task})
         for name, data in (extra or {}).items():
             write_json(beside / "meta" / name, data)
         files = sorted(path for path in beside.rglob("*") if path.is_file())
@@ -53,7 +59,7 @@ def write_dataset(demos: Demonstrations, folder: Path, extra: dict[str, Any] | N
 
 
 def load_demonstrations(folder: Path) -> Demonstrations:
-    """Read a whole LeRobotDataset v3 of state observations into memory.
+    """Read a whole LeRobotDataset v3 into memory.
 
     Raises:
         CorruptFileError: a file is missing, truncated or altered, or the parts contradict each other.
@@ -70,7 +76,8 @@ def load_demonstrations(folder: Path) -> Demonstrations:
         found = info.get("codebase_version") if isinstance(info, dict) else info
         raise CorruptFileError(f"{info_path}: dataset format {found!r}, this version reads LeRobotDataset {FORMAT}")
     _check_features(info, contract, info_path)
-    columns = _read_columns(folder, [*contract.fields, "episode_index"])
+    keys = [key for key in contract.fields if key != TASK]
+    columns = _read_columns(folder, [*keys, "episode_index", "task_index"])
     episode_index = columns.pop("episode_index").ravel()
     if len(episode_index) != info.get("total_frames"):
         raise CorruptFileError(
@@ -78,10 +85,13 @@ def load_demonstrations(folder: Path) -> Demonstrations:
             "a data file is missing, copy the dataset again"
         )
     lengths = _lengths(episode_index, info.get("total_episodes"), folder)
-    values = {key: _shaped(columns[key], key, contract, folder) for key in contract.fields}
-    return Demonstrations(
-        contract, _task(folder), {key: values[key] for key in contract.observation}, values[ACTION], lengths
-    )
+    values = {key: _shaped(columns[key], key, contract, folder) for key in keys}
+    texts = _texts(folder)
+    if TASK in contract.observation:
+        size = contract.observation[TASK].shape[0]
+        values[TASK] = np.stack([encode_text(text, size) for text in texts])[columns["task_index"].ravel()]
+    obs = {key: values[key] for key in contract.observation}
+    return Demonstrations(contract, _environment(folder, texts), obs, values[ACTION], lengths)
 
 
 def _create(name: str, fps: int, features: dict[str, Any], root: Path) -> Any:
@@ -132,6 +142,8 @@ def _check_features(info: dict[str, Any], contract: Contract, path: Path) -> Non
     problems = []
     for key, field in contract.fields.items():
         theirs = features.get(key)
+        if key == TASK:
+            continue
         if theirs is None:
             problems.append(f"{key}: in {CONTRACT_FILE} only")
         elif tuple(theirs["shape"]) != field.shape:
@@ -189,8 +201,8 @@ def _shaped(values: np.ndarray, key: str, contract: Contract, folder: Path) -> n
     return values.reshape(-1, *field.shape).astype(field.dtype)
 
 
-def _task(folder: Path) -> str:
-    """The instruction of the first task: one dataset shows one task."""
+def _texts(folder: Path) -> list[str]:
+    """LeRobot's tasks, in the order of their index."""
     import pyarrow.parquet as parquet
     from pyarrow import ArrowException
 
@@ -198,9 +210,19 @@ def _task(folder: Path) -> str:
     try:
         table = parquet.read_table(path)
         name = next(name for name in table.column_names if name != "task_index")
-        return str(table[name][0].as_py())
-    except (ArrowException, OSError, IndexError, StopIteration) as error:
+        rows = sorted(zip(table["task_index"].to_pylist(), table[name].to_pylist(), strict=True))
+        return [str(text) for _, text in rows]
+    except (ArrowException, OSError, KeyError, StopIteration) as error:
         raise CorruptFileError(f"{path}: not a readable task table ({error}); copy the dataset again") from error
+
+
+def _environment(folder: Path, texts: list[str]) -> str:
+    path = folder / ENVIRONMENT_FILE
+    if path.exists():
+        return read_json(path)["task"]
+    if len(texts) != 1:
+        raise CorruptFileError(f'{path}: the file is missing; write {{"task": "SIMULATOR/TASK"}} there')
+    return texts[0]  # made before that file was: the instruction was the environment's name
 
 
 def _sha256(path: Path) -> str:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from burnish import checkpoint, registry
 from burnish.agent import Agent
 from burnish.checkpoint import Checkpoint, Stats
-from burnish.contract import ACTION, Contract
+from burnish.contract import ACTION, TASK, Contract
 from burnish.errors import BurnishError, CorruptFileError
+from burnish.policies.language import FEATURES, PACKAGED, Language, with_embeddings
 from burnish.policies.normalize import Normalizer
 
 Batch = Mapping[str, Tensor]
@@ -40,8 +41,12 @@ class Policy(nn.Module, ABC):
 
     def __init__(self, config: Any, contract: Contract, stats: Stats) -> None:
         super().__init__()
+        encoder = getattr(config, "language", PACKAGED)
+        if TASK in contract.observation:
+            stats = with_embeddings(stats, encoder)
         self.config, self.contract, self.stats = config, contract, stats
         self.normalizer = Normalizer(contract, stats)
+        self.language = Language(stats[TASK], encoder) if TASK in contract.observation else None
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -59,10 +64,20 @@ class Policy(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
-        """Normalised chunk (B, H, A) from the normalised, flattened observation (B, C) and noise (B, *noise_shape).
+        """Normalised chunk (B, H, A) from the encoded observation (B, C) and noise (B, *noise_shape).
 
         A function of its arguments alone, built from operations that export to ONNX.
         """
+
+    def encode(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """All that is observed as one vector (B, `condition_dim`): normalised numbers, features of the instruction."""
+        numbers = self.normalizer.condition(obs)
+        return numbers if self.language is None else torch.cat([numbers, self.language(obs[TASK])], dim=1)
+
+    @property
+    def condition_dim(self) -> int:
+        """C, the width of `encode`."""
+        return self.normalizer.condition_dim + (0 if self.language is None else FEATURES)
 
     def act(self, obs: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """Action chunks (B, H, A) in physical units, inside the contract's bounds.
@@ -71,7 +86,7 @@ class Policy(nn.Module, ABC):
             obs: contract key → (B, *shape), physical units.
             noise: (B, *noise_shape), standard normal; zeros give the deterministic action.
         """
-        chunk = self.sample(self.normalizer.condition(obs), noise)
+        chunk = self.sample(self.encode(obs), noise)
         return self.normalizer.action(chunk)
 
     def agent(self, lanes: int, *, replan: int | None = None) -> Agent:

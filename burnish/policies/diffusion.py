@@ -47,7 +47,7 @@ class Diffusion(Policy):
             timestep_spacing="trailing",
         )
         self.scheduler.set_timesteps(config.steps)
-        self.network = build_denoiser(config, contract.action.shape[-1], self.normalizer.condition_dim)
+        self.network = build_denoiser(config, contract.action.shape[-1], self.condition_dim)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -62,7 +62,7 @@ class Diffusion(Policy):
         k = torch.randint(self.config.train_steps, (len(x),), generator=generator, device=x.device)
         z = self.scheduler.add_noise(x, e, k)  # pyright: ignore[reportArgumentType]
         target = self._target(x, e, k)
-        prediction = self._predict(z, k.to(x.dtype), self.normalizer.condition(batch))
+        prediction = self._predict(z, k.to(x.dtype), self.encode(batch))
         loss = masked_mean((prediction - target).square(), batch).mean()
         return loss, {"denoising_mse": loss.detach()}
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from burnish.contract import ACTION
+from burnish.contract import ACTION, TASK
 from burnish.errors import BurnishError
 from burnish.exported import CONTRACT, DESCRIPTION, FORMAT, MODEL, NOISE_INPUT, ExportedPolicy
 from burnish.files import atomic_file, fingerprint, write_json
@@ -74,6 +74,10 @@ def sample_observations(policy: Policy, count: int, generator: torch.Generator) 
     """`count` observations: half normal around the data's mean, half anywhere between its extremes."""
     obs = {}
     for key, field in policy.contract.observation.items():
+        if key == TASK:
+            texts = torch.from_numpy(policy.stats[TASK]["text"])
+            obs[key] = texts[torch.randint(len(texts), (count,), generator=generator)]
+            continue
         stats = {name: torch.from_numpy(np.asarray(value)).float() for name, value in policy.stats[key].items()}
         normal = stats["mean"] + stats["std"] * torch.randn(count // 2, *field.shape, generator=generator)
         uniform = torch.rand(count - count // 2, *field.shape, generator=generator)
@@ -96,8 +100,9 @@ class _WholePath(nn.Module):
 def _to_onnx(policy: Policy, path: Path) -> None:
     # The tracing exporter: the policies have no data-dependent control flow, and it takes a second where the
     # newer one takes a minute for ten denoising steps. `_compare` uses other batch sizes than the traced one.
-    shapes = [field.shape for field in policy.contract.observation.values()]
-    example = (torch.zeros(2, *policy.noise_shape), *(torch.zeros(2, *shape) for shape in shapes))
+    fields = policy.contract.observation.values()
+    zeros = (torch.zeros(2, *field.shape, dtype=getattr(torch, field.dtype)) for field in fields)
+    example = (torch.zeros(2, *policy.noise_shape), *zeros)
     names = [NOISE_INPUT, *_inputs(policy).values()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

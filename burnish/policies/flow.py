@@ -30,7 +30,7 @@ class Flow(Policy):
     def __init__(self, config: FlowConfig, contract: Contract, stats: Stats) -> None:
         super().__init__(config, contract, stats)
         self.horizon, self.nfe = config.horizon, config.steps
-        self.network = build_denoiser(config, contract.action.shape[-1], self.normalizer.condition_dim)
+        self.network = build_denoiser(config, contract.action.shape[-1], self.condition_dim)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """E ‖u(z_t, t) − (e − x)‖² (equation 1)."""
@@ -38,7 +38,7 @@ class Flow(Policy):
         e = torch.randn(x.shape, generator=generator, device=x.device)
         t = torch.rand(len(x), generator=generator, device=x.device)
         z = (1 - t[:, None, None]) * x + t[:, None, None] * e
-        u, _ = self.network(z, t, t, self.normalizer.condition(batch))
+        u, _ = self.network(z, t, t, self.encode(batch))
         loss = masked_mean((u - (e - x)).square(), batch).mean()
         return loss, {"velocity_mse": loss.detach()}
 

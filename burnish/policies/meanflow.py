@@ -41,12 +41,12 @@ class MeanFlow(Policy):
         super().__init__(config, contract, stats)
         self.config: MeanFlowConfig = config
         self.horizon, self.nfe = config.horizon, 1
-        self.network = build_denoiser(config, contract.action.shape[-1], self.normalizer.condition_dim)
+        self.network = build_denoiser(config, contract.action.shape[-1], self.condition_dim)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """w · ‖u − sg(v − (t − r) du/dt)‖² with w = (δ² + 1e-3)^-½ (MP1, equations 6–8)."""
         x = self.normalizer.normalize(ACTION, batch[ACTION])
-        condition = self.normalizer.condition(batch)
+        condition = self.encode(batch)
         e = torch.randn(x.shape, generator=generator, device=x.device)
         t, r = self.times(len(x), generator, x.device)
         z = (1 - t[:, None, None]) * x + t[:, None, None] * e

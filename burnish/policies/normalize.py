@@ -30,7 +30,7 @@ class Normalizer(nn.Module):
     def __init__(self, contract: Contract, stats: Stats) -> None:
         super().__init__()
         self.contract = contract
-        self._keys = sorted(contract.observation)
+        self._keys = sorted(key for key, field in contract.observation.items() if field.is_number)
         for key in (*self._keys, ACTION):
             offset, scale = affine(contract.fields[key], stats[key])
             self.register_buffer(f"{_safe(key)}_offset", torch.from_numpy(offset), persistent=False)
@@ -54,7 +54,7 @@ class Normalizer(nn.Module):
         return standard @ self.get_buffer(f"{_safe(key)}_whitening")
 
     def condition(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """All state observations, normalised, clipped to ±`LARGEST_INPUT`, flattened and joined: (B, C)."""
+        """All numeric observations, normalised, clipped to ±`LARGEST_INPUT`, flattened and joined: (B, C)."""
         parts = [self.normalize(key, obs[key]).flatten(1) for key in self._keys]
         return torch.cat(parts, dim=1).clamp(-LARGEST_INPUT, LARGEST_INPUT)
 

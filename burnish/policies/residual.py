@@ -20,6 +20,7 @@ from burnish.contract import ACTION, Contract
 from burnish.policies.base import Batch, Policy
 from burnish.policies.chunks import ChunkAgent
 from burnish.policies.ensemble import EnsembleMLP
+from burnish.policies.language import PACKAGED
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class ResidualPolicyConfig:
     """Largest correction, as a fraction of half the action range."""
     replan: int = 1
 
+    @property
+    def language(self) -> str:
+        """The base's sentence encoder."""
+        return self.base_config.get("language", PACKAGED)
+
 
 class ResidualPolicy(Policy):
     """The pair that residual RL produces and distillation labels with."""
@@ -46,7 +52,7 @@ class ResidualPolicy(Policy):
         base = registry.policies.load(config.base)
         self.base: Policy = base(base.Config(**config.base_config), contract, stats)
         self.horizon, self.nfe = 1, self.base.nfe + 1
-        state = self.normalizer.condition_dim
+        state = self.condition_dim
         action = contract.action.shape[-1]
         self.network = EnsembleMLP(1, state + action, config.hidden, action)
         self.actor = nn.Parameter(self.network.init(torch.Generator().manual_seed(0), zero_output=True))
@@ -76,7 +82,7 @@ class ResidualPolicy(Policy):
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Squared error of the corrected action against the batch's first action: what imitation would minimise."""
         noise = torch.randn((len(batch[ACTION]), *self.noise_shape), generator=generator)
-        predicted = self.sample(self.normalizer.condition(batch), noise)[:, 0]
+        predicted = self.sample(self.encode(batch), noise)[:, 0]
         error = (predicted - self.normalizer.normalize(ACTION, batch[ACTION][:, 0])).square().mean()
         return error, {"mse": error.detach()}
 
@@ -103,4 +109,4 @@ class ResidualAgent:
         """Corrected action of every lane (N, A), physical units."""
         normalizer = self.policy.normalizer
         base_action = normalizer.normalize(ACTION, self.base.act(obs))
-        return normalizer.action(self.policy.correct(normalizer.condition(obs), base_action))
+        return normalizer.action(self.policy.correct(self.policy.encode(obs), base_action))

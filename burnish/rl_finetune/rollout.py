@@ -24,7 +24,8 @@ class Rollout:
     def __init__(
         self, pair: ResidualPolicy, env: VecEnv, windows: NStep, generator: torch.Generator, *, room: int
     ) -> None:
-        self.normalizer, self.env, self.windows, self.generator = pair.normalizer, env, windows, generator
+        self.pair, self.env, self.windows, self.generator = pair, env, windows, generator
+        self.normalizer = pair.normalizer
         self.base = pair.base.agent(env.num_envs)
         self.outcomes: list[float] = []
         self.succeeded = torch.zeros(room + env.num_envs)
@@ -59,7 +60,7 @@ class Rollout:
             clock: told how long inference and environment took.
         """
         with clock.measure("inference"):
-            condition = self.normalizer.condition(self.obs)
+            condition = self.pair.encode(self.obs)
             base = self.normalizer.normalize(ACTION, self.base.act(self.obs))
             action = (base + residual(condition, base)).clamp(-1.0, 1.0)
         with clock.measure("environment"):

@@ -27,6 +27,9 @@ class DenoiserConfig:
     depth: int = 1
     """UNet levels, half the DiT's blocks, or half the MLP's residual blocks."""
 
+    language: str = "all-MiniLM-L6-v2"
+    """Frozen sentence encoder, where there are instructions: this packaged one, a folder, or a hub model."""
+
     def __post_init__(self) -> None:
         if self.horizon < 1:
             raise BurnishError(f"horizon {self.horizon}: a chunk has at least one action")

@@ -17,9 +17,11 @@ RATE_HZ = 20.0
 _GOAL_NAMES = (
     *("object_x", "object_y", "object_z"),
     *(f"object_{column}_{axis}" for column in ("front", "left") for axis in "xyz"),
-    *("target_x", "target_y", "target_z", "joint", "done"),
+    *(f"hand_to_object_{axis}" for axis in "xyz"),
+    *(f"object_to_target_{axis}" for axis in "xyz"),
+    *("joint", "done"),
 )
-_GOAL_UNITS = ("m",) * 3 + ("1",) * 6 + ("m",) * 3 + ("m or rad", "1")
+_GOAL_UNITS = ("m",) * 3 + ("1",) * 6 + ("m",) * 6 + ("m or rad", "1")
 
 CONTRACT = Contract(
     observation={
@@ -29,7 +31,7 @@ CONTRACT = Contract(
             unit=("m",) * 3 + ("rad",) * 3 + ("m",) * 2,
             frame="world",
             rate_hz=RATE_HZ,
-            normalization="mean_std",
+            normalization="whitening",
         ),
         ENVIRONMENT_STATE: Field(
             shape=(GOALS * GOAL_NUMBERS,),
@@ -37,7 +39,7 @@ CONTRACT = Contract(
             unit=_GOAL_UNITS * GOALS,
             frame="world",
             rate_hz=RATE_HZ,
-            normalization="mean_std",
+            normalization="whitening",
         ),
         TASK: Field(
             shape=(INSTRUCTION_BYTES,),

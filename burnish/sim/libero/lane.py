@@ -6,13 +6,11 @@ Imports no torch, so that worker processes start fast.
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import mujoco
 import numpy as np
 
-from burnish.contract import ENVIRONMENT_STATE, STATE, TASK
-from burnish.errors import BurnishError
+from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, encode_text
 from burnish.sim.lanes import Arrays
 from burnish.sim.libero.osc import Memory
 from burnish.sim.libero.scene import Scene, scene
@@ -23,7 +21,7 @@ SETTLE_STEPS = 10
 """Steps of doing nothing before an episode starts: objects fall into place (as in every LIBERO evaluation)."""
 GOALS = 3
 """Goal predicates described in the environment state; the standard suites have at most that many."""
-GOAL_NUMBERS = 14
+GOAL_NUMBERS = 17
 INSTRUCTION_BYTES = 128
 _NOTHING = np.array([0, 0, 0, 0, 0, 0, -1.0])
 READING_STEP = 23
@@ -59,7 +57,7 @@ class LiberoLane:
         out[STATE][:] = self._state
         self._goals[: len(self._solved), -1] = self._solved[:GOALS]
         out[ENVIRONMENT_STATE][:] = self._goals.ravel()
-        out[TASK][:] = instruction(self._scene.task.language)
+        out[TASK][:] = self._instruction
 
     def state(self) -> Arrays:
         """MuJoCo's integration state, the controller's memory and the last reading."""
@@ -102,6 +100,7 @@ class LiberoLane:
             self._scene: Scene = found
             self._data = mujoco.MjData(found.model)
             self._slots = Slots(found)
+            self._instruction = encode_text(task.language, INSTRUCTION_BYTES)
             self._goals = np.zeros((GOALS, GOAL_NUMBERS))
             self._state = np.zeros(8)
             self._view = np.zeros(found.model.nq)
@@ -132,20 +131,23 @@ class LiberoLane:
 
 
 class Slots:
-    """The goal predicates as numbers: where the object is, where it belongs, how far the joint is, done or not."""
+    """Goal predicates as numbers: where the object is, how far from hand and target, how open the joint, done or not."""
 
     def __init__(self, here: Scene) -> None:
+        self._hand = here.controller.site
         self._parts = [
             (_place(here, goal[1]), _place(here, goal[-1]), here.joint(goal[-1])) for goal in here.goals[:GOALS]
         ]
 
     def read(self, data: mujoco.MjData, rows: np.ndarray) -> None:
         """Write the poses in `data` into `rows` (GOALS, GOAL_NUMBERS); whether they are done is not among them."""
+        hand = data.site_xpos[self._hand]
         for row, (subject, target, joint) in zip(rows, self._parts, strict=False):
             row[:3], rotation = _pose(data, subject)
             row[3:9] = rotation.reshape(3, 3)[:, :2].T.ravel()
-            row[9:12] = _pose(data, target)[0]
-            row[12] = 0.0 if joint is None else data.qpos[joint]
+            row[9:12] = row[:3] - hand
+            row[12:15] = _pose(data, target)[0] - row[:3]
+            row[15] = 0.0 if joint is None else data.qpos[joint]
 
 
 def _place(here: Scene, name: str) -> tuple[int | None, int | None]:
@@ -155,15 +157,6 @@ def _place(here: Scene, name: str) -> tuple[int | None, int | None]:
 def _pose(data: mujoco.MjData, place: tuple[int | None, int | None]) -> tuple[np.ndarray, np.ndarray]:
     body, site = place
     return (data.xpos[body], data.xmat[body]) if site is None else (data.site_xpos[site], data.site_xmat[site])
-
-
-@cache
-def instruction(text: str) -> np.ndarray:
-    """(INSTRUCTION_BYTES,) uint8: UTF-8, filled up with zeros. Raises `BurnishError` if it is longer."""
-    data = text.encode()
-    if len(data) > INSTRUCTION_BYTES:
-        raise BurnishError(f"the instruction {text!r} has {len(data)} bytes, at most {INSTRUCTION_BYTES} fit")
-    return np.frombuffer(data.ljust(INSTRUCTION_BYTES, b"\0"), np.uint8)
 
 
 def axis_angle(quaternion: np.ndarray) -> np.ndarray:
