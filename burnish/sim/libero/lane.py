@@ -131,7 +131,7 @@ class LiberoLane:
 
 
 class Slots:
-    """Goal predicates as numbers: where the object is, how far from hand and target, how open the joint, done or not."""
+    """Goal predicates as numbers: where the object is, how far from hand and target, how open a joint, done or not."""
 
     def __init__(self, here: Scene) -> None:
         self._hand = here.controller.site

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from burnish.sim.libero.osc import OperationalSpace
 from burnish.sim.libero.quiet import quiet
 from burnish.sim.libero.suites import INSTALL, LiberoTask
 
+KEPT = 12
+"""Scenes a process holds at most: a suite of ten; each takes a quarter of a gigabyte, mostly textures."""
 FIRST_PLACEMENT = 7
 """Seed of the furniture placement a scene is built with: openpi's."""
 
@@ -147,9 +149,9 @@ class Scene:
             self._sim.data._data = own
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def scene(task: LiberoTask) -> Scene:
-    """The scene of `task`, built once per process (0.3 to 3 s)."""
+    """The scene of `task`; the last `KEPT` of a process are kept, each built in 0.3 to 3 s."""
     return Scene(task)
 
 
