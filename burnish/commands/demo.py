@@ -81,7 +81,7 @@ def stages(config: Config) -> list[Callable[[], Any]]:
 
     def judge(made: Path) -> Callable[[], Any]:
         folder = out / f"eval-{made.name}"
-        return lambda: evaluation.run(evaluation.Config(made / "policy", config.task, folder, config.eval))
+        return lambda: evaluation.run(evaluation.Config(made / "policy", folder, config.task, eval=config.eval))
 
     return [
         lambda: collect.run(collect.Config(dataset, recording)),

@@ -10,10 +10,13 @@ from tyro.conf import Fixed, Suppress
 
 from burnish.commands import flags, stage
 from burnish.console import say, track
+from burnish.errors import BurnishError
+from burnish.report.terminal import print_tasks
 
 if TYPE_CHECKING:
     from burnish.policies.base import Policy
     from burnish.sim.protocols import Protocol
+    from burnish.sim.records import Evaluation
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class EvalConfig:
     """What to measure. The episodes are the same for every policy."""
 
     episodes: int = 100
+    """With --task."""
     seed: int = 0
     """Another seed is another set of starts."""
     workers: int = 2
@@ -33,14 +37,22 @@ class EvalConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Play the fixed episodes of a task with a checkpoint."""
+    """Play the fixed episodes of a task or a protocol with a checkpoint."""
 
     checkpoint: Annotated[Path, Suppress, Fixed]
     """The policy to judge."""
-    task: str
-    """SIMULATOR/TASK, e.g. metaworld/peg-insert-side."""
     out: Path
     """Folder of the run: result.json, episodes.jsonl, videos/."""
+    task: str | None = None
+    """SIMULATOR/TASK, e.g. metaworld/peg-insert-side: --eval.episodes starts that nothing is trained on."""
+    protocol: str | None = None
+    """Instead of --task, an evaluation as the field runs it: libero/object, libero-lerobot/10, libero/goal/3, …"""
+    trials: int | None = None
+    """With --protocol: episodes of each task; as many as the protocol has unless given."""
+    first_trial: int = 0
+    """With --protocol: number of the first of them. LIBERO's init states from 30 on are in no demonstration."""
+    replan: str = "own"
+    """After how many steps to plan again: `own` (the policy's), `protocol` (as its authors do), or a number."""
     eval: EvalConfig = field(default_factory=EvalConfig)
 
 
@@ -52,28 +64,42 @@ def configure(words: list[str]) -> Config:
 
 def template(recorded: dict[str, Any], out: Path) -> Config:
     """A config of the right types, to be filled with what a run `recorded`."""
-    return Config(Path(), "", out)
+    return Config(Path(), out)
 
 
 def run(config: Config) -> dict[str, Any]:
     """Play the episodes that are missing; returns `success`, `interval`, `episodes`, `mean_length`, `latency_ms`, …"""
     from burnish.policies.base import load_policy
-    from burnish.sim.protocols import protocol
 
-    settings = config.eval
     with stage.open_stage("eval", config) as record:
         if done := stage.finished(record):
             return done
-        say(f"Evaluating {config.checkpoint}: {settings.episodes} fixed episodes of {config.task}, nothing is learned")
+        plan = _plan(config)
+        name, episodes = config.protocol or config.task, sum(part.episodes for part in plan)
+        say(f"Evaluating {config.checkpoint}: {episodes} fixed episodes of {name}, nothing is learned")
         policy = load_policy(config.checkpoint)
-        result = _play(policy, protocol(config.task, settings.episodes, settings.seed), config)
-        result = record.finish({"task": config.task, **result, "latency_ms": round(latency_ms(policy), 4)})
+        result = _play_all(policy, plan, config)
+        result = record.finish({"task": name, **result, "latency_ms": round(latency_ms(policy), 4)})
         low, high = result["interval"]
+        if len(result["tasks"]) > 1:
+            print_tasks(result["tasks"])
         say(
             f"  success {result['success']:.0%} (95 % interval {low:.0%} to {high:.0%}), "
             f"{result['mean_length']:.0f} steps per episode, {result['latency_ms']:.2g} ms per plan"
         )
         return result
+
+
+def _plan(config: Config) -> list[Protocol]:
+    from burnish.sim.protocols import protocol, protocols
+
+    if (config.task is None) == (config.protocol is None):
+        raise BurnishError("`burnish eval` wants either --task SIMULATOR/TASK or --protocol PROTOCOL/TASK")
+    if config.protocol is not None:
+        return protocols(config.protocol, config.trials, config.first_trial, config.eval.seed)
+    if config.trials is not None or config.first_trial:
+        raise BurnishError("--trials and --first-trial belong to --protocol; --task has --eval.episodes")
+    return [protocol(str(config.task), config.eval.episodes, config.eval.seed)]
 
 
 def latency_ms(policy: Policy, calls: int = 100) -> float:
@@ -93,7 +119,20 @@ def latency_ms(policy: Policy, calls: int = 100) -> float:
     return sorted(times)[calls // 2] * 1e3
 
 
-def _play(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:
+def _play_all(policy: Policy, plan: list[Protocol], config: Config) -> dict[str, Any]:
+    """One protocol in the run's folder itself, several in a folder each; together they count as one evaluation."""
+    from burnish.sim.records import pooled
+
+    if len(plan) == 1:
+        evaluation = _play(policy, plan[0], config, config.out)
+        return evaluation.to_json() | _replan(policy, plan[0], config)
+    parts = {part.task.partition("/")[2].replace("/", "-"): part for part in plan}
+    played = {name: _play(policy, part, config, config.out / name) for name, part in parts.items()}
+    suites = {name: played[name].to_json() | _replan(policy, parts[name], config) for name in parts}
+    return {**pooled(list(played.values())), "suites": suites}
+
+
+def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> Evaluation:
     from burnish.sim.base import make_env
     from burnish.sim.evaluate import evaluate
     from burnish.sim.raytrace import RenderError
@@ -103,13 +142,27 @@ def _play(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:
     settings = config.eval
     with make_env(protocol.task, protocol.lanes, workers=settings.workers, horizon=protocol.horizon) as env:
         policy.contract.check(env.contract, here=f"checkpoint {config.checkpoint}", there=f"environment {env.task}")
-        agent = policy.agent(env.num_envs)
+        agent = policy.agent(env.num_envs, replan=_replan(policy, protocol, config)["replan"])
         with track(f"Evaluating on {env.task}", protocol.episodes) as advance:
-            evaluation = evaluate(agent, env, protocol, folder=config.out, advance=advance)
+            evaluation = evaluate(agent, env, protocol, folder=folder, advance=advance)
         if isinstance(env, LanesEnv):  # it can draw what it remembers; others are judged without a film
             films = range(min(settings.videos, protocol.episodes))
             try:
-                record_episodes(agent, env, protocol, films, config.out / "videos", size=settings.video_size)
+                record_episodes(agent, env, protocol, films, folder / "videos", size=settings.video_size)
             except RenderError as error:  # the numbers stand without a film
                 say(f"  no videos: {error}")
-    return evaluation.to_json()
+    return evaluation
+
+
+def _replan(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:
+    """After how many steps the policy plans again, and who says so."""
+    wish = config.replan
+    if wish == "own" or (wish == "protocol" and protocol.replan is None):
+        return {"replan": policy.replan, "replan_from": "policy"}
+    if wish == "protocol":
+        return {"replan": min(protocol.replan or policy.horizon, policy.horizon), "replan_from": protocol.name}
+    if not wish.isdecimal() or not 1 <= int(wish) <= policy.horizon:
+        raise BurnishError(
+            f"--replan {wish!r}: write own, protocol, or a number of steps from 1 to {policy.horizon} (the chunk)"
+        )
+    return {"replan": int(wish), "replan_from": "--replan"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from burnish.report.stages import Stage, row
 from burnish.report.tables import duration
@@ -23,6 +24,22 @@ def print_stages(stages: Sequence[Stage]) -> None:
     console.print()
     console.print(table)
     console.print()
+
+
+def print_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
+    """`tasks` of an evaluation: success of each with its interval, and the length of its episodes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("task", box=None, pad_edge=False, header_style="dim")
+    for column in ("success", "95 % interval", "episodes", "length"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for task in tasks:
+        interval = "{:.0%} to {:.0%}".format(*task["interval"])
+        length = f"{task['mean_length']:.0f}"
+        table.add_row(task["task"], f"{task['success']:.0%}", interval, str(task["episodes"]), length)
+    console = Console(highlight=False)
+    console.print(table)
 
 
 def _cells(stage: Stage) -> list[str]:

@@ -78,7 +78,8 @@ class _Session:
         if not lanes:
             return
         # Idle lanes need sensible observations too: the agent computes on all of them.
-        obs = self.env.reset([self.protocol.episode_seed(lane) for lane in range(self.protocol.lanes)])
+        idle = [lane % self.protocol.episodes for lane in range(self.protocol.lanes)]
+        obs = self.env.reset([self.protocol.episode_seed(episode) for episode in idle])
         obs = self._start(lanes, obs)
         while self.running:
             if watch is not None:
@@ -105,9 +106,9 @@ class _Session:
         for lane in lanes:
             self.running[lane] = self.waiting[lane].pop()
             self.length[lane], self.returns[lane] = 0, 0.0
-        seeds = [self.protocol.episode_seed(self.running[lane]) for lane in lanes]
-        self.agent.reset(lanes, seeds)
-        return self.env.reset(seeds, lanes)
+        episodes = [self.running[lane] for lane in lanes]
+        self.agent.reset(lanes, [self.protocol.noise_seed(episode) for episode in episodes])
+        return self.env.reset([self.protocol.episode_seed(episode) for episode in episodes], lanes)
 
     def _record(self, lanes: list[int], success: Tensor) -> None:
         for lane in lanes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,23 +74,41 @@ class Evaluation:
         """Steps of all episodes together."""
         return sum(record.length for record in self.records)
 
-    def to_json(self) -> dict[str, Any]:
-        """The summary, as in `evaluation.json`."""
+    def tasks(self) -> list[dict[str, Any]]:
+        """Per single task in the order played: its name, success, interval, episodes and mean length."""
+        groups: dict[str, list[Episode]] = {}
+        for record in self.records:
+            groups.setdefault(self.protocol.member(record.episode), []).append(record)
+        parts = ((name, Evaluation(self.protocol, tuple(group))) for name, group in groups.items())
+        return [{"task": name} | part.numbers() for name, part in parts]
+
+    def numbers(self) -> dict[str, Any]:
+        """Success with its interval, episodes and their lengths."""
         return {
             "success": self.success,
             "interval": list(self.interval),
             "episodes": self.episodes,
             "mean_length": self.mean_length,
             "env_steps": self.env_steps,
-            "protocol": self.protocol.to_json(),
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary, as in `evaluation.json`."""
+        return {**self.numbers(), "tasks": self.tasks(), "protocol": self.protocol.to_json()}
+
+
+def pooled(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Several evaluations as one: every episode counts once."""
+    records = tuple(record for one in evaluations for record in one.records)
+    together = Evaluation(evaluations[0].protocol, records)
+    return {**together.numbers(), "tasks": [task for one in evaluations for task in one.tasks()]}
 
 
 class Ledger:
     """Finished episodes of one protocol, kept in `folder` (or only in memory)."""
 
     def __init__(self, folder: Path | None, protocol: Protocol) -> None:
-        self.folder = folder
+        self.folder, self.protocol = folder, protocol
         self.episodes: dict[int, Episode] = {}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -106,7 +125,7 @@ class Ledger:
         self.episodes[record.episode] = record
         if self.folder is not None:
             with (self.folder / "episodes.jsonl").open("a") as file:
-                file.write(json.dumps(record.to_json()) + "\n")
+                file.write(json.dumps(record.to_json() | self.protocol.describe(record.episode)) + "\n")
 
     def finish(self, evaluation: Evaluation) -> None:
         """Write the summary."""
@@ -137,7 +156,7 @@ def _same_protocol(path: Path, protocol: Protocol) -> None:
         return
     saved = read_json(path)
     # More or fewer of the same episodes are still the same episodes.
-    for part, value in protocol.to_json().items():
+    for part, value in json.loads(json.dumps(protocol.to_json())).items():
         if part != "episodes" and saved.get(part) != value:
             there = f"{part} {saved.get(part)!r} there, {value!r} now"
             raise BurnishError(f"{path.parent} holds the episodes of another protocol ({there}); choose another folder")
