@@ -108,7 +108,10 @@ def latency_ms(policy: Policy, calls: int = 100) -> float:
 
     import torch
 
-    obs = {key: torch.zeros(1, *field.shape) for key, field in policy.contract.observation.items()}
+    from burnish.policies.export import sample_observations
+
+    seen = sample_observations(policy, 2, torch.Generator().manual_seed(0))
+    obs = {key: value[:1] for key, value in seen.items()}
     noise, times = torch.zeros(1, *policy.noise_shape), []
     with torch.inference_mode():
         policy.act(obs, noise)

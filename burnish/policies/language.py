@@ -33,7 +33,9 @@ class SentenceEncoder:
         """`name`: `PACKAGED`, a folder, or a hub model. Raises `BurnishError` that says how to get it."""
         try:
             from transformers import AutoModel, AutoTokenizer
+            from transformers.utils import logging
 
+            logging.disable_progress_bar()  # one over a hundred tensors, in the middle of ours
             source = _packaged() if name == PACKAGED else name
             self._tokenizer: Any = AutoTokenizer.from_pretrained(source)
             self._model: Any = AutoModel.from_pretrained(source).eval()
