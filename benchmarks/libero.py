@@ -83,9 +83,8 @@ def main() -> None:
     for suite in suites:
         rows.append(measure(suite, args.seed, out, args.quick))
         print(
-            "| {suite} | {seed} | {imitation:.1%} | {refined:.1%} | {lowest:.0%} | {env_steps:,} | {refine_s:.0f} s |".format(
-                **rows[-1]
-            )
+            "| {suite} | {seed} | {imitation:.1%} | {refined:.1%}, lowest task {lowest:.0%} | "
+            "{env_steps:,} | {refine_s:.0f} s |".format(**rows[-1])
         )
     mean = {name: sum(row[name] for row in rows) / len(rows) for name in ("refined", "imitation")}
     row = {"name": "libero", "ours": mean["refined"], "peer": mean["imitation"], "unit": "success"}
