@@ -19,6 +19,10 @@ class Agent(Protocol):
         """Start a new episode in each of `lanes`: forget queued chunks, reseed the lane's noise."""
         ...
 
+    def looks(self) -> list[int]:
+        """The lanes whose images the next `act` reads; the images of others may be old."""
+        ...
+
     def act(self, obs: Observation) -> Tensor:
         """Observations of every lane (N, …) to the next action of every lane (N, A), in physical units.
 

@@ -8,7 +8,7 @@ that names the field and both values; nothing is ever re-normalised silently.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -29,6 +29,8 @@ ACTION = "action"
 STATE = "observation.state"
 ENVIRONMENT_STATE = "observation.environment_state"
 """What only a simulator knows: poses of objects."""
+IMAGES = "observation.images."
+"""How the keys of cameras begin."""
 TASK = "task"
 """The instruction, as UTF-8 bytes filled up with zeros."""
 
@@ -90,6 +92,24 @@ class Contract:
     def fields(self) -> dict[str, Field]:
         """Every field by its LeRobot key."""
         return {**self.observation, ACTION: self.action}
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Keys of the images among the observations."""
+        return tuple(key for key in self.observation if key.startswith(IMAGES))
+
+    @property
+    def cameras(self) -> int | None:
+        """Pixels per side of its images, None without any. Raises `ContractError` if they differ."""
+        sizes = {side for key in self.images for side in self.observation[key].shape[:2]}
+        if len(sizes) > 1:
+            raise ContractError(f"images of {sorted(sizes)} pixels per side; cameras here are square and of one size")
+        return sizes.pop() if sizes else None
+
+    def only(self, keys: Iterable[str]) -> Contract:
+        """This contract with no other observations than `keys`; what it lacks stays missing, for `check` to name."""
+        wanted = set(keys)
+        return Contract({key: field for key, field in self.observation.items() if key in wanted}, self.action)
 
     def check(self, other: Contract, *, here: str, there: str) -> None:
         """Raise `ContractError` naming every field in which `other` differs, with both values.

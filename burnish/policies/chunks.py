@@ -33,6 +33,12 @@ class ChunkAgent:
             self._cursor[lane] = self.replan
             self._noise[lane].manual_seed(seed)
 
+    def looks(self) -> list[int]:
+        """The lanes that plan next, if the policy reads images."""
+        if not self.policy.contract.images:
+            return []
+        return (self._cursor >= self.replan).nonzero().flatten().tolist()
+
     @torch.no_grad()
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Next action of every lane (N, A), physical units. Raises `NonFiniteError` that names the lane."""

@@ -104,6 +104,10 @@ class ResidualAgent:
         """Start a new episode in `lanes`."""
         self.base.reset(lanes, seeds)
 
+    def looks(self) -> list[int]:
+        """Those of the base."""
+        return self.base.looks()
+
     @torch.no_grad()
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Corrected action of every lane (N, A), physical units."""

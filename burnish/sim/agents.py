@@ -20,6 +20,10 @@ class ZeroAgent:
     def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
         """Nothing to forget."""
 
+    def looks(self) -> list[int]:
+        """It is blind."""
+        return []
+
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Zeros (N, A)."""
         return self._action.clone()
@@ -38,6 +42,10 @@ class RandomAgent:
         """Reseed the noise of `lanes`."""
         for lane, seed in zip(lanes, seeds, strict=True):
             self._noise[lane].manual_seed(seed)
+
+    def looks(self) -> list[int]:
+        """It is blind."""
+        return []
 
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Uniform (N, A), physical units."""

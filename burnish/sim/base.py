@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from burnish import registry
+from burnish.agent import Agent
 from burnish.contract import Contract
 from burnish.errors import BurnishError
 from burnish.sim.seeds import next_seed as next_seed
@@ -48,6 +49,8 @@ class VecEnv(ABC):
 
     tasks: ClassVar[tuple[str, ...]]
     """Names that `make_env` accepts after "SIMULATOR/"."""
+    has_cameras: ClassVar[bool] = False
+    """Whether it takes `cameras`."""
     num_envs: int
     contract: Contract
     task: str
@@ -70,6 +73,13 @@ class VecEnv(ABC):
         holds the last observation); without it, a lane that ended must be `reset` before it steps again.
         Raises `NonFiniteError` that names the lane if an action is NaN or infinite.
         """
+
+    def look(self, ids: Sequence[int]) -> Obs:
+        """The images of the contract, rendered now in lanes `ids`; other rows show what was seen there before.
+
+        `step` and `reset` return everything else: an image that nobody reads is never rendered.
+        """
+        return {}
 
     @abstractmethod
     def render(self, ids: Sequence[int], size: int) -> Tensor:
@@ -94,18 +104,44 @@ class VecEnv(ABC):
         self.close()
 
 
+def with_images(obs: Obs, env: VecEnv, agent: Agent, lanes: Container[int] | None = None) -> Obs:
+    """`obs` and the images that the next `act` of `agent` reads, rendered in those of `lanes` (None: all) that it asks for.
+
+    Where it asks for none, `obs` as it is: a chunked policy costs one frame per plan.
+    """
+    asked = agent.looks()
+    if not asked:
+        return obs
+    return obs | env.look([lane for lane in asked if lanes is None or lane in lanes])
+
+
 def make_env(
-    task: str, num_envs: int, *, workers: int = 0, horizon: int | None = None, auto_reset: bool = False
+    task: str,
+    num_envs: int,
+    *,
+    workers: int = 0,
+    horizon: int | None = None,
+    auto_reset: bool = False,
+    cameras: int | None = None,
 ) -> VecEnv:
     """A vector environment by full task name ("metaworld/peg-insert-side").
 
     Args:
         workers: processes that share the lanes, this one among them; with 0 or 1 it steps them all.
         horizon: episode length in steps; None is the task's own default.
-    Raises `UnknownNameError` with the closest match for an unknown simulator or task.
+        cameras: pixels per side of the images that `VecEnv.look` returns; None for an environment without images.
+    Raises `UnknownNameError` with the closest match for an unknown simulator or task, `BurnishError` for `cameras`
+    where there are none.
     """
     simulator, slash, name = task.partition("/")
     if not slash:
         raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
     factory = registry.environments.load(simulator)
-    return factory(name, num_envs=num_envs, workers=workers, horizon=horizon, auto_reset=auto_reset)
+    settings = {"num_envs": num_envs, "workers": workers, "horizon": horizon, "auto_reset": auto_reset}
+    if cameras is not None:
+        if not factory.has_cameras:
+            raise BurnishError(f"{task}: cameras={cameras}, but {simulator} has no images; use its state observations")
+        if cameras < 1:
+            raise BurnishError(f"{task}: cameras={cameras}; give the pixels per side of the images")
+        settings["cameras"] = cameras
+    return factory(name, **settings)

@@ -49,6 +49,10 @@ class Lane(Protocol):
         """What a renderer needs to draw this moment."""
         ...
 
+    def look(self, out: Arrays, pose: Arrays | None = None) -> None:
+        """Write what the cameras see now, or at `pose`, into `out`. Only lanes with cameras have this method."""
+        ...
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -59,6 +63,8 @@ class Layout:
     observation: Mapping[str, Sequence[int]]
     dtypes: Mapping[str, str] = field(default_factory=dict)
     """Of the observations that are not float32."""
+    images: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Observations that are rendered when asked for: uint8."""
 
     def _shapes(self) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
         n = self.num_envs
@@ -70,6 +76,8 @@ class Layout:
         for part in ("obs", "final"):
             for key, shape in self.observation.items():
                 yield f"{part}/{key}", np.dtype(self.dtypes.get(key, "float32")), (n, *shape)
+        for key, shape in self.images.items():
+            yield f"look/{key}", np.dtype(np.uint8), (n, *shape)
 
     @property
     def nbytes(self) -> int:
@@ -91,7 +99,7 @@ class Buffers:
 
     `active` marks the lanes that a command is for; `seed` is that of the running episode; `steps` counts its
     steps (-1: the lane was never reset); `ended` marks a lane that waits for a reset; `final` is the last
-    observation of an ended episode.
+    observation of an ended episode; `look` holds the images each lane saw when it last looked.
     """
 
     def __init__(self, arrays: Arrays) -> None:
@@ -100,6 +108,7 @@ class Buffers:
         self.terminated, self.truncated = arrays["terminated"], arrays["truncated"]
         self.obs = {name[4:]: value for name, value in arrays.items() if name.startswith("obs/")}
         self.final = {name[6:]: value for name, value in arrays.items() if name.startswith("final/")}
+        self.look = {name[5:]: value for name, value in arrays.items() if name.startswith("look/")}
 
 
 class LaneError(Exception):
@@ -119,6 +128,7 @@ class LaneGroup:
         rows = range(first, first + len(lanes))
         self._obs = [{key: value[row] for key, value in buffers.obs.items()} for row in rows]
         self._final = [{key: value[row] for key, value in buffers.final.items()} for row in rows]
+        self._look = [{key: value[row] for key, value in buffers.look.items()} for row in rows]
 
     def reset(self) -> None:
         """Start the episode of `seed` in every active lane."""
@@ -166,6 +176,14 @@ class LaneGroup:
     def poses(self) -> list[Arrays]:
         """What a renderer needs, of every active lane."""
         return [lane.pose() for _, lane in self._active()]
+
+    def look(self) -> None:
+        """Render the images of every active lane."""
+        for index, lane in self._active():
+            try:
+                lane.look(self._look[index])
+            except Exception as error:
+                raise LaneError(self.first + index) from error
 
     def _active(self) -> Iterator[tuple[int, Lane]]:
         active = self.buffers.active

@@ -49,6 +49,10 @@ class Pool(ABC):
         """What a renderer needs, of every active lane."""
 
     @abstractmethod
+    def look(self) -> None:
+        """`LaneGroup.look` in every active lane."""
+
+    @abstractmethod
     def close(self) -> None:
         """Free everything. Safe to call twice."""
 
@@ -89,6 +93,11 @@ class LocalPool(Pool):
     @override
     def poses(self) -> list[Arrays]:
         return self._group.poses()
+
+    @override
+    def look(self) -> None:
+        with _named_lane():
+            self._group.look()
 
     @override
     def close(self) -> None:
@@ -140,6 +149,10 @@ class WorkerPool(Pool):
     def poses(self) -> list[Arrays]:
         own, others = self._exchange(worker.POSES, self._group.poses)
         return own + others
+
+    @override
+    def look(self) -> None:
+        self._exchange(worker.LOOK, self._group.look)
 
     @override
     def close(self) -> None:

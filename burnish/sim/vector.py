@@ -40,9 +40,11 @@ class LanesEnv(VecEnv):
             raise BurnishError(f"{task}: num_envs and horizon must be 1 or more, not {num_envs} and {horizon}")
         self.task, self.contract, self.num_envs = task, contract, num_envs
         self.max_episode_steps, self.device = horizon, torch.device("cpu")
-        observation = {key: field.shape for key, field in contract.observation.items()}
-        dtypes = {key: field.dtype for key, field in contract.observation.items()}
-        layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes)
+        fields = contract.observation
+        observation = {key: field.shape for key, field in fields.items() if key not in contract.images}
+        dtypes = {key: fields[key].dtype for key in observation}
+        images = {key: fields[key].shape for key in contract.images}
+        layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, images)
         self._pool = make_pool(LaneSpec(factory, arguments, layout, horizon, auto_reset), workers)
         self._renderer = renderer
 
@@ -76,6 +78,16 @@ class LanesEnv(VecEnv):
             raise BurnishError(f"{self.task}: the episodes of lanes {lanes} have ended; reset these lanes first")
         self._pool.step()
         return self._result()
+
+    @override
+    def look(self, ids: Sequence[int]) -> Obs:
+        self._activate(ids)
+        never = [lane for lane in ids if self._buffers.steps[lane] < 0]
+        if never:
+            raise BurnishError(f"{self.task}: lanes {never} have nothing to look at; reset these lanes first")
+        if self._buffers.look:
+            self._pool.look()
+        return {key: torch.from_numpy(value.copy()) for key, value in self._buffers.look.items()}
 
     @override
     def render(self, ids: Sequence[int], size: int) -> Tensor:

@@ -22,7 +22,7 @@ from safetensors.numpy import load, save
 from burnish.errors import BurnishError
 from burnish.sim.lanes import Arrays, LaneError, LaneGroup, Layout, make_lane
 
-STEP, RESET, STATES, RESTORE, POSES = b"S", b"R", b"Q", b"W", b"P"
+STEP, RESET, STATES, RESTORE, POSES, LOOK = b"S", b"R", b"Q", b"W", b"P", b"L"
 DONE, DATA, FAILED = b"k", b"d", b"e"
 ORPHAN_CHECK_S = 5.0
 """How often an idle worker looks whether its parent lives: a third process may hold the socket's other end."""
@@ -85,6 +85,8 @@ def _obey(connection: socket.socket, group: LaneGroup, command: bytes) -> None:
             group.step()
         elif command == RESET:
             group.reset()
+        elif command == LOOK:
+            group.look()
         elif command == RESTORE:
             group.restore(unpack(payload))
         else:

@@ -57,6 +57,10 @@ class MetaWorldExpert:
             self._pushes[lane] = np.repeat(directions, PUSH_STEPS, axis=0)[:steps]
             self._time[lane] = 0
 
+    def looks(self) -> list[int]:
+        """It reads states."""
+        return []
+
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Actions to execute (N, 4), physical units; `label` holds the clean ones."""
         states = obs[STATE].double().cpu().numpy()

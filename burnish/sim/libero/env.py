@@ -7,6 +7,7 @@ displacement of 5 cm or a rotation of 0.5 rad in one control step of 50 ms.
 from __future__ import annotations
 
 from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, Field
+from burnish.sim.libero.camera import CAMERAS
 from burnish.sim.libero.film import film
 from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, LiberoLane
 from burnish.sim.libero.suites import ALL, STANDARD, select
@@ -64,20 +65,45 @@ CONTRACT = Contract(
 )
 
 
+def contract(cameras: int | None) -> Contract:
+    """`CONTRACT`, with images of `cameras` pixels per side unless that is None."""
+    if cameras is None:
+        return CONTRACT
+    image = Field(
+        shape=(cameras, cameras, 3),
+        names=("r", "g", "b"),
+        unit=("1/255",) * 3,
+        frame="camera",
+        rate_hz=RATE_HZ,
+        normalization="identity",
+        dtype="uint8",
+    )
+    return Contract({**CONTRACT.observation, **dict.fromkeys(CAMERAS, image)}, CONTRACT.action)
+
+
 class Libero(LanesEnv):
     """A suite or one task in `num_envs` lanes; see `starts` for what a seed means."""
 
     tasks = (*(f"{suite}/{i}" for suite in STANDARD for i in range(90 if suite == "90" else 10)), *STANDARD, ALL)
 
+    has_cameras = True
+
     def __init__(
-        self, name: str, *, num_envs: int, workers: int = 0, horizon: int | None = None, auto_reset: bool = False
+        self,
+        name: str,
+        *,
+        num_envs: int,
+        workers: int = 0,
+        horizon: int | None = None,
+        auto_reset: bool = False,
+        cameras: int | None = None,
     ) -> None:
         self.members = select(name)
         super().__init__(
             f"libero/{name}",
-            CONTRACT,
+            contract(cameras),
             f"{LiberoLane.__module__}:{LiberoLane.__name__}",
-            {"name": name},
+            {"name": name, "cameras": cameras},
             num_envs=num_envs,
             workers=workers,
             horizon=default_horizon(f"libero/{name}") if horizon is None else horizon,

@@ -12,12 +12,9 @@ import numpy as np
 
 from burnish.sim.camera import Camera
 from burnish.sim.lanes import Arrays
-from burnish.sim.libero.scene import scene
+from burnish.sim.libero.scene import COLLISION_GROUP, scene
 from burnish.sim.libero.suites import LiberoTask
 from burnish.sim.raytrace import pose_of, raytrace
-
-COLLISION_GROUP = 0
-"""LIBERO's group of geoms that only collide."""
 
 
 def film(members: Sequence[LiberoTask], poses: Sequence[Arrays], size: int) -> np.ndarray:

@@ -12,10 +12,12 @@ import numpy as np
 
 from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, encode_text
 from burnish.sim.lanes import Arrays
+from burnish.sim.libero.camera import cameras
 from burnish.sim.libero.osc import Memory
 from burnish.sim.libero.scene import Scene, scene
 from burnish.sim.libero.starts import start_of
 from burnish.sim.libero.suites import LiberoTask, select
+from burnish.sim.opengl import context
 
 SETTLE_STEPS = 10
 """Steps of doing nothing before an episode starts: objects fall into place (as in every LIBERO evaluation)."""
@@ -31,8 +33,11 @@ READING_STEP = 23
 class LiberoLane:
     """One episode at a time of any of the tasks that `name` selects ("object", "object/3"); see `starts` for seeds."""
 
-    def __init__(self, name: str) -> None:
-        self._tasks = select(name)
+    def __init__(self, name: str, cameras: int | None = None) -> None:
+        """`cameras`: pixels per side of the images that `look` writes. Raises `OpenGLError` where it cannot."""
+        self._tasks, self._cameras = select(name), cameras
+        if cameras is not None:
+            context()
         self._enter(self._tasks[0])
 
     def reset(self, seed: int) -> None:
@@ -70,6 +75,7 @@ class LiberoLane:
             "goal_rotation": self._memory.rotation.copy(),
             "fingers": self._memory.fingers.copy(),
             "view": self._view.copy(),
+            "before": self._before.copy(),
             "proprioception": self._state.copy(),
             "goals": self._goals.copy(),
             "solved": np.array(self._solved),
@@ -86,12 +92,22 @@ class LiberoLane:
         mujoco.mj_setState(model, self._data, physics, mujoco.mjtState.mjSTATE_INTEGRATION)
         mujoco.mj_forward(model, self._data)
         self._memory = Memory(state["goal_position"], state["goal_rotation"], state["fingers"], fresh=False)
-        self._view, self._state, self._goals = state["view"], state["proprioception"], state["goals"]
+        self._view, self._before = state["view"], state["before"]
+        self._state, self._goals = state["proprioception"], state["goals"]
         self._solved = [bool(one) for one in state["solved"]]
 
     def pose(self) -> Arrays:
-        """Which task, where its furniture stands, and the positions of all joints at the last reading."""
-        return {"numbers": np.array([self._task, self._placement]), "qpos": self._view.copy()}
+        """Which task, where its furniture stands, the positions of all joints at the last reading, and those `before`
+        the step, by which LIBERO decides whether a stove glows.
+        """
+        numbers = np.array([self._task, self._placement])
+        return {"numbers": numbers, "qpos": self._view.copy(), "before": self._before.copy()}
+
+    def look(self, out: Arrays, pose: Arrays | None = None) -> None:
+        """What LIBERO's cameras see at the last reading, or at `pose`: contract key → (H, W, 3) uint8."""
+        pose = self.pose() if pose is None else pose
+        assert self._cameras is not None
+        cameras(self._tasks[int(pose["numbers"][0])], self._cameras).look(pose, out)
 
     def _enter(self, task: LiberoTask) -> None:
         self._task = self._tasks.index(task)
@@ -103,13 +119,14 @@ class LiberoLane:
             self._instruction = encode_text(task.language, INSTRUCTION_BYTES)
             self._goals = np.zeros((GOALS, GOAL_NUMBERS))
             self._state = np.zeros(8)
-            self._view = np.zeros(found.model.nq)
+            self._view, self._before = np.zeros(found.model.nq), np.zeros(found.model.nq)
 
     def _advance(self, action: np.ndarray) -> None:
         """One control step of 50 ms: 25 steps of 2 ms; robosuite reads its sensors in one of them."""
         here, data = self._scene, self._data
         model, controller = here.model, here.controller
         here.place(self._placement)
+        self._before = data.qpos.copy()
         for substep in range(here.substeps):
             mujoco.mj_step1(model, data)
             reading = controller.read(self._memory, data)

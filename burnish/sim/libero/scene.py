@@ -18,6 +18,8 @@ from burnish.sim.libero.suites import INSTALL, LiberoTask
 
 KEPT = 12
 """Scenes a process holds at most: a suite of ten; each takes a quarter of a gigabyte, mostly textures."""
+COLLISION_GROUP = 0
+"""LIBERO's group of geoms that only collide."""
 FIRST_PLACEMENT = 7
 """Seed of the furniture placement a scene is built with: openpi's."""
 
