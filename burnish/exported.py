@@ -58,7 +58,7 @@ class ExportedPolicy:
             raise CorruptFileError(f"{path}: a field is missing or of the wrong kind ({error})") from error
         self.contract = Contract.load(self.folder / CONTRACT)
         if contract is not None:
-            self.contract.check(contract, here=f"exported policy {folder}", there=there)
+            self.contract.check(contract.only(self.contract.observation), here=f"exported policy {folder}", there=there)
         self._session = _session(model, self.folder / MODEL, threads)
 
     def act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray | np.random.Generator) -> np.ndarray:

@@ -143,8 +143,16 @@ def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> E
     from burnish.sim.video import record_episodes
 
     settings = config.eval
-    with make_env(protocol.task, protocol.lanes, workers=settings.workers, horizon=protocol.horizon) as env:
-        policy.contract.check(env.contract, here=f"checkpoint {config.checkpoint}", there=f"environment {env.task}")
+    reads = policy.contract
+    with make_env(
+        protocol.task,
+        protocol.lanes,
+        workers=settings.workers,
+        horizon=protocol.horizon,
+        cameras=reads.cameras,
+    ) as env:
+        offered = env.contract.only(reads.observation)
+        reads.check(offered, here=f"checkpoint {config.checkpoint}", there=f"environment {env.task}")
         agent = policy.agent(env.num_envs, replan=_replan(policy, protocol, config)["replan"])
         with track(f"Evaluating on {env.task}", protocol.episodes) as advance:
             evaluation = evaluate(agent, env, protocol, folder=folder, advance=advance)

@@ -66,8 +66,12 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
         say(line)
         demos = load_demonstrations(config.dataset)
         policy = load_policy(config.policy, contract=demos.contract, there=f"dataset {config.dataset}")
-        with make_env(demos.task, settings.lanes, workers=settings.workers, auto_reset=True) as env:
-            policy.contract.check(env.contract, here=f"checkpoint {config.policy}", there=f"environment {demos.task}")
+        reads = policy.contract
+        with make_env(
+            demos.task, settings.lanes, workers=settings.workers, auto_reset=True, cameras=reads.cameras
+        ) as env:
+            offered = env.contract.only(reads.observation)
+            reads.check(offered, here=f"checkpoint {config.policy}", there=f"environment {demos.task}")
             result = record.finish(train(record, policy, env, demos, settings))
         say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")
         return result

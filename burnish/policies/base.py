@@ -131,14 +131,14 @@ def load_policy(folder: Path, *, contract: Contract | None = None, there: str = 
     """Read a policy in evaluation mode.
 
     Args:
-        contract: if given, must equal the checkpoint's; otherwise `ContractError` names each field.
+        contract: if given, must offer what the checkpoint reads; otherwise `ContractError` names each field.
         there: what `contract` belongs to, for the message.
     Raises:
         CorruptFileError: a file is missing, truncated or altered, or the weights do not fit the config.
     """
     saved = checkpoint.load(folder)
     if contract is not None:
-        saved.contract.check(contract, here=f"checkpoint {folder}", there=there)
+        saved.contract.check(contract.only(saved.contract.observation), here=f"checkpoint {folder}", there=there)
     return build_policy(saved, source=str(folder))
 
 

@@ -78,6 +78,9 @@ def sample_observations(policy: Policy, count: int, generator: torch.Generator) 
             texts = torch.from_numpy(policy.stats[TASK]["text"])
             obs[key] = texts[torch.randint(len(texts), (count,), generator=generator)]
             continue
+        if not field.is_number:
+            obs[key] = torch.randint(256, (count, *field.shape), generator=generator, dtype=torch.uint8)
+            continue
         stats = {name: torch.from_numpy(np.asarray(value)).float() for name, value in policy.stats[key].items()}
         normal = stats["mean"] + stats["std"] * torch.randn(count // 2, *field.shape, generator=generator)
         uniform = torch.rand(count - count // 2, *field.shape, generator=generator)

@@ -105,7 +105,7 @@ class VecEnv(ABC):
 
 
 def with_images(obs: Obs, env: VecEnv, agent: Agent, lanes: Container[int] | None = None) -> Obs:
-    """`obs` and the images that the next `act` of `agent` reads, rendered in those of `lanes` (None: all) that it asks for.
+    """`obs` and the images that the next `act` of `agent` reads: new ones in those of `lanes` (None: all) it asks for.
 
     Where it asks for none, `obs` as it is: a chunked policy costs one frame per plan.
     """

@@ -71,8 +71,15 @@ def context() -> Any:
         made.make_current()
     except Exception as error:  # PyOpenGL fails in many ways where a library is missing
         raise _missing(error) from error
-    atexit.register(made.free)  # before the driver is unloaded
+    atexit.register(_close, made)
     return made
+
+
+def _close(made: Any) -> None:
+    try:
+        made.free()
+    except Exception:  # another library has unloaded the driver before: nothing is left to free
+        made._context = None
 
 
 def _missing(error: Exception) -> OpenGLError:
