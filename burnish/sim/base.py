@@ -94,6 +94,10 @@ class VecEnv(ABC):
         """Put every lane back; what follows is bit-exactly what followed the snapshot."""
 
     @abstractmethod
+    def restart(self) -> None:
+        """Begin anew after a `DeadWorkerError`: new worker processes; every lane waits for a reset."""
+
+    @abstractmethod
     def close(self) -> None:
         """End worker processes and free memory. Safe to call twice."""
 

@@ -10,20 +10,24 @@ import torch
 from torch import Tensor
 
 from burnish.agent import Agent
-from burnish.console import Advance
+from burnish.console import Advance, say
 from burnish.errors import BurnishError, NonFiniteError
 from burnish.sim.base import Obs, VecEnv, with_images
 from burnish.sim.nonfinite import keep_observations
 from burnish.sim.protocols import Protocol
 from burnish.sim.records import Episode, Evaluation, Ledger
 from burnish.sim.records import wilson as wilson
+from burnish.sim.recovery import Deaths
+from burnish.sim.workers import DeadWorkerError
 
 
 class Watch(Interface):
     """Sees every moment of the running episodes, e.g. to make a video."""
 
-    def __call__(self, running: Mapping[int, int]) -> None:
-        """`running`: lane → episode, at its start and after each of its steps."""
+    def __call__(self, running: Mapping[int, int], steps: Sequence[int]) -> None:
+        """`running`: lane → episode, at its start and after each of its steps; `steps[lane]`: of how many (0: it
+        begins, perhaps anew after a worker process died).
+        """
         ...
 
 
@@ -37,7 +41,7 @@ def evaluate(
     advance: Advance | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
-    """Run `agent` over the episodes of `protocol`.
+    """Run `agent` over the episodes of `protocol`. Episodes under way in a worker process that dies begin anew.
 
     Args:
         env: `protocol.lanes` lanes of the protocol's task and horizon, with any number of workers.
@@ -45,6 +49,7 @@ def evaluate(
             it belongs to one agent. The summary becomes `evaluation.json`.
         only: episode numbers to run instead of all.
     Raises:
+        WorkerError: a simulator raised, or its process dies again and again; the message names the episode.
         NonFiniteError: an action is NaN or infinite; the observations are saved in `folder`.
         BurnishError: `env` does not fit the protocol, or `folder` holds another protocol's episodes.
     """
@@ -55,7 +60,7 @@ def evaluate(
     if advance is not None and len(missing) < len(wanted):
         advance(len(wanted) - len(missing), "already finished")
     _Session(agent, env, protocol, ledger, missing, folder).run(advance, watch)
-    evaluation = Evaluation(protocol, tuple(ledger.episodes[episode] for episode in wanted))
+    evaluation = Evaluation(protocol, tuple(ledger.episodes[episode] for episode in wanted), ledger.restarts)
     ledger.finish(evaluation)
     return evaluation
 
@@ -71,19 +76,29 @@ class _Session:
         self.running: dict[int, int] = {}
         self.length = [0] * protocol.lanes
         self.returns = [0.0] * protocol.lanes
+        self.deaths, self.dead = Deaths(protocol), False
 
     def run(self, advance: Advance | None, watch: Watch | None) -> None:
         """Until no episode is missing."""
+        while any(self.waiting):
+            try:
+                self._play(advance, watch)
+            except DeadWorkerError as error:
+                self._put_back(error)
+
+    def _play(self, advance: Advance | None, watch: Watch | None) -> None:
+        if self.dead:
+            self.env.restart()
+            self.dead = False
         lanes = [lane for lane in range(self.protocol.lanes) if self.waiting[lane]]
-        if not lanes:
-            return
+        self._take(lanes)
         # Idle lanes need sensible observations too: the agent computes on all of them.
-        idle = [lane % self.protocol.episodes for lane in range(self.protocol.lanes)]
-        obs = self.env.reset([self.protocol.episode_seed(episode) for episode in idle])
-        obs = self._start(lanes, obs)
+        first = self.running[lanes[0]]
+        episodes = [self.running.get(lane, first) for lane in range(self.protocol.lanes)]
+        obs = self.env.reset([self.protocol.episode_seed(episode) for episode in episodes])
         while self.running:
             if watch is not None:
-                watch(self.running)
+                watch(self.running, self.length)
             step = self.env.step(self._act(obs), ids=list(self.running))
             obs = step.obs
             finished = []
@@ -94,7 +109,7 @@ class _Session:
                     finished.append(lane)
             if finished:
                 if watch is not None:
-                    watch({lane: self.running[lane] for lane in finished})
+                    watch({lane: self.running[lane] for lane in finished}, self.length)
                 self._record(finished, step.info["success"])
                 obs = self._start([lane for lane in finished if self.waiting[lane]], obs)
                 if advance is not None:
@@ -103,14 +118,27 @@ class _Session:
     def _start(self, lanes: list[int], obs: Obs) -> Obs:
         if not lanes:
             return obs
+        self._take(lanes)
+        return self.env.reset([self.protocol.episode_seed(self.running[lane]) for lane in lanes], lanes)
+
+    def _take(self, lanes: list[int]) -> None:
+        """The next episode of each of `lanes` is running from now on."""
         for lane in lanes:
             self.running[lane] = self.waiting[lane].pop()
             self.length[lane], self.returns[lane] = 0, 0.0
-        episodes = [self.running[lane] for lane in lanes]
-        self.agent.reset(lanes, [self.protocol.noise_seed(episode) for episode in episodes])
-        return self.env.reset([self.protocol.episode_seed(episode) for episode in episodes], lanes)
+        self.agent.reset(lanes, [self.protocol.noise_seed(self.running[lane]) for lane in lanes])
+
+    def _put_back(self, error: DeadWorkerError) -> None:
+        """What was under way, in other processes too, is as if it had never begun."""
+        self.deaths.add(error, self.running)
+        for lane, episode in self.running.items():
+            self.waiting[lane].append(episode)
+        say(f"  {error.what}; started again, {len(self.running)} unfinished episodes begin anew")
+        self.running, self.dead = {}, True
+        self.ledger.restarted()
 
     def _record(self, lanes: list[int], success: Tensor) -> None:
+        self.deaths.progress()
         for lane in lanes:
             episode = self.running.pop(lane)
             seed = self.protocol.episode_seed(episode)

@@ -71,7 +71,7 @@ class Layout:
         yield "action", np.dtype(np.float32), (n, self.action_dim)
         yield "seed", np.dtype(np.uint64), (n,)
         yield "steps", np.dtype(np.int64), (n,)
-        for name in ("active", "ended", "success", "terminated", "truncated"):
+        for name in ("active", "working", "ended", "success", "terminated", "truncated"):
             yield name, np.dtype(bool), (n,)
         for part in ("obs", "final"):
             for key, shape in self.observation.items():
@@ -97,14 +97,16 @@ class Layout:
 class Buffers:
     """Everything that passes between the caller and the lanes; row i belongs to lane i.
 
-    `active` marks the lanes that a command is for; `seed` is that of the running episode; `steps` counts its
-    steps (-1: the lane was never reset); `ended` marks a lane that waits for a reset; `final` is the last
-    observation of an ended episode; `look` holds the images each lane saw when it last looked.
+    `active` marks the lanes that a command is for, `working` the one of a process that is busy with it; `seed` is
+    that of the running episode; `steps` counts its steps (-1: the lane was never reset); `ended` marks a lane that
+    waits for a reset; `final` is the last observation of an ended episode; `look` holds the images each lane saw when
+    it last looked.
     """
 
     def __init__(self, arrays: Arrays) -> None:
         self.action, self.seed, self.steps = arrays["action"], arrays["seed"], arrays["steps"]
-        self.active, self.ended, self.success = arrays["active"], arrays["ended"], arrays["success"]
+        self.active, self.working, self.ended = arrays["active"], arrays["working"], arrays["ended"]
+        self.success = arrays["success"]
         self.terminated, self.truncated = arrays["terminated"], arrays["truncated"]
         self.obs = {name[4:]: value for name, value in arrays.items() if name.startswith("obs/")}
         self.final = {name[6:]: value for name, value in arrays.items() if name.startswith("final/")}
@@ -186,8 +188,12 @@ class LaneGroup:
                 raise LaneError(self.first + index) from error
 
     def _active(self) -> Iterator[tuple[int, Lane]]:
-        active = self.buffers.active
-        return ((i, lane) for i, lane in enumerate(self.lanes) if active[self.first + i])
+        active, working = self.buffers.active, self.buffers.working
+        for row, lane in enumerate(self.lanes, start=self.first):
+            if active[row]:
+                working[row] = True  # if the process dies now, it was here
+                yield row - self.first, lane
+                working[row] = False
 
     def _begin(self, index: int, lane: Lane) -> None:
         row = self.first + index

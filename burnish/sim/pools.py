@@ -18,7 +18,7 @@ from typing import Any, override
 from burnish.errors import BurnishError
 from burnish.sim import worker
 from burnish.sim.lanes import Arrays, Buffers, LaneError, LaneGroup, make_lane
-from burnish.sim.workers import LaneSpec, Worker, WorkerError
+from burnish.sim.workers import DeadWorkerError, LaneSpec, Worker, WorkerError
 
 
 class Pool(ABC):
@@ -173,7 +173,10 @@ class WorkerPool(Pool):
             with _named_lane():
                 result = own()
             return result, self._collect()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, DeadWorkerError):
+                busy = range(error.lanes.start, error.lanes.stop)
+                error.lane = next((lane for lane in busy if self.buffers.working[lane]), None)
             # Half an exchange (an error, Ctrl-C) leaves replies under way that the next command would take for its own.
             self.close()
             raise

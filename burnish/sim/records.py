@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Evaluation:
 
     protocol: Protocol
     records: tuple[Episode, ...]
+    restarts: int = field(default=0, compare=False)
+    """How often a worker process died and was started again."""
 
     @property
     def episodes(self) -> int:
@@ -94,14 +96,20 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The summary, as in `evaluation.json`."""
-        return {**self.numbers(), "tasks": self.tasks(), "protocol": self.protocol.to_json()}
+        return {
+            **self.numbers(),
+            "restarts": self.restarts,
+            "tasks": self.tasks(),
+            "protocol": self.protocol.to_json(),
+        }
 
 
 def pooled(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     """Several evaluations as one: every episode counts once."""
     records = tuple(record for one in evaluations for record in one.records)
     together = Evaluation(evaluations[0].protocol, records)
-    return {**together.numbers(), "tasks": [task for one in evaluations for task in one.tasks()]}
+    restarts = sum(one.restarts for one in evaluations)
+    return {**together.numbers(), "restarts": restarts, "tasks": [row for one in evaluations for row in one.tasks()]}
 
 
 class Ledger:
@@ -110,10 +118,13 @@ class Ledger:
     def __init__(self, folder: Path | None, protocol: Protocol) -> None:
         self.folder, self.protocol = folder, protocol
         self.episodes: dict[int, Episode] = {}
+        self.restarts = 0
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             _same_protocol(folder / "protocol.json", protocol)
             self._read(folder / "episodes.jsonl", protocol)
+            if (path := folder / "restarts.json").exists():
+                self.restarts = int(read_json(path)["restarts"])
 
     @property
     def success(self) -> float:
@@ -126,6 +137,12 @@ class Ledger:
         if self.folder is not None:
             with (self.folder / "episodes.jsonl").open("a") as file:
                 file.write(json.dumps(record.to_json() | self.protocol.describe(record.episode)) + "\n")
+
+    def restarted(self) -> None:
+        """A worker process died and is started again: an evaluation says how often."""
+        self.restarts += 1
+        if self.folder is not None:
+            write_json(self.folder / "restarts.json", {"restarts": self.restarts})
 
     def finish(self, evaluation: Evaluation) -> None:
         """Write the summary."""

@@ -45,7 +45,8 @@ class LanesEnv(VecEnv):
         dtypes = {key: fields[key].dtype for key in observation}
         images = {key: fields[key].shape for key in contract.images}
         layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, images)
-        self._pool = make_pool(LaneSpec(factory, arguments, layout, horizon, auto_reset), workers)
+        self._spec, self._workers = LaneSpec(factory, arguments, layout, horizon, auto_reset), workers
+        self._pool = make_pool(self._spec, workers)
         self._renderer = renderer
 
     @override
@@ -117,6 +118,11 @@ class LanesEnv(VecEnv):
         self._open()
         self._pool.restore(snapshot)
         return self._observations()
+
+    @override
+    def restart(self) -> None:
+        self._pool.close()
+        self._pool = make_pool(self._spec, self._workers)
 
     @override
     def close(self) -> None:

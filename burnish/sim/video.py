@@ -65,9 +65,11 @@ class _PoseRecorder:
         self.poses: dict[int, list[Arrays]] = {}
         self._env = env
 
-    def __call__(self, running: Mapping[int, int]) -> None:
-        for episode, pose in zip(running.values(), self._env.poses(list(running)), strict=True):
-            self.poses.setdefault(episode, []).append(pose)
+    def __call__(self, running: Mapping[int, int], steps: Sequence[int]) -> None:
+        for (lane, episode), pose in zip(running.items(), self._env.poses(list(running)), strict=True):
+            if steps[lane] == 0:
+                self.poses[episode] = []
+            self.poses[episode].append(pose)
 
 
 def _thinned(poses: Sequence[Arrays], every: int) -> list[Arrays]:

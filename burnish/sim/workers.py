@@ -26,6 +26,16 @@ class WorkerError(BurnishError):
     """A simulator raised, or a worker process died."""
 
 
+class DeadWorkerError(WorkerError):
+    """A worker process died. `lanes`: those it had; `lane`: the one it was busy with, None if with none."""
+
+    def __init__(self, lanes: slice, status: int | None) -> None:
+        self.what = f"the worker process of lanes {lanes.start} to {lanes.stop - 1} died (exit status {status})"
+        super().__init__(f"{self.what}; its messages stand above. If memory ran out, use fewer lanes or workers")
+        self.lanes = lanes
+        self.lane: int | None = None
+
+
 @dataclass(frozen=True)
 class LaneSpec:
     """How to make the lanes: `factory` is "package.module:Class", `arguments` its keyword arguments (plain JSON)."""
@@ -71,7 +81,7 @@ class Worker:
         self.busy = True
 
     def receive(self) -> bytes:
-        """Wait for its answer. Raises `WorkerError` if the simulator raised or the process died."""
+        """Wait for its answer. Raises `WorkerError` if the simulator raised, `DeadWorkerError` if the process died."""
         with self._alive():
             kind = self.connection.recv(1)
             if not kind:
@@ -98,8 +108,4 @@ class Worker:
         except (EOFError, ConnectionError) as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(1.0)
-            lanes = f"lanes {self.lanes.start} to {self.lanes.stop - 1}"
-            raise WorkerError(
-                f"the worker process of {lanes} died (exit status {self.process.returncode}); "
-                "its messages stand above. If memory ran out, use fewer lanes or workers"
-            ) from error
+            raise DeadWorkerError(self.lanes, self.process.returncode) from error

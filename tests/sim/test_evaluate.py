@@ -116,6 +116,34 @@ def test_an_interrupted_evaluation_goes_on(reference, tmp_path):
     assert play(Interrupted(walker(), PROTOCOL.lanes), folder=tmp_path) == reference
 
 
+def test_a_worker_killed_in_the_middle_changes_nothing(reference, tmp_path, capsys):
+    class Killer(ChunkAgent):
+        calls = 0
+
+        def act(self, obs):
+            self.calls += 1
+            if self.calls in (5, 50):
+                env._pool._workers[0].process.kill()
+            return super().act(obs)
+
+    watched = {}
+
+    def watch(running, steps):
+        for lane, episode in running.items():
+            watched[episode] = steps[lane]
+
+    with make_env(PROTOCOL.task, PROTOCOL.lanes, workers=3, horizon=PROTOCOL.horizon) as env:
+        disturbed = evaluate(Killer(walker(), PROTOCOL.lanes), env, PROTOCOL, folder=tmp_path, watch=watch)
+    assert disturbed.records == reference.records
+    assert watched == {record.episode: record.length for record in reference.records}
+    lines = [json.loads(line) for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
+    assert sorted(line["episode"] for line in lines) == list(range(12))
+    assert json.loads((tmp_path / "evaluation.json").read_text())["restarts"] == 2
+    assert "died (exit status -9); started again" in capsys.readouterr().err
+    # Counted once more by whoever opens the folder again.
+    assert play(folder=tmp_path).restarts == 2
+
+
 def test_a_folder_belongs_to_one_protocol(tmp_path):
     play(folder=tmp_path, only=[0])
     with pytest.raises(BurnishError, match="seed 0 there, 1 now"):
@@ -169,8 +197,9 @@ def test_random_actions_are_within_bounds_and_repeatable():
 def test_watching_sees_every_moment_once():
     seen: dict[int, int] = {}
 
-    def watch(running):
-        for episode in running.values():
+    def watch(running, steps):
+        for lane, episode in running.items():
+            assert steps[lane] == seen.get(episode, 0)
             seen[episode] = seen.get(episode, 0) + 1
 
     evaluation = play(only=[0, 1, 6], watch=watch)
