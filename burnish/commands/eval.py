@@ -30,7 +30,7 @@ class EvalConfig:
     workers: int = 2
     """Processes that share the lanes; does not change the result."""
     videos: int = 3
-    """How many of the first episodes to film."""
+    """How many episodes to film: failures before successes. With several suites, of each."""
     video_size: int = 256
     """Pixels per side."""
 
@@ -157,7 +157,7 @@ def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> E
         with track(f"Evaluating on {env.task}", protocol.episodes) as advance:
             evaluation = evaluate(agent, env, protocol, folder=folder, advance=advance)
         if isinstance(env, LanesEnv):  # it can draw what it remembers; others are judged without a film
-            films = range(min(settings.videos, protocol.episodes))
+            films = evaluation.telling(settings.videos)
             try:
                 record_episodes(agent, env, protocol, films, folder / "videos", size=settings.video_size)
             except RenderError as error:  # the numbers stand without a film

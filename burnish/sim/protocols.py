@@ -64,6 +64,15 @@ class Protocol:
         """The single task that `episode` plays, by its full name."""
         return self.task
 
+    @property
+    def axis(self) -> str:
+        """In what the task is changed from the standard one; empty if it is not."""
+        return ""
+
+    def title(self, episode: int) -> str:
+        """A short name for the files of `episode`."""
+        return f"episode_{episode:03d}"
+
     def describe(self, episode: int) -> dict[str, Any]:
         """What else identifies `episode`, for its line in `episodes.jsonl`."""
         return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,16 @@ class Evaluation:
     def env_steps(self) -> int:
         """Steps of all episodes together."""
         return sum(record.length for record in self.records)
+
+    def telling(self, count: int) -> list[int]:
+        """`count` episodes worth looking at: failures before successes, and of every task one before a second."""
+        seen: Counter[tuple[bool, str]] = Counter()
+        ranked = []
+        for record in self.records:
+            kind = record.success, self.protocol.member(record.episode)
+            ranked.append((record.success, seen[kind], record.episode))
+            seen[kind] += 1
+        return [episode for *_, episode in sorted(ranked)[:count]]
 
     def tasks(self) -> list[dict[str, Any]]:
         """Per single task in the order played: its name, success, interval, episodes and mean length."""

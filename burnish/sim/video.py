@@ -33,7 +33,7 @@ def record_episodes(
     size: int = 256,
     every: int = 2,
 ) -> list[Path]:
-    """Play `episodes` of `protocol` again and write `episode_007_success.mp4` … into `folder`, at half speed.
+    """Play `episodes` of `protocol` again and write `episode_007_success.mp4`, … into `folder`, at half speed.
 
     They are the very episodes that `evaluate` counted: an episode depends on nothing but its number and the agent.
     Those that `folder` holds already are not played again.
@@ -43,7 +43,7 @@ def record_episodes(
         every: draw one step of so many.
     Raises `RenderError` where no renderer runs.
     """
-    missing = [episode for episode in episodes if _find(folder, episode) is None]
+    missing = [episode for episode in episodes if _find(folder, protocol.title(episode)) is None]
     if missing:
         camera = _PoseRecorder(env)
         results = evaluate(agent, env, protocol, only=missing, watch=camera)
@@ -53,9 +53,9 @@ def record_episodes(
                 fps = SPEED * env.contract.action.rate_hz / every
                 held = np.concatenate([frames, np.repeat(frames[-1:], round(HOLD_S * fps), axis=0)])
                 outcome = "success" if result.success else "failure"
-                write_video(folder / f"episode_{result.episode:03d}_{outcome}.mp4", held, fps)
+                write_video(folder / f"{protocol.title(result.episode)}_{outcome}.mp4", held, fps)
                 advance()
-    return [path for episode in episodes if (path := _find(folder, episode))]
+    return [path for episode in episodes if (path := _find(folder, protocol.title(episode)))]
 
 
 class _PoseRecorder:
@@ -77,8 +77,8 @@ def _thinned(poses: Sequence[Arrays], every: int) -> list[Arrays]:
     return list(poses[::-1][::every][::-1])
 
 
-def _find(folder: Path, episode: int) -> Path | None:
-    return next(iter(sorted(folder.glob(f"episode_{episode:03d}_*.mp4"))), None)
+def _find(folder: Path, title: str) -> Path | None:
+    return next(iter(sorted(folder.glob(f"{title}_*.mp4"))), None)
 
 
 def write_video(path: Path, frames: np.ndarray, fps: float) -> None:

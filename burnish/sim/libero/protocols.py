@@ -61,6 +61,11 @@ class LiberoProtocol(Protocol):
         return _members(self.task)[self._place(episode)[0]]
 
     @override
+    def title(self, episode: int) -> str:
+        name = self.member(episode).removeprefix("libero/").replace("/", "_task_")
+        return f"{name}_trial_{self._place(episode)[1]:02d}"
+
+    @override
     def describe(self, episode: int) -> dict[str, Any]:
         task, trial = self._place(episode)
         start = self.start(episode)
@@ -115,11 +120,15 @@ class LiberoFamily(Family):
                 f"libero/{what} has {tasks} tasks, so {episodes} episodes cannot be shared evenly; "
                 f"give a multiple of {tasks}, or --protocol libero/{what} --trials N"
             )
-        held_out = (TRAINING_STATES, _states(what) - TRAINING_STATES)
+        held_out = (TRAINING_STATES, init_states(what) - TRAINING_STATES)
         return self._make(what, episodes // tasks, TRAINING_STATES, held_out, seed)
 
     def _protocol(self, what: str, trials: int | None, first_trial: int, seed: int) -> LiberoProtocol:
-        states = _states(what)
+        states = init_states(what)
+        if not states:
+            raise BurnishError(
+                f"{self.name}/{what}: LIBERO-PRO ships no init states for one of its tasks; choose another"
+            )
         trials = states - first_trial if trials is None else trials
         if not self.wraps and first_trial + trials > states:
             raise BurnishError(
@@ -167,8 +176,8 @@ LEROBOT = LiberoFamily(
 
 
 @cache
-def _states(what: str) -> int:
-    """How many init states every task of `what` has."""
+def init_states(what: str) -> int:
+    """How many init states each task of `what` has at least."""
     return min(len(task.load_init_states()) for task in select(what))
 
 
