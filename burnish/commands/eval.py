@@ -11,7 +11,7 @@ from tyro.conf import Fixed, Suppress
 from burnish.commands import flags, stage
 from burnish.console import say, track
 from burnish.errors import BurnishError
-from burnish.report.terminal import print_tasks
+from burnish.report.terminal import print_evaluation
 
 if TYPE_CHECKING:
     from burnish.policies.base import Policy
@@ -81,8 +81,7 @@ def run(config: Config) -> dict[str, Any]:
         result = _play_all(policy, plan, config)
         result = record.finish({"task": name, **result, "latency_ms": round(latency_ms(policy), 4)})
         low, high = result["interval"]
-        if len(result["tasks"]) > 1:
-            print_tasks(result["tasks"])
+        print_evaluation(result)
         say(
             f"  success {result['success']:.0%} (95 % interval {low:.0%} to {high:.0%}), "
             f"{result['mean_length']:.0f} steps per episode, {result['latency_ms']:.2g} ms per plan"
@@ -124,15 +123,14 @@ def latency_ms(policy: Policy, calls: int = 100) -> float:
 
 def _play_all(policy: Policy, plan: list[Protocol], config: Config) -> dict[str, Any]:
     """One protocol in the run's folder itself, several in a folder each; together they count as one evaluation."""
-    from burnish.sim.records import pooled
+    from burnish.sim.comparison import combine
 
+    replan = _replan(policy, plan[0], config)
     if len(plan) == 1:
-        evaluation = _play(policy, plan[0], config, config.out)
-        return evaluation.to_json() | _replan(policy, plan[0], config)
-    parts = {part.task.partition("/")[2].replace("/", "-"): part for part in plan}
-    played = {name: _play(policy, part, config, config.out / name) for name, part in parts.items()}
-    suites = {name: played[name].to_json() | _replan(policy, parts[name], config) for name in parts}
-    return {**pooled(list(played.values())), "suites": suites}
+        return _play(policy, plan[0], config, config.out).to_json() | replan
+    folders = [config.out / part.task.partition("/")[2] for part in plan]
+    played = [_play(policy, part, config, folder) for part, folder in zip(plan, folders, strict=True)]
+    return combine(played) | replan
 
 
 def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> Evaluation:

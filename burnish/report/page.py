@@ -15,7 +15,7 @@ from burnish.errors import BurnishError
 from burnish.files import atomic_file
 from burnish.report.charts import Curve, draw
 from burnish.report.stages import Stage, read_stages, row, summarize
-from burnish.report.tables import latency_table, stage_table
+from burnish.report.tables import evaluation_table, latency_table, stage_table
 
 # The page may show what it carries and nothing else, whoever wrote the run folder.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; media-src data:; img-src data:"
@@ -38,6 +38,7 @@ def page(stages: Sequence[Stage], name: str) -> str:
         f"<header><p>{escape(title)}</p><h1>{escape(headline(stages))}</h1></header>",
         _figures(stages),
         _section("Stages", stage_table(stages)),
+        *(_section(title, table) for title, table in _evaluations(stages)),
         _section("Learning curves", _curves(stages)),
         _section("Episodes", _films(stages)),
         *(_section("Latency", latency_table(stage.result)) for stage in stages if stage.result.get("latency")),
@@ -87,6 +88,12 @@ def _figures(stages: Sequence[Stage]) -> str:
             f"<small>of {facts['episodes']} fixed episodes</small></div>"
         )
     return f'<div class="figures">{"".join(parts)}</div>' if parts else ""
+
+
+def _evaluations(stages: Sequence[Stage]) -> list[tuple[str, str]]:
+    """Task by task, or suite by suite, what each evaluated policy does."""
+    played = [(stage.name, (stage.evaluation or stage).result) for stage in stages]
+    return [(f"Success of {escape(name)}", evaluation_table(result)) for name, result in played]
 
 
 def _curves(stages: Sequence[Stage]) -> str:

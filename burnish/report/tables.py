@@ -27,6 +27,29 @@ def latency_table(result: Mapping[str, Any]) -> str:
     return note + _table(("engine", *(column.replace("_ms", ", ms").replace("_", " ") for column in columns)), rows)
 
 
+def evaluation_table(result: Mapping[str, Any]) -> str:
+    """Success of every suite and axis, or of every task of the one suite; empty for a single task."""
+    first, rows = evaluation_rows(result)
+    if len(rows) < 2:
+        return ""
+    columns = [first, "success", "episode length"] + ["difference"] * ("axes" in result)
+    return _table(columns, [_evaluation_cells(name, row)[: len(columns)] for name, row in rows])
+
+
+def evaluation_rows(result: Mapping[str, Any]) -> tuple[str, list[tuple[str, Mapping[str, Any]]]]:
+    """What the rows of an evaluation are ("task" or "suite"), and each with its name; grouped by axis if it has any."""
+    if "axes" in result:
+        groups = [("", {}), *((row["axis"], row) for row in result["axes"])]
+        rows = []
+        for axis, group in groups:
+            rows += [(axis, group)] if axis else []
+            rows += [("  " * bool(axis) + row["suite"], row) for row in result["suites"] if row["axis"] == axis]
+        return "suite", rows
+    if "suites" in result:
+        return "suite", [(row["suite"], row) for row in result["suites"]]
+    return "task", [(row["task"], row) for row in result.get("tasks", [])]
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them: 8 s, 3 min 20 s, 1 h 02 min."""
     whole = round(seconds)
@@ -49,6 +72,12 @@ def _stage_cells(stage: Stage) -> list[str]:
         duration(facts["wall_s"]) + (f"<small>+ {duration(tested)} to evaluate</small>" if tested else ""),
         f"{facts['latency_ms']:.2g} ms" if facts["latency_ms"] is not None else "",
     ]
+
+
+def _evaluation_cells(name: str, row: Mapping[str, Any]) -> list[str]:
+    difference = f"{row['difference']:+.0%}" if "difference" in row else ""
+    inset = "&emsp;" * name.startswith(" ")
+    return [inset + escape(name.strip()), _success(row), f"{row['mean_length']:.0f} steps", difference]
 
 
 def _what(stage: Stage) -> str:

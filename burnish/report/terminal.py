@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from burnish.report.stages import Stage, row
-from burnish.report.tables import duration
+from burnish.report.tables import duration, evaluation_rows
 
 
 def print_stages(stages: Sequence[Stage]) -> None:
@@ -26,20 +26,23 @@ def print_stages(stages: Sequence[Stage]) -> None:
     console.print()
 
 
-def print_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
-    """`tasks` of an evaluation: success of each with its interval, and the length of its episodes."""
+def print_evaluation(result: Mapping[str, Any]) -> None:
+    """Success of every suite and axis of an evaluation, or of every task if it has one suite; nothing for one task."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("task", box=None, pad_edge=False, header_style="dim")
-    for column in ("success", "95 % interval", "episodes", "length"):
+    first, rows = evaluation_rows(result)
+    if len(rows) < 2:
+        return
+    table = Table(first, box=None, pad_edge=False, header_style="dim")
+    columns = ["success", "95 % interval", "episodes", "length"] + ["difference"] * ("axes" in result)
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
-    for task in tasks:
-        interval = "{:.0%} to {:.0%}".format(*task["interval"])
-        length = f"{task['mean_length']:.0f}"
-        table.add_row(task["task"], f"{task['success']:.0%}", interval, str(task["episodes"]), length)
-    console = Console(highlight=False)
-    console.print(table)
+    for name, facts in rows:
+        interval = "{:.0%} to {:.0%}".format(*facts["interval"])
+        cells = [_say(facts["success"], "{:.0%}"), interval, str(facts["episodes"]), f"{facts['mean_length']:.0f}"]
+        table.add_row(name, *cells, *[_say(facts.get("difference"), "{:+.0%}")] * ("axes" in result))
+    Console(highlight=False).print(table)
 
 
 def _cells(stage: Stage) -> list[str]:

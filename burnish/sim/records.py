@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,14 +112,6 @@ class Evaluation:
             "tasks": self.tasks(),
             "protocol": self.protocol.to_json(),
         }
-
-
-def pooled(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Several evaluations as one: every episode counts once."""
-    records = tuple(record for one in evaluations for record in one.records)
-    together = Evaluation(evaluations[0].protocol, records)
-    restarts = sum(one.restarts for one in evaluations)
-    return {**together.numbers(), "restarts": restarts, "tasks": [row for one in evaluations for row in one.tasks()]}
 
 
 class Ledger:

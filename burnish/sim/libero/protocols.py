@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, override
 
 from burnish.errors import BurnishError
+from burnish.sim.libero.perturbations import axis
 from burnish.sim.libero.starts import TRAINING_STATES, Start, address
 from burnish.sim.libero.suites import ALL, STANDARD, LiberoTask, select, suite_tasks
 from burnish.sim.protocols import Family, Protocol
@@ -39,6 +40,11 @@ class LiberoProtocol(Protocol):
     @override
     def replan(self) -> int | None:
         return self.plan_steps
+
+    @property
+    @override
+    def axis(self) -> str:
+        return axis(self.task.split("/")[1])
 
     def start(self, episode: int) -> Start:
         """Task, init state and furniture of `episode`."""
@@ -125,15 +131,12 @@ class LiberoFamily(Family):
 
     def _protocol(self, what: str, trials: int | None, first_trial: int, seed: int) -> LiberoProtocol:
         states = init_states(what)
-        if not states:
+        if trials is None:
+            trials = states if self.wraps else states - first_trial
+        if not self.wraps and (trials < 1 or first_trial + trials > states):
             raise BurnishError(
-                f"{self.name}/{what}: LIBERO-PRO ships no init states for one of its tasks; choose another"
-            )
-        trials = states - first_trial if trials is None else trials
-        if not self.wraps and first_trial + trials > states:
-            raise BurnishError(
-                f"{self.name}/{what}: its tasks have init states 0 … {states - 1}, so trials {first_trial} … "
-                f"{first_trial + trials - 1} are too many; at most {max(states - first_trial, 0)} from there"
+                f"{self.name}/{what}: its tasks have init states 0 … {states - 1}, so {max(trials, 1)} trials from "
+                f"number {first_trial} on are too many; at most {max(states - first_trial, 0)} from there"
             )
         return self._make(what, trials, first_trial, (0, states), seed)
 

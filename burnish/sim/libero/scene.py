@@ -165,3 +165,6 @@ def _make(bddl: Path) -> Any:
             return ControlEnv(bddl_file_name=str(bddl), use_camera_obs=False, has_offscreen_renderer=False)
     except ImportError as error:
         raise BurnishError(f"LIBERO cannot be imported ({error}); {INSTALL}") from error
+    except FileNotFoundError as error:
+        name = f"{bddl.parent.name}/{bddl.stem}"
+        raise BurnishError(f"{name} needs a file that is not installed ({error}); {INSTALL}") from error

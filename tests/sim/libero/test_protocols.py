@@ -81,8 +81,13 @@ def test_a_task_is_judged_from_starts_that_training_never_sees():
         (("liberro/object",), "did you mean 'libero"),
         (("libero",), "no protocol; write PROTOCOL/TASK"),
         (("libero/object", 0), "trials must be 1 or more, not 0"),
-        (("libero/object", 51), "init states 0 … 49, so trials 0 … 50 are too many; at most 50"),
-        (("libero/object", 30, 30), "trials 30 … 59 are too many; at most 20 from there"),
+        (("libero/object", 51), "init states 0 … 49, so 51 trials from number 0 on are too many; at most 50"),
+        (("libero/object", 30, 30), "30 trials from number 30 on are too many; at most 20 from there"),
+        (("libero/object", None, 50), "1 trials from number 50 on are too many; at most 0 from there"),
+        (("libero-pro/object_swp",), "did you mean 'libero-pro/object_swap'"),
+        (("libero-pro/object_with_red_box",), "lacks the model of the object 'red_box'"),
+        (("libero-pro/10_with_milk",), "lacks init states of the task 'FLOOR_SCENE1"),
+        (("libero-pro/object/3",), "write libero-pro/object"),
         (("libero/object", 1, -1), "first_trial must be 0 or more"),
         (("metaworld/reach", 5, 3), "eval.seed"),
     ],
@@ -97,14 +102,36 @@ def test_episodes_must_be_shared_evenly():
         protocol("libero/object", 25)
 
 
-def play(workers):
+def test_robustness_is_the_standard_suite_and_every_complete_perturbed_one():
+    found = protocols("libero-pro/object", 20, 30)
+    assert [part.task for part in found] == ["libero/object"] + [
+        f"libero/object_{name}"
+        for name in ("lan", "object", "swap", "task", "two_normal_episodes", "with_mug", "with_yellow_book")
+    ]
+    assert found[0].axis == "" and found[3].axis == "objects change places" and found[3].horizon == 280
+    assert {part.name for part in found} == {"libero-pro"}
+    assert [found[3].describe(0)[name] for name in ("task", "init_state")] == ["libero/object_swap/0", 30]
+    reworded = found[1].describe(0)["instruction"]
+    assert reworded != found[0].describe(0)["instruction"] == found[3].describe(0)["instruction"]
+
+
+def test_a_suite_with_fewer_init_states_gives_what_it_has():
+    found = {part.task: part for part in protocols("libero-pro/spatial", 20, 30)}["libero/spatial_with_milk"]
+    assert found.episodes == 10 * 10 and found.describe(9)["init_state"] == 9
+
+
+def play(workers, killed_at=None):
     """Ten short episodes in four lanes: every lane changes its task. With the observations in which each ended."""
     found = dataclasses.replace(one("libero/object", 1), lanes=4, horizon=12)
-    last = {}
+    last, steps = {}, 0
     with make_env(found.task, found.lanes, workers=workers, horizon=found.horizon) as env:
         step = env.step
 
         def stepped(action, ids=None):
+            nonlocal steps
+            steps += 1
+            if steps == killed_at:
+                env._pool._workers[0].process.kill()
             result = step(action, ids)
             for lane in ids:
                 seen = {key: value[lane].tolist() for key, value in result.info["final_obs"].items()}
@@ -115,7 +142,8 @@ def play(workers):
         return evaluate(RandomAgent(env.contract, found.lanes), env, found), last
 
 
-def test_workers_change_nothing():
-    (alone, end_alone), (shared, end_shared) = play(1), play(2)
+def test_neither_workers_nor_their_death_change_anything():
+    (alone, end_alone), (shared, end_shared) = play(1), play(2, killed_at=17)
+    assert shared.restarts == 1
     assert alone == shared and alone.episodes == 10 == len(end_alone)
     assert end_alone == end_shared
