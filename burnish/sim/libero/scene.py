@@ -72,13 +72,22 @@ class Scene:
 
     def solved(self, data: mujoco.MjData) -> list[bool]:
         """LIBERO's verdict on each goal predicate at `data`."""
+        return self.judge(data, self.goals)
+
+    def judge(self, data: mujoco.MjData, predicates: list[list[str]]) -> list[bool]:
+        """LIBERO's verdict on any `predicates` about this scene's things, e.g. ["open", "microwave_1"], at `data`."""
         with self._looking_at(data):
-            return [bool(self._inner._eval_predicate(goal)) for goal in self.goals]
+            return [bool(self._inner._eval_predicate(predicate)) for predicate in predicates]
 
     def show(self, data: mujoco.MjData) -> None:
         """Let the model's looks follow `data`: a stove that is on glows."""
         with self._looking_at(data):
             self._inner._post_process()
+
+    @property
+    def things(self) -> list[str]:
+        """Names of the BDDL objects and fixtures."""
+        return list(self._inner.obj_body_id)
 
     def body(self, name: str) -> int | None:
         """Body number of a BDDL object or fixture; None for anything else."""

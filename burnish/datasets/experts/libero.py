@@ -1,0 +1,91 @@
+"""LIBERO's scripted expert: reads the goal predicates and the poses of everything, plans, and acts by four skills."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from burnish.datasets.experts.libero_motion import OPEN, Aim, Motion, action
+from burnish.datasets.experts.libero_planner import Step, plan
+from burnish.datasets.experts.libero_skills import SKILLS
+from burnish.datasets.experts.libero_world import World
+from burnish.sim.lanes import Arrays
+from burnish.sim.libero.env import Libero
+from burnish.sim.libero.scene import scene
+
+PUSH_STEPS = 4
+"""Steps for which one random push at the start of an episode keeps its direction (0.2 s at 20 Hz)."""
+
+
+class LiberoExpert:
+    """Executes the planned action plus noise and labels it with the clean one (DART, arXiv 1703.09327).
+
+    It knows more than an observation says: it asks `env` for the pose of everything in a lane.
+    """
+
+    def __init__(self, env: Libero, *, noise: float = 0.0, push_steps: int = 0) -> None:
+        """
+        Args:
+            noise: standard deviation of the Gaussian added to hand motions, in largest actions (5 cm; 0.5 rad).
+            push_steps: the first 0 … `push_steps` steps of an episode (drawn per episode) are random pushes.
+        """
+        self._env, self._noise, self._push_steps = env, noise, push_steps
+        self._actors: dict[int, _Actor] = {}
+        self.label: Tensor = torch.zeros(env.num_envs, 7)
+
+    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
+        """Start a new episode in `lanes`, its noise drawn from `seeds`."""
+        for lane, seed, pose in zip(lanes, seeds, self._env.poses(lanes), strict=True):
+            # A stream of its own: the environment draws its start from the same seed.
+            random = np.random.default_rng([seed, 1])
+            world = World(scene(self._env.members[int(pose["numbers"][0])]))
+            self._actors[lane] = _Actor(world, random, self._noise, self._push_steps)
+
+    def act(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Actions to execute (N, 7); `label` holds the clean ones. Lanes without an episode stand still."""
+        lanes = sorted(self._actors)
+        self.label, executed = torch.zeros(self._env.num_envs, 7), torch.zeros(self._env.num_envs, 7)
+        for lane, pose in zip(lanes, self._env.poses(lanes), strict=True):
+            clean, disturbed = self._actors[lane].act(pose)
+            self.label[lane], executed[lane] = torch.from_numpy(clean), torch.from_numpy(disturbed)
+        return executed
+
+
+class _Actor:
+    """One lane's episode."""
+
+    def __init__(self, world: World, random: np.random.Generator, noise: float, push_steps: int) -> None:
+        self._world, self._random, self._noise = world, random, noise
+        steps = int(random.integers(push_steps + 1))
+        directions = random.uniform(-1, 1, (-(-steps // PUSH_STEPS), 3))
+        self._pushes = list(np.repeat(directions, PUSH_STEPS, axis=0)[:steps])
+        self._motion = perform(world)
+
+    def act(self, pose: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """The clean and the disturbed action (7,) at a lane's `pose`."""
+        self._world.read(pose)
+        clean = action(self._world, next(self._motion))
+        disturbed = clean.copy()
+        if self._pushes:
+            disturbed[:6] = [*self._pushes.pop(0), 0, 0, 0]
+        disturbed[:6] += self._noise * self._random.standard_normal(6)
+        return clean, np.clip(disturbed, -1, 1)
+
+
+def perform(world: World) -> Motion:
+    """Plan, use the first skill, plan anew, for ever: what went wrong is simply still to be done."""
+    attempts: Counter[Step] = Counter()
+    while True:
+        steps = plan(world.goals, world)
+        used = False
+        if steps:
+            for aim in SKILLS[steps[0].skill](world, steps[0], attempts[steps[0]]):
+                used = True
+                yield aim
+            attempts[steps[0]] += 1
+        if not used:
+            yield Aim(world.hand, OPEN)

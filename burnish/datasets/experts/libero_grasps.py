@@ -1,0 +1,114 @@
+"""Where to grasp a thing: two-finger grasps computed from its solid points, free of whatever stands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import batched, islice
+from typing import NamedTuple
+
+import numpy as np
+
+from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_grid import Grid, thinned
+from burnish.datasets.experts.libero_world import Pose
+
+ANGLES = np.radians(np.arange(-90, 90, 15))
+WIDEST_M = 0.070
+"""Of what fits between the fingers: 1 cm less than they open."""
+APART_M = 0.008
+"""Points along the closing direction that are farther apart belong to different walls."""
+STRIDE_M = 0.01
+"""Between the places tried."""
+DEEPEST_M = 0.036
+"""How far a thing can reach into the open hand from the tips to the palm."""
+
+ENOUGH = 40
+"""Grasps to choose from."""
+
+
+class Grasp(NamedTuple):
+    """A hand `pose` in the world, the `width` between its closed fingers, m, and its `cost`."""
+
+    pose: Pose
+    width: float
+    cost: float
+
+    @property
+    def clearance(self) -> float:
+        """How far beside the middle the open hand may come down, m."""
+        return hands.OPEN_M - self.width / 2
+
+
+def find_grasps(
+    cloud: np.ndarray, grid: Grid, hand: Pose, rotations: Sequence[np.ndarray] | None = None
+) -> list[Grasp]:
+    """Grasps of the thing with solid points `cloud` (P, 3), cheapest first; none if the hand fits nowhere.
+
+    Args:
+        grid: everything solid, the thing itself included.
+        hand: where the hand is; grasps that turn it less are cheaper.
+        rotations: of the hand, to choose from; by default it points down.
+    """
+    rotations = [hands.turned(angle) for angle in ANGLES] if rotations is None else rotations
+    cloud = thinned(cloud)
+    middle = (cloud.min(axis=0) + cloud.max(axis=0)) / 2
+    size = max(np.ptp(cloud, axis=0).max(), 0.05)
+    found: list[Grasp] = []
+    for rotation in rotations:
+        rotation = _nearer(rotation, hand.rotation)
+        turn = hands.angle_between(rotation, hand.rotation)
+        for position, width, cover in _between(cloud @ rotation):
+            pose = Pose(rotation @ position, rotation)
+            # Off the middle the thing turns in the grip; a thick wall is not held along its normal; little cover slips.
+            beside = rotation.T @ (pose.position - middle)
+            offset, shallow = np.linalg.norm(beside[:2]) / size, max(-beside[2], 0.0)
+            cost = 3.0 * offset + 4.0 * width + 5.0 * shallow + 0.25 * turn + 0.5 * (1 - cover)
+            found.append(Grasp(pose, width, float(cost)))
+    found.sort(key=lambda grasp: grasp.cost)
+    return list(islice(_free(found, grid), ENOUGH))
+
+
+def _nearer(rotation: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """The hand is symmetric: of the two ways to close along the same line, the one that turns it less."""
+    other = rotation * [-1, -1, 1]
+    return min(rotation, other, key=lambda one: hands.angle_between(one, present))
+
+
+def _between(points: np.ndarray) -> Iterator[tuple[np.ndarray, float, float]]:
+    """Positions (3,) of the grip site in the hand's axes that put one wall between the pads, its width and how much
+    of the pads touches. `points` (P, 3) are in the hand's axes too."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    # The nearest end of the thing is where the fingers come from; they reach at most `DEEPEST_M` past it.
+    for y in _steps(low[1] + 0.004, high[1] - 0.004):
+        row = points[np.abs(points[:, 1] - y) < hands.PAD[1, 1]]
+        if not len(row):
+            continue
+        top = row[:, 2].min()
+        for z in _steps(top + 0.004, min(top + DEEPEST_M, row[:, 2].max() - 0.002)):
+            slab = row[(row[:, 2] > z + hands.PAD[0, 0]) & (row[:, 2] < z + hands.PAD[0, 1])]
+            for run in _runs(slab):
+                width = float(np.ptp(run[:, 0]))
+                if width <= WIDEST_M:
+                    cover = np.ptp(run[:, 1]) * np.ptp(run[:, 2]) / np.prod(np.ptp(hands.PAD, axis=1))
+                    yield np.array([(run[:, 0].min() + run[:, 0].max()) / 2, y, z]), width, min(float(cover), 1.0)
+
+
+def _steps(low: float, high: float) -> np.ndarray:
+    if high <= low:
+        return np.array([(low + high) / 2])
+    return np.linspace(low, high, int(np.ceil((high - low) / STRIDE_M)) + 1)
+
+
+def _runs(points: np.ndarray) -> list[np.ndarray]:
+    """`points` split where they leave a gap along x."""
+    if not len(points):
+        return []
+    points = points[points[:, 0].argsort()]
+    return np.split(points, np.flatnonzero(np.diff(points[:, 0]) > APART_M) + 1)
+
+
+def _free(grasps: Sequence[Grasp], grid: Grid) -> Iterator[Grasp]:
+    """Those where the open hand fits, with nothing but the thing between its fingers."""
+    for batch in batched(grasps, ENOUGH):
+        hit = grid.hits(hands.placed([grasp.pose for grasp in batch])).any(axis=1)
+        yield from (grasp for grasp, bad in zip(batch, hit, strict=True) if not bad)

@@ -1,0 +1,60 @@
+"""The Panda's hand as points in the frame of its grip site: x is the closing direction, z points forward."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from burnish.datasets.experts.libero_world import Pose, box_shell
+
+OPEN_M = 0.04
+"""Distance of an open finger from the middle."""
+TIP_M, PALM_M = 0.0092, -0.031
+"""How far the finger tips and the palm are in front of the grip site."""
+PAD = np.array([[-0.0116, 0.0044], [-0.008, 0.008]])
+"""Where the fingers grip: range of z and of y, m."""
+PALM_RADIUS_M = 0.1
+DOWN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
+"""Rotation of a hand that points down and closes along the world's y, as at the start of an episode."""
+_SPACING = 0.006
+
+
+def turned(angle: float) -> np.ndarray:
+    """(3, 3) a hand that points down, turned about the vertical by `angle`, rad."""
+    return about_z(angle) @ DOWN
+
+
+def about_z(angle: float) -> np.ndarray:
+    """(3, 3) rotation about the vertical, rad."""
+    return Rotation.from_rotvec([0.0, 0.0, angle]).as_matrix()
+
+
+def angle_between(one: np.ndarray, other: np.ndarray) -> float:
+    """Rad between two rotation matrices (3, 3)."""
+    return float(np.arccos(np.clip((np.trace(one.T @ other) - 1) / 2, -1, 1)))
+
+
+@cache
+def hand_points(gap: float) -> np.ndarray:
+    """(P, 3) points of fingers `gap` apart, palm and wrist."""
+    inner = gap / 2
+    finger = [
+        ([inner, -0.0105, -0.030], [inner + 0.0255, 0.0105, -0.015]),
+        ([inner, -0.0098, -0.015], [inner + 0.0205, 0.0098, -0.002]),
+        ([inner, -0.0092, -0.002], [inner + 0.017, 0.0092, TIP_M]),
+    ]
+    palm = [([-0.1, -0.025, -0.12], [0.1, 0.025, PALM_M])]
+    wrist = [([-0.055, -0.055, -0.25], [0.055, 0.055, -0.12])]
+    one = np.concatenate([box_shell(np.array(low), np.array(high), _SPACING) for low, high in finger])
+    rest = [box_shell(np.array(low), np.array(high), 2 * _SPACING) for low, high in palm + wrist]
+    return np.concatenate([one, one * [-1, 1, 1], *rest])
+
+
+def placed(poses: list[Pose], gap: float = 2 * OPEN_M) -> np.ndarray:
+    """(N, P, 3) points in the world of a hand at each of `poses`."""
+    points = hand_points(round(gap, 3))
+    rotations = np.stack([pose.rotation for pose in poses])
+    positions = np.stack([pose.position for pose in poses])
+    return np.einsum("nij,pj->npi", rotations, points) + positions[:, None]

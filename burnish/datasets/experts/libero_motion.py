@@ -1,0 +1,93 @@
+"""Moving the hand: from a pose to be reached to LIBERO's seven numbers, and a way there over what stands between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_grid import Grid, spread
+from burnish.datasets.experts.libero_world import Pose, World
+from burnish.sim.libero.osc import MAX_MOVE_M, MAX_TURN_RAD
+
+OPEN, CLOSED = -1.0, 1.0
+GAIN, TURN_GAIN = 1.6, 1.2
+"""Commanded displacement per displacement missing. Above 1, because the arm covers a third of a command per step."""
+MARGIN_M = 0.012
+"""Kept between the hand and what it passes over."""
+SLOPE = 3.0
+"""The hand comes down on its goal inside a funnel: so much higher per metre and per 5 cm x rad that are missing."""
+TURN_ARM_M = 0.05
+REACHED_M, REACHED_RAD = 0.006, 0.06
+PATIENCE_STEPS = 90
+"""After which a movement is given up; what is left to do is then planned anew."""
+
+
+class Aim(NamedTuple):
+    """Where the hand should go next and what the fingers should do."""
+
+    pose: Pose
+    grip: float
+
+
+Motion = Iterator[Aim]
+"""One aim per control step; the world is read between them."""
+
+
+def action(world: World, aim: Aim) -> np.ndarray:
+    """(7,) LIBERO's action towards `aim`, in [-1, 1]; straight, however far."""
+    hand = world.hand
+    move = GAIN / MAX_MOVE_M * (aim.pose.position - hand.position)
+    turn = TURN_GAIN / MAX_TURN_RAD * Rotation.from_matrix(aim.pose.rotation @ hand.rotation.T).as_rotvec()
+    parts = [part / max(1.0, float(np.abs(part).max())) for part in (move, turn)]
+    return np.concatenate([*parts, [aim.grip]])
+
+
+def reached(hand: Pose, goal: Pose, distance: float = REACHED_M) -> bool:
+    """Whether `hand` is at `goal`."""
+    near = float(np.linalg.norm(hand.position - goal.position)) < distance
+    return near and hands.angle_between(hand.rotation, goal.rotation) < REACHED_RAD
+
+
+class Route:
+    """How high the grip site must be over each column of the grid to pass over what stands there."""
+
+    def __init__(self, grid: Grid, below: float, radius: float) -> None:
+        """`below`: how far fingers or a carried thing reach under the grip site; `radius`: how far around it, m."""
+        heights = grid.heights()
+        self._grid = grid
+        fingers = spread(heights, radius) + below
+        self._needed = np.maximum(fingers, spread(heights, hands.PALM_RADIUS_M) - hands.PALM_M * -1) + MARGIN_M
+
+    def height(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """(K,) m: needed at points every centimetre from `start` to `end` (2,)."""
+        count = max(2, int(np.ceil(np.linalg.norm(end - start) / 0.01)) + 1)
+        return self._needed[self._grid.columns(start + np.linspace(0, 1, count)[:, None] * (end - start))]
+
+
+def travel(
+    world: World, goal: Callable[[], Pose], route: Route, grip: float, funnel: float, distance: float = REACHED_M
+) -> Motion:
+    """Up, across and down to `goal()`, which may move. The hand comes down within `funnel`, m, of the goal's axis."""
+    for _ in range(PATIENCE_STEPS):
+        aim, hand = goal(), world.hand
+        if reached(hand, aim, distance):
+            return
+        yield Aim(_waypoint(hand, aim, route, funnel), grip)
+
+
+def _waypoint(hand: Pose, goal: Pose, route: Route, funnel: float) -> Pose:
+    missing = goal.position[:2] - hand.position[:2]
+    beside = float(np.linalg.norm(missing)) + TURN_ARM_M * hands.angle_between(hand.rotation, goal.rotation)
+    if beside < funnel:
+        above = max(SLOPE * (beside - funnel / 2), 0.0)
+        return Pose(goal.position + [0, 0, above], goal.rotation)
+    needed = route.height(hand.position[:2], goal.position[:2])
+    # Sideways only as far as what comes next has been overcome.
+    short = max(needed[:5].max() - hand.position[2], 0.0)
+    share = float(np.clip(1.0 - short / 0.03, 0.0, 1.0))
+    height = max(needed.max(), goal.position[2])
+    return Pose(np.array([*(hand.position[:2] + share * missing), height]), goal.rotation)

@@ -1,0 +1,79 @@
+"""Where to put a thing down: poses at which it rests inside or on its target, and the hand can let go of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_grid import CELL_M, Grid, thinned
+from burnish.datasets.experts.libero_world import Pose, World
+
+TURNS = np.radians([0, 90, -90, 45, -45])
+STEP_M = 0.01
+DROP_M = 0.004
+"""Let go so far above where it would rest."""
+
+
+ENOUGH = 30
+"""Places to choose from."""
+
+
+class Place(NamedTuple):
+    """The thing's `pose` in the world when the hand lets go, and its `cost`."""
+
+    pose: Pose
+    cost: float
+
+
+def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -> list[Place]:
+    """Poses for `name` that make `predicate` ("in" or "on") true, cheapest first.
+
+    The thing keeps its tilt; it is moved and turned about the vertical. `grid`: everything solid but the thing.
+    """
+    here, target = world.body(name), world.spot(predicate[2])
+    local = thinned(here.inverse().points(world.cloud(name)))
+    heights = grid.heights()
+    found = []
+    for turn in TURNS:
+        rotation = hands.about_z(turn) @ here.rotation
+        cloud = local @ rotation.T
+        for offset in _offsets(_reach(world, predicate[2])):
+            position = np.array([*(target.position[:2] + offset), 0.0])
+            z, level = _rest(cloud, position, heights, grid)
+            pose = Pose(np.array([*position[:2], z + DROP_M]), rotation)
+            cost = 4.0 * float(np.linalg.norm(offset)) + 0.15 * abs(turn) + 6.0 * (z - grid.floor) + 8.0 * level
+            found.append(Place(pose, float(cost)))
+    return sorted(found, key=lambda place: place.cost)[:ENOUGH]
+
+
+def with_hand(places: list[Place], hand_in_thing: Pose, gap: float, grid: Grid) -> list[Place]:
+    """`places` for a hand that holds the thing so, cheapest first: those where the hand hits something cost more."""
+    hits = grid.hits(hands.placed([place.pose @ hand_in_thing for place in places], gap)).mean(axis=1)
+    dearer = [Place(place.pose, place.cost + 20.0 * float(hit)) for place, hit in zip(places, hits, strict=True)]
+    return sorted(dearer, key=lambda place: place.cost)
+
+
+def _reach(world: World, target: str) -> np.ndarray:
+    """(2,) m: how far from the target's middle the thing's origin may be."""
+    site = world.here.site(target)
+    if site is None:
+        return np.zeros(2)
+    extent = np.abs(world.spot(target).rotation @ world.model.site_size[site])
+    return np.maximum(extent[:2] - 0.015, 0.0)
+
+
+def _offsets(reach: np.ndarray) -> np.ndarray:
+    lines = [np.linspace(-r, r, 2 * int(r / (2 * STEP_M)) + 1) if r >= 2 * STEP_M else np.zeros(1) for r in reach]
+    return np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _rest(cloud: np.ndarray, position: np.ndarray, heights: np.ndarray, grid: Grid) -> tuple[float, float]:
+    """Height of the origin at which `cloud` (P, 3), lowered at `position`, first touches something; and how uneven
+    the ground under its bottom is, m."""
+    tops = heights[grid.columns(cloud + position)]
+    z = float((tops - cloud[:, 2]).max())
+    bottom = cloud[:, 2] < cloud[:, 2].min() + 2 * CELL_M
+    return z, float(z + cloud[bottom, 2].min() - np.median(tops[bottom]))

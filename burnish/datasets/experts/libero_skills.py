@@ -1,0 +1,127 @@
+"""The skills that solve LIBERO: pick, place, push, and turn (a drawer, a door, a knob)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
+from burnish.datasets.experts.libero_motion import CLOSED, OPEN, Aim, Motion, Route, travel
+from burnish.datasets.experts.libero_places import find_places, with_hand
+from burnish.datasets.experts.libero_planner import Step
+from burnish.datasets.experts.libero_world import Pose, World
+
+LIFT_M = 0.04
+RETREAT_M = 0.06
+RELEASE_M = 0.02
+"""How much the fingers open before the hand leaves."""
+CLOSE_STEPS = 14
+STILL_M = 0.0004
+"""Fingers that move less in a step have closed."""
+FUNNEL_M = 0.012
+CONSIDERED = 12
+"""Grasps for which it is checked how they can put the thing down."""
+
+
+def pick(world: World, step: Step, attempt: int) -> Motion:
+    """Take hold of the step's thing and lift it."""
+    grasp = _choose(world, step, attempt)
+    if grasp is None:
+        return
+    in_thing = world.body(step.thing).inverse() @ grasp.pose
+
+    def at() -> Pose:
+        held = world.body(step.thing) @ in_thing
+        return Pose(held.position, grasp.pose.rotation)
+
+    route = Route(world.grid(), hands.TIP_M, 0.07)
+    yield from travel(world, at, route, OPEN, min(FUNNEL_M, 0.7 * grasp.clearance))
+    yield from close(world)
+    start = world.hand
+    yield from straight(world, Pose(start.position + [0, 0, LIFT_M], start.rotation), CLOSED)
+
+
+def place(world: World, step: Step, attempt: int) -> Motion:
+    """Bring what the hand holds to where the step's predicate is true, and let go."""
+    grid = world.grid(without=step.thing)
+    body, hand = world.body(step.thing), world.hand
+    gap = round(min(world.gap + RELEASE_M, 2 * hands.OPEN_M), 3)
+    chosen = with_hand(find_places(world, step.thing, step.predicate, grid), body.inverse() @ hand, gap, grid)[0].pose
+    rotation = chosen.rotation @ body.rotation.T @ hand.rotation
+
+    def at() -> Pose:
+        return Pose(world.hand.position + chosen.position - world.body(step.thing).position, rotation)
+
+    cloud = world.cloud(step.thing) - hand.position
+    below = max(-float(cloud[:, 2].min()), hands.TIP_M)
+    route = Route(grid, below, float(np.linalg.norm(cloud[:, :2], axis=1).max()))
+    yield from travel(world, at, route, CLOSED, FUNNEL_M)
+    yield from release(world)
+
+
+def close(world: World) -> Motion:
+    """Close the fingers until they stand still."""
+    hand, gap = world.hand, np.inf
+    for count in range(CLOSE_STEPS):
+        yield Aim(hand, CLOSED)
+        if count > 3 and abs(world.gap - gap) < STILL_M:
+            return
+        gap = world.gap
+
+
+def release(world: World) -> Motion:
+    """Open the fingers a little and leave backwards while they go on opening."""
+    hand, enough = world.hand, min(world.gap + RELEASE_M, 1.9 * hands.OPEN_M)
+    for _ in range(CLOSE_STEPS):
+        if world.gap >= enough:
+            break
+        yield Aim(hand, OPEN)
+    yield from straight(world, Pose(hand.position - RETREAT_M * hand.rotation[:, 2], hand.rotation), OPEN, 0.02)
+
+
+def straight(world: World, goal: Pose, grip: float, distance: float = 0.01) -> Motion:
+    """The shortest way to `goal`, whatever is there."""
+    for _ in range(30):
+        if np.linalg.norm(world.hand.position - goal.position) < distance:
+            return
+        yield Aim(goal, grip)
+
+
+def push(world: World, step: Step, attempt: int) -> Motion:
+    """Drag a plate along from the inside of its rim: what is pulled at its front stays on course."""
+    cloud = world.cloud(step.thing)
+    inside = float(cloud[:, 2].min()) + 0.012
+    hand = world.hand
+
+    def over() -> Pose:
+        return Pose(np.array([*world.body(step.thing).position[:2], inside]), hands.DOWN)
+
+    yield from travel(world, over, Route(world.grid(), hands.TIP_M, 0.03), CLOSED, FUNNEL_M)
+    target = world.spot(step.predicate[2]).position
+    for _ in range(100):
+        missing = target[:2] - world.body(step.thing).position[:2]
+        if np.linalg.norm(missing) < 0.01:
+            break
+        ahead = 0.03 * missing / max(float(np.linalg.norm(missing)), 0.03)
+        yield Aim(Pose(np.array([*(world.hand.position[:2] + ahead), inside]), hands.DOWN), CLOSED)
+    hand = world.hand
+    yield from straight(world, Pose(hand.position + [0, 0, RETREAT_M], hand.rotation), CLOSED, 0.02)
+
+
+def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
+    """The grasp that is good both for taking the thing and for putting it where it belongs."""
+    body, grid = world.body(step.thing), world.grid(without=step.thing)
+    grasps = find_grasps(world.cloud(step.thing), world.grid(), world.hand)
+    places = find_places(world, step.thing, step.predicate, grid)
+    rated = []
+    for grasp in grasps[:CONSIDERED]:
+        gap = round(min(grasp.width + RELEASE_M, 2 * hands.OPEN_M), 3)
+        best = with_hand(places, body.inverse() @ grasp.pose, gap, grid)[0]
+        rated.append(grasp._replace(cost=grasp.cost + best.cost))
+    rated.sort(key=lambda grasp: grasp.cost)
+    return rated[attempt % len(rated)] if rated else None
+
+
+SKILLS: dict[str, Callable[[World, Step, int], Motion]] = {"pick": pick, "place": place, "push": push}

@@ -1,0 +1,220 @@
+"""What the scripted experts know of a LIBERO world: where everything is and what is solid, from one lane's pose."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import product
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from burnish.datasets.experts.libero_grid import Grid
+from burnish.errors import BurnishError
+from burnish.sim.lanes import Arrays
+from burnish.sim.libero.scene import Scene
+
+SPACING_M = 0.004
+"""Between the points that stand for a solid; less than a cell of the grid, so that surfaces have no holes."""
+HELD_GAP_M = 0.001
+"""Fingers closer together than this hold nothing."""
+
+
+class Pose(NamedTuple):
+    """`position` (3,), m, and `rotation` (3, 3), both in the world unless said otherwise."""
+
+    position: np.ndarray
+    rotation: np.ndarray
+
+    def __matmul__(self, other: Pose) -> Pose:
+        return Pose(self.position + self.rotation @ other.position, self.rotation @ other.rotation)
+
+    def inverse(self) -> Pose:
+        """The pose of this frame's parent in this frame."""
+        return Pose(-self.rotation.T @ self.position, self.rotation.T)
+
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """(P, 3) points of this frame in its parent."""
+        return points @ self.rotation.T + self.position
+
+
+class Joint(NamedTuple):
+    """A hinge or slide that moves `body`: its axis and a point on it in the world, value and range, rad or m."""
+
+    body: int
+    slides: bool
+    axis: np.ndarray
+    anchor: np.ndarray
+    value: float
+    low: float
+    high: float
+
+    def carry(self, pose: Pose, change: float) -> Pose:
+        """Where something at `pose` that moves along is after a `change` of the joint."""
+        if self.slides:
+            return Pose(pose.position + change * self.axis, pose.rotation)
+        turn = Rotation.from_rotvec(change * self.axis).as_matrix()
+        return Pose(self.anchor + turn @ (pose.position - self.anchor), turn @ pose.rotation)
+
+
+class World:
+    """One lane's world at its last reading. `read` brings it up to date."""
+
+    def __init__(self, here: Scene) -> None:
+        self.here, self.model = here, here.model
+        self.data = mujoco.MjData(here.model)
+        self.goals = here.goals
+        self._roots = here.model.body_rootid
+        solid = (self.model.geom_contype | self.model.geom_conaffinity) != 0
+        thing = np.isin(self._roots[self.model.geom_bodyid], [self._roots[self._number(name)] for name in here.things])
+        self._solid = np.flatnonzero(solid & thing)
+        self.floor = self._table(np.flatnonzero(solid & ~thing & (self.model.geom_type == mujoco.mjtGeom.mjGEOM_BOX)))
+
+    def read(self, pose: Arrays) -> None:
+        """Take over a lane's `pose`."""
+        self.here.place(int(pose["numbers"][1]))
+        self.data.qpos[:] = pose["qpos"]
+        mujoco.mj_kinematics(self.model, self.data)
+
+    @property
+    def hand(self) -> Pose:
+        """The grip site: between the finger tips, z forward, x along the direction in which the fingers close."""
+        site = self.here.controller.site
+        return Pose(self.data.site_xpos[site].copy(), self.data.site_xmat[site].reshape(3, 3).copy())
+
+    @property
+    def gap(self) -> float:
+        """Distance of the finger tips, 0 … 0.08 m."""
+        left, right = self.data.qpos[self.here.fingers]
+        return float(left - right)
+
+    def body(self, name: str) -> Pose:
+        """Of an object or a fixture."""
+        return self.link(self._number(name))
+
+    def link(self, body: int) -> Pose:
+        """Of a body by number."""
+        return Pose(self.data.xpos[body].copy(), self.data.xmat[body].reshape(3, 3).copy())
+
+    def spot(self, name: str) -> Pose:
+        """Of an object, a fixture or a region."""
+        site = self.here.site(name)
+        if site is None:
+            return self.body(name)
+        return Pose(self.data.site_xpos[site].copy(), self.data.site_xmat[site].reshape(3, 3).copy())
+
+    def true(self, predicate: Sequence[str]) -> bool:
+        """LIBERO's verdict on a predicate about this world, e.g. ("open", "microwave_1")."""
+        mujoco.mj_fwdPosition(self.model, self.data)
+        return self.here.judge(self.data, [list(predicate)])[0]
+
+    def door(self, region: str) -> str | None:
+        """The drawer or door that closes `region`; None if it is always open."""
+        names = (region, *(name for name in self.here.things if region.startswith(f"{name}_")))
+        return next((name for name in names if self.here.joint(name) is not None), None)
+
+    def flat(self, name: str) -> bool:
+        """Whether the object is too wide and too low to be grasped."""
+        *sides, height = np.ptp(self.cloud(name), axis=0)
+        return min(sides) > 0.08 and height < 0.025
+
+    def joint(self, name: str) -> Joint:
+        """What opens, closes or turns on `name`."""
+        address = self.here.joint(name)
+        assert address is not None, name
+        number = int(np.flatnonzero(self.model.jnt_qposadr == address)[0])
+        slides = self.model.jnt_type[number] == mujoco.mjtJoint.mjJNT_SLIDE
+        axis, anchor = self.data.xaxis[number].copy(), self.data.xanchor[number].copy()
+        low, high = self.model.jnt_range[number]
+        value = float(self.data.qpos[address])
+        return Joint(int(self.model.jnt_bodyid[number]), bool(slides), axis, anchor, value, float(low), float(high))
+
+    def end(self, predicate: Sequence[str]) -> float:
+        """The end of a joint's range at which `predicate`, e.g. ("close", "microwave_1"), is true."""
+        joint, address = self.joint(predicate[1]), self.here.joint(predicate[1])
+        for end in (joint.low, joint.high):
+            self.data.qpos[address] = end
+            found = self.here.judge(self.data, [list(predicate)])[0]
+            self.data.qpos[address] = joint.value
+            if found:
+                return end
+        raise BurnishError(f"no position of the joint of {predicate[1]} makes it {predicate[0]}")
+
+    def holds(self, name: str) -> bool:
+        """Whether both fingers touch the object."""
+        mujoco.mj_fwdPosition(self.model, self.data)
+        mine = self.model.geom_bodyid[self.data.contact.geom]
+        root = self._roots[self._number(name)]
+        fingers = [self.model.body(f"gripper0_{part}").id for part in ("leftfinger", "rightfinger")]
+        return self.gap > HELD_GAP_M and all(
+            bool((self._same(mine, side) & (self._roots[mine] == root)[:, ::-1]).any()) for side in fingers
+        )
+
+    def _same(self, bodies: np.ndarray, side: int) -> np.ndarray:
+        tips = [side, *np.flatnonzero(self.model.body_parentid == side)]
+        return np.isin(bodies, tips)
+
+    def cloud(self, name: str) -> np.ndarray:
+        """(P, 3) points in the world of the solid parts of an object or fixture, moving parts included."""
+        root = self._roots[self._number(name)]
+        return self._points(self._solid[self._roots[self.model.geom_bodyid[self._solid]] == root])
+
+    def part(self, body: int) -> np.ndarray:
+        """(P, 3) points in the world of one body of a fixture, e.g. a drawer."""
+        return self._points(self._solid[self.model.geom_bodyid[self._solid] == body])
+
+    def grid(self, without: str | None = None) -> Grid:
+        """Everything solid but the robot, and but the object `without`."""
+        roots = self._roots[self.model.geom_bodyid[self._solid]]
+        kept = self._solid if without is None else self._solid[roots != self._roots[self._number(without)]]
+        return Grid(self._points(kept), self.floor)
+
+    def _number(self, name: str) -> int:
+        body = self.here.body(name)
+        assert body is not None, name
+        return body
+
+    def _table(self, geoms: np.ndarray) -> float:
+        """Height of the table over the middle of the workspace, or of the floor if there is none."""
+        mujoco.mj_kinematics(self.model, self.data)
+        points = np.concatenate([np.zeros((1, 3)), *(self._place(_shell(self.model, int(g)), int(g)) for g in geoms)])
+        return float(points[np.abs(points[:, :2]).max(axis=1) < 0.3, 2].max())
+
+    def _place(self, points: np.ndarray, geom: int) -> np.ndarray:
+        return points @ self.data.geom_xmat[geom].reshape(3, 3).T + self.data.geom_xpos[geom]
+
+    def _points(self, geoms: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.zeros((0, 3)), *(self._place(self._shells[int(geom)], int(geom)) for geom in geoms)])
+
+    @cached_property
+    def _shells(self) -> dict[int, np.ndarray]:
+        return {int(geom): _shell(self.model, int(geom)) for geom in self._solid}
+
+
+def _shell(model: mujoco.MjModel, geom: int) -> np.ndarray:
+    """(P, 3) points on the surface of a geom, in its frame. Capsules and the like count as the box around them."""
+    kind, size = model.geom_type[geom], model.geom_size[geom]
+    kinds = mujoco.mjtGeom
+    if kind == kinds.mjGEOM_MESH:
+        mesh = model.geom_dataid[geom]
+        first = model.mesh_vertadr[mesh]
+        return model.mesh_vert[first : first + model.mesh_vertnum[mesh]].astype(float)
+    if kind == kinds.mjGEOM_SPHERE:
+        size = np.full(3, size[0])
+    elif kind == kinds.mjGEOM_CAPSULE:
+        size = np.array([size[0], size[0], size[0] + size[1]])
+    elif kind == kinds.mjGEOM_CYLINDER:
+        size = np.array([size[0], size[0], size[1]])
+    return box_shell(-size, size)
+
+
+def box_shell(low: np.ndarray, high: np.ndarray, spacing: float = SPACING_M) -> np.ndarray:
+    """(P, 3) points on the six faces of a box."""
+    lines = [np.linspace(a, b, max(2, int(np.ceil((b - a) / spacing)) + 1)) for a, b in zip(low, high, strict=True)]
+    faces = []
+    for axis, side in product(range(3), (0, -1)):
+        chosen = [line if i != axis else line[[side]] for i, line in enumerate(lines)]
+        faces.append(np.stack(np.meshgrid(*chosen, indexing="ij"), axis=-1).reshape(-1, 3))
+    return np.concatenate(faces)
