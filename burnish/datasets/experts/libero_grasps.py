@@ -13,6 +13,8 @@ from burnish.datasets.experts.libero_grid import Grid, thinned
 from burnish.datasets.experts.libero_world import Pose
 
 ANGLES = np.radians(np.arange(-90, 90, 15))
+GAPS = ((0.08, 0.0), (0.045, 0.4))
+"""How far open the hand comes, m, and what it costs: half open only where there is no room."""
 WIDEST_M = 0.070
 """Of what fits between the fingers: 1 cm less than they open."""
 APART_M = 0.008
@@ -27,25 +29,26 @@ ENOUGH = 40
 
 
 class Grasp(NamedTuple):
-    """A hand `pose` in the world, the `width` between its closed fingers, m, and its `cost`."""
+    """A hand `pose` in the world, the `width` between its closed fingers and the `gap` to come with, m; its `cost`."""
 
     pose: Pose
     width: float
+    gap: float
     cost: float
 
     @property
     def clearance(self) -> float:
         """How far beside the middle the open hand may come down, m."""
-        return hands.OPEN_M - self.width / 2
+        return (self.gap - self.width) / 2
 
 
 def find_grasps(
-    cloud: np.ndarray, grid: Grid, hand: Pose, rotations: Sequence[np.ndarray] | None = None
+    cloud: np.ndarray, grid: Grid, others: Grid, hand: Pose, shoulder: np.ndarray, rotations: Sequence[np.ndarray] | None = None
 ) -> list[Grasp]:
     """Grasps of the thing with solid points `cloud` (P, 3), cheapest first; none if the hand fits nowhere.
 
     Args:
-        grid: everything solid, the thing itself included.
+        grid, others: everything solid, with and without the thing itself.
         hand: where the hand is; grasps that turn it less are cheaper.
         rotations: of the hand, to choose from; by default it points down.
     """
@@ -62,10 +65,11 @@ def find_grasps(
             # Off the middle the thing turns in the grip; a thick wall is not held along its normal; little cover slips.
             beside = rotation.T @ (pose.position - middle)
             offset, shallow = np.linalg.norm(beside[:2]) / size, max(-beside[2], 0.0)
-            cost = 3.0 * offset + 4.0 * width + 5.0 * shallow + 0.25 * turn + 0.5 * (1 - cover)
-            found.append(Grasp(pose, width, float(cost)))
+            cost = 3.0 * offset + 12.0 * width + 5.0 * shallow + 0.25 * turn + 0.5 * (1 - cover)
+            cost += hands.strain(shoulder, pose)
+            found += [Grasp(pose, width, gap, float(cost) + more) for gap, more in GAPS if width < gap - 0.01]
     found.sort(key=lambda grasp: grasp.cost)
-    return list(islice(_free(found, grid), ENOUGH))
+    return list(islice(_free(found, grid, others), ENOUGH))
 
 
 def _nearer(rotation: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -107,8 +111,13 @@ def _runs(points: np.ndarray) -> list[np.ndarray]:
     return np.split(points, np.flatnonzero(np.diff(points[:, 0]) > APART_M) + 1)
 
 
-def _free(grasps: Sequence[Grasp], grid: Grid) -> Iterator[Grasp]:
+def _free(grasps: Sequence[Grasp], grid: Grid, others: Grid) -> Iterator[Grasp]:
     """Those where the open hand fits, with nothing but the thing between its fingers."""
     for batch in batched(grasps, ENOUGH):
-        hit = grid.hits(hands.placed([grasp.pose for grasp in batch])).any(axis=1)
-        yield from (grasp for grasp, bad in zip(batch, hit, strict=True) if not bad)
+        for gap, _ in GAPS:
+            same = [grasp for grasp in batch if grasp.gap == gap]
+            if same:
+                poses = [grasp.pose for grasp in same]
+                bad = grid.hits(hands.placed(poses, hands.hand_points(gap))).any(axis=1)
+                bad |= others.hits(hands.placed(poses, hands.between_points(gap))).any(axis=1)
+                yield from (grasp for grasp, hit in zip(same, bad, strict=True) if not hit)

@@ -50,9 +50,9 @@ class Grid:
         return cells, ((cells >= 0) & (cells < np.array(self.shape))).all(axis=-1)
 
 
-def spread(heights: np.ndarray, radius: float) -> np.ndarray:
-    """(X, Y) m: the highest point within `radius` of each column, along either axis."""
-    return maximum_filter(heights, size=2 * int(np.ceil(radius / CELL_M)) + 1, mode="nearest")
+def spread(heights: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """(X, Y) m: the highest point within `around` (2,) m of each column along x and y."""
+    return maximum_filter(heights, size=tuple(2 * np.ceil(around / CELL_M).astype(int) + 1), mode="nearest")
 
 
 def thinned(points: np.ndarray) -> np.ndarray:

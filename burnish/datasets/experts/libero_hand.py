@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -15,7 +16,12 @@ TIP_M, PALM_M = 0.0092, -0.031
 """How far the finger tips and the palm are in front of the grip site."""
 PAD = np.array([[-0.0116, 0.0044], [-0.008, 0.008]])
 """Where the fingers grip: range of z and of y, m."""
-PALM_RADIUS_M = 0.1
+PALM = np.array([0.105, 0.032, 0.0])
+FINGERS = np.array([0.066, 0.0105, 0.0])
+"""Half extents of the palm and of open fingers, m."""
+REACH_M = 0.66
+"""From the robot's shoulder to the grip site, seen from above; farther out a hand that points down stretches the arm
+until it is stuck."""
 DOWN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
 """Rotation of a hand that points down and closes along the world's y, as at the start of an episode."""
 _SPACING = 0.006
@@ -52,9 +58,21 @@ def hand_points(gap: float) -> np.ndarray:
     return np.concatenate([one, one * [-1, 1, 1], *rest])
 
 
-def placed(poses: list[Pose], gap: float = 2 * OPEN_M) -> np.ndarray:
-    """(N, P, 3) points in the world of a hand at each of `poses`."""
-    points = hand_points(round(gap, 3))
+@cache
+def between_points(gap: float) -> np.ndarray:
+    """(P, 3) points of the space that fingers `gap` apart close over."""
+    lines = [np.arange(-gap / 2, gap / 2, 0.004), np.arange(-0.009, 0.01, 0.0045), np.arange(-0.015, TIP_M, 0.004)]
+    return np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def placed(poses: Sequence[Pose], points: np.ndarray) -> np.ndarray:
+    """(N, P, 3) `points` (P, 3) of the hand in the world, with the hand at each of `poses`."""
     rotations = np.stack([pose.rotation for pose in poses])
     positions = np.stack([pose.position for pose in poses])
     return np.einsum("nij,pj->npi", rotations, points) + positions[:, None]
+
+
+def strain(shoulder: np.ndarray, hand: Pose) -> float:
+    """What it costs to bring the hand there: little within reach, much beyond it. `shoulder` (2,), m."""
+    distance = float(np.linalg.norm(hand.position[:2] - shoulder))
+    return 0.5 * distance + 15.0 * max(distance - REACH_M, 0.0)

@@ -14,10 +14,12 @@ from burnish.datasets.experts.libero_world import Pose, World
 from burnish.sim.libero.osc import MAX_MOVE_M, MAX_TURN_RAD
 
 OPEN, CLOSED = -1.0, 1.0
-GAIN, TURN_GAIN = 1.6, 1.2
+GAIN, TURN_GAIN = 1.3, 1.0
 """Commanded displacement per displacement missing. Above 1, because the arm covers a third of a command per step."""
 MARGIN_M = 0.012
 """Kept between the hand and what it passes over."""
+STRETCHED_M, LONGEST_M = 0.57, 0.69
+"""From shoulder to wrist: where the arm slows down, and where it stops."""
 SLOPE = 3.0
 """The hand comes down on its goal inside a funnel: so much higher per metre and per 5 cm x rad that are missing."""
 TURN_ARM_M = 0.05
@@ -40,10 +42,27 @@ Motion = Iterator[Aim]
 def action(world: World, aim: Aim) -> np.ndarray:
     """(7,) LIBERO's action towards `aim`, in [-1, 1]; straight, however far."""
     hand = world.hand
-    move = GAIN / MAX_MOVE_M * (aim.pose.position - hand.position)
+    move = GAIN / MAX_MOVE_M * (_within_reach(world, aim.pose.position) - hand.position)
     turn = TURN_GAIN / MAX_TURN_RAD * Rotation.from_matrix(aim.pose.rotation @ hand.rotation.T).as_rotvec()
-    parts = [part / max(1.0, float(np.abs(part).max())) for part in (move, turn)]
-    return np.concatenate([*parts, [aim.grip]])
+    move, turn = (part / max(1.0, float(np.abs(part).max())) for part in (move, turn))
+    return np.concatenate([_braked(world, move), turn, [aim.grip]])
+
+
+def _braked(world: World, move: np.ndarray) -> np.ndarray:
+    """`move` (3,), slower outwards with a stretched arm, which swings on and is hard to bring back."""
+    shoulder, wrist = world.arm
+    length = float(np.linalg.norm(wrist - shoulder))
+    outward = (wrist - shoulder) / length
+    most = float(np.clip((LONGEST_M - length) / (LONGEST_M - STRETCHED_M), 0.2, 1.0))
+    return move - max(float(move @ outward) - most, 0.0) * outward
+
+
+def _within_reach(world: World, position: np.ndarray) -> np.ndarray:
+    """`position`, or the nearest one for which the elbow stays bent: a straight arm gets stuck."""
+    shoulder, wrist = world.arm
+    arm = wrist + position - world.hand.position - shoulder
+    length = float(np.linalg.norm(arm))
+    return position - max(length - LONGEST_M, 0.0) / length * arm
 
 
 def reached(hand: Pose, goal: Pose, distance: float = REACHED_M) -> bool:
@@ -55,12 +74,13 @@ def reached(hand: Pose, goal: Pose, distance: float = REACHED_M) -> bool:
 class Route:
     """How high the grip site must be over each column of the grid to pass over what stands there."""
 
-    def __init__(self, grid: Grid, below: float, radius: float) -> None:
-        """`below`: how far fingers or a carried thing reach under the grip site; `radius`: how far around it, m."""
+    def __init__(self, grid: Grid, rotation: np.ndarray, below: float, around: np.ndarray) -> None:
+        """For a hand with this `rotation`; fingers or a carried thing reach `below` m under the grip site and, along
+        x and y, `around` (2,) m to either side."""
         heights = grid.heights()
         self._grid = grid
-        fingers = spread(heights, radius) + below
-        self._needed = np.maximum(fingers, spread(heights, hands.PALM_RADIUS_M) - hands.PALM_M * -1) + MARGIN_M
+        palm = np.abs(rotation[:2]) @ hands.PALM
+        self._needed = np.maximum(spread(heights, around) + below, spread(heights, palm) + hands.PALM_M) + MARGIN_M
 
     def height(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """(K,) m: needed at points every centimetre from `start` to `end` (2,)."""
@@ -69,14 +89,14 @@ class Route:
 
 
 def travel(
-    world: World, goal: Callable[[], Pose], route: Route, grip: float, funnel: float, distance: float = REACHED_M
+    world: World, goal: Callable[[], Pose], route: Route, grip: Callable[[], float], funnel: float, distance: float = REACHED_M
 ) -> Motion:
     """Up, across and down to `goal()`, which may move. The hand comes down within `funnel`, m, of the goal's axis."""
     for _ in range(PATIENCE_STEPS):
         aim, hand = goal(), world.hand
         if reached(hand, aim, distance):
             return
-        yield Aim(_waypoint(hand, aim, route, funnel), grip)
+        yield Aim(_waypoint(hand, aim, route, funnel), grip())
 
 
 def _waypoint(hand: Pose, goal: Pose, route: Route, funnel: float) -> Pose:

@@ -49,10 +49,12 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
     return sorted(found, key=lambda place: place.cost)[:ENOUGH]
 
 
-def with_hand(places: list[Place], hand_in_thing: Pose, gap: float, grid: Grid) -> list[Place]:
-    """`places` for a hand that holds the thing so, cheapest first: those where the hand hits something cost more."""
-    hits = grid.hits(hands.placed([place.pose @ hand_in_thing for place in places], gap)).mean(axis=1)
-    dearer = [Place(place.pose, place.cost + 20.0 * float(hit)) for place, hit in zip(places, hits, strict=True)]
+def with_hand(places: list[Place], hand_in_thing: Pose, gap: float, grid: Grid, shoulder: np.ndarray) -> list[Place]:
+    """`places` for a hand that holds the thing so, cheapest first: where it hits something or strains costs more."""
+    poses = [place.pose @ hand_in_thing for place in places]
+    hits = grid.hits(hands.placed(poses, hands.hand_points(round(gap, 3)))).mean(axis=1)
+    costs = [20.0 * float(hit) + hands.strain(shoulder, pose) for hit, pose in zip(hits, poses, strict=True)]
+    dearer = [Place(place.pose, place.cost + cost) for place, cost in zip(places, costs, strict=True)]
     return sorted(dearer, key=lambda place: place.cost)
 
 

@@ -36,8 +36,8 @@ def pick(world: World, step: Step, attempt: int) -> Motion:
         held = world.body(step.thing) @ in_thing
         return Pose(held.position, grasp.pose.rotation)
 
-    route = Route(world.grid(), hands.TIP_M, 0.07)
-    yield from travel(world, at, route, OPEN, min(FUNNEL_M, 0.7 * grasp.clearance))
+    route = Route(world.grid(), grasp.pose.rotation, hands.TIP_M, np.abs(grasp.pose.rotation[:2]) @ hands.FINGERS)
+    yield from travel(world, at, route, _opening(world, grasp.gap), min(FUNNEL_M, 0.7 * grasp.clearance))
     yield from close(world)
     start = world.hand
     yield from straight(world, Pose(start.position + [0, 0, LIFT_M], start.rotation), CLOSED)
@@ -48,16 +48,16 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     grid = world.grid(without=step.thing)
     body, hand = world.body(step.thing), world.hand
     gap = round(min(world.gap + RELEASE_M, 2 * hands.OPEN_M), 3)
-    chosen = with_hand(find_places(world, step.thing, step.predicate, grid), body.inverse() @ hand, gap, grid)[0].pose
+    chosen = with_hand(find_places(world, step.thing, step.predicate, grid), body.inverse() @ hand, gap, grid, world.shoulder)[0].pose
     rotation = chosen.rotation @ body.rotation.T @ hand.rotation
 
     def at() -> Pose:
         return Pose(world.hand.position + chosen.position - world.body(step.thing).position, rotation)
 
-    cloud = world.cloud(step.thing) - hand.position
-    below = max(-float(cloud[:, 2].min()), hands.TIP_M)
-    route = Route(grid, below, float(np.linalg.norm(cloud[:, :2], axis=1).max()))
-    yield from travel(world, at, route, CLOSED, FUNNEL_M)
+    carried = world.cloud(step.thing) - hand.position
+    below = max(-float(carried[:, 2].min()), hands.TIP_M)
+    route = Route(grid, rotation, below, np.abs(carried[:, :2]).max(axis=0))
+    yield from travel(world, at, route, lambda: CLOSED, FUNNEL_M)
     yield from release(world)
 
 
@@ -98,7 +98,8 @@ def push(world: World, step: Step, attempt: int) -> Motion:
     def over() -> Pose:
         return Pose(np.array([*world.body(step.thing).position[:2], inside]), hands.DOWN)
 
-    yield from travel(world, over, Route(world.grid(), hands.TIP_M, 0.03), CLOSED, FUNNEL_M)
+    route = Route(world.grid(), hands.DOWN, hands.TIP_M, np.full(2, 0.03))
+    yield from travel(world, over, route, lambda: CLOSED, FUNNEL_M)
     target = world.spot(step.predicate[2]).position
     for _ in range(100):
         missing = target[:2] - world.body(step.thing).position[:2]
@@ -110,15 +111,22 @@ def push(world: World, step: Step, attempt: int) -> Motion:
     yield from straight(world, Pose(hand.position + [0, 0, RETREAT_M], hand.rotation), CLOSED, 0.02)
 
 
+def _opening(world: World, gap: float) -> Callable[[], float]:
+    """The grip that brings the fingers `gap` apart."""
+    if gap > 1.9 * hands.OPEN_M:
+        return lambda: OPEN
+    return lambda: float(np.sign(world.gap - gap)) if abs(world.gap - gap) > 0.004 else 0.0
+
+
 def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
     """The grasp that is good both for taking the thing and for putting it where it belongs."""
     body, grid = world.body(step.thing), world.grid(without=step.thing)
-    grasps = find_grasps(world.cloud(step.thing), world.grid(), world.hand)
+    grasps = find_grasps(world.cloud(step.thing), world.grid(), grid, world.hand, world.shoulder)
     places = find_places(world, step.thing, step.predicate, grid)
     rated = []
     for grasp in grasps[:CONSIDERED]:
         gap = round(min(grasp.width + RELEASE_M, 2 * hands.OPEN_M), 3)
-        best = with_hand(places, body.inverse() @ grasp.pose, gap, grid)[0]
+        best = with_hand(places, body.inverse() @ grasp.pose, gap, grid, world.shoulder)[0]
         rated.append(grasp._replace(cost=grasp.cost + best.cost))
     rated.sort(key=lambda grasp: grasp.cost)
     return rated[attempt % len(rated)] if rated else None

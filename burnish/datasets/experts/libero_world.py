@@ -70,6 +70,7 @@ class World:
         solid = (self.model.geom_contype | self.model.geom_conaffinity) != 0
         thing = np.isin(self._roots[self.model.geom_bodyid], [self._roots[self._number(name)] for name in here.things])
         self._solid = np.flatnonzero(solid & thing)
+        self.shoulder = here.model.body("robot0_base").pos[:2].copy()
         self.floor = self._table(np.flatnonzero(solid & ~thing & (self.model.geom_type == mujoco.mjtGeom.mjGEOM_BOX)))
 
     def read(self, pose: Arrays) -> None:
@@ -83,6 +84,11 @@ class World:
         """The grip site: between the finger tips, z forward, x along the direction in which the fingers close."""
         site = self.here.controller.site
         return Pose(self.data.site_xpos[site].copy(), self.data.site_xmat[site].reshape(3, 3).copy())
+
+    @property
+    def arm(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where shoulder (3,) and wrist (3,) are."""
+        return tuple(self.data.xpos[self.model.body(f"robot0_link{i}").id].copy() for i in (2, 6))  # pyright: ignore
 
     @property
     def gap(self) -> float:
