@@ -47,7 +47,9 @@ def run(config: Config) -> dict[str, Any]:
             say(f"Collecting {settings.episodes} demonstrations of {settings.task}: what the policy is to imitate")
         simulator, _, name = settings.task.partition("/")
         lanes = min(settings.lanes, settings.episodes)
-        with make_env(settings.task, lanes, workers=settings.workers, horizon=settings.horizon) as env:
+        with make_env(
+            settings.task, lanes, workers=settings.workers, horizon=settings.horizon, cameras=settings.images or None
+        ) as env:
             expert = registry.experts.load(simulator)(
                 name, env.num_envs, noise=settings.noise, push_steps=settings.push_steps
             )

@@ -19,12 +19,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from burnish.console import say, track
+from burnish.contract import TASK
 from burnish.datasets.attempts import Attempt, Frame, attempt_path, load_attempt, save_attempt
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.datasets.experts import Expert
+from burnish.datasets.frames import RenderedAttempts, render_attempts
 from burnish.datasets.store import load_demonstrations, write_dataset
 from burnish.errors import BurnishError
 from burnish.files import read_json, recover_folder, write_json
+from burnish.sim.lanes import Arrays
+from burnish.sim.vector import LanesEnv
 
 if TYPE_CHECKING:
     from burnish.sim.base import VecEnv
@@ -53,6 +57,8 @@ class CollectConfig:
     """Attempts side by side; does not change the result."""
     workers: int = 0
     """Processes that share the lanes; does not change the result."""
+    images: int = 0
+    """Pixels per side of the images that are rendered when all is recorded; 0 for none."""
     max_attempts_per_episode: int = 20
     """Give up when the expert fails more often than this."""
 
@@ -75,7 +81,9 @@ def collect(env: VecEnv, expert: Expert, config: CollectConfig, out: Path) -> di
     _open_staging(staging, identity)
     attempts = _record_all(env, expert, config, staging)
     episodes = [attempt.episode for attempt in attempts if attempt.episode is not None]
-    demos = Demonstrations.of(env.contract, env.task, episodes)
+    numbers = env.contract.only(env.contract.observation.keys() - env.contract.images)
+    demos = Demonstrations.of(numbers, env.task, episodes)
+    images = _rendered(env, attempts, staging, config.workers)
     result = {
         "episodes": len(episodes),
         "frames": len(demos.action),
@@ -85,7 +93,7 @@ def collect(env: VecEnv, expert: Expert, config: CollectConfig, out: Path) -> di
         "wall_s": round(time.monotonic() - started, 2),
     }
     say(f"Writing {len(episodes)} episodes as a LeRobotDataset to {out}")
-    write_dataset(demos, out, {RECORD: {"config": identity, "result": result}})
+    write_dataset(demos, out, {RECORD: {"config": identity, "result": result}}, images)
     shutil.rmtree(staging)
     return result
 
@@ -128,7 +136,11 @@ def _record_round(env: VecEnv, expert: Expert, seed: int, staging: Path, numbers
     active = list(range(len(numbers)))
     expert.reset(active, seeds)
     frames: list[list[Frame]] = [[] for _ in numbers]
+    poses: list[list[Arrays]] = [[] for _ in numbers]
     while active:
+        if isinstance(env, LanesEnv) and env.contract.images:
+            for lane, pose in zip(active, env.poses(active), strict=True):
+                poses[lane].append(pose)
         action = expert.act(obs)
         for lane in active:
             seen = {key: value[lane].cpu().numpy() for key, value in obs.items()}
@@ -137,9 +149,21 @@ def _record_round(env: VecEnv, expert: Expert, seed: int, staging: Path, numbers
         done, success = step.done.tolist(), step.info["success"].tolist()
         for lane in active:
             if done[lane]:
-                save_attempt(attempt_path(staging, numbers[lane]), frames[lane], success[lane])
+                save_attempt(attempt_path(staging, numbers[lane]), frames[lane], success[lane], poses[lane])
         active = [lane for lane in active if not done[lane]]
         obs = step.obs
+
+
+def _rendered(env: VecEnv, attempts: Sequence[Attempt], staging: Path, workers: int) -> RenderedAttempts | None:
+    """The images of the successful attempts, if `env` has cameras."""
+    if not isinstance(env, LanesEnv) or not env.contract.images:
+        return None
+    kept = {attempt_path(staging, n): one.episode for n, one in enumerate(attempts) if one.episode is not None}
+    # Those of one task follow each other: a process that renders them needs one scene.
+    together = sorted(kept, key=lambda path: kept[path].obs[TASK][0].tobytes() if TASK in kept[path].obs else b"")
+    render_attempts(together, env.spec, workers)
+    fields = {key: env.contract.observation[key] for key in env.contract.images}
+    return RenderedAttempts(list(kept), fields)
 
 
 def _successes(attempts: Sequence[Attempt]) -> int:
@@ -149,7 +173,8 @@ def _successes(attempts: Sequence[Attempt]) -> int:
 def _identity(config: CollectConfig, env: VecEnv) -> dict[str, Any]:
     """The settings that decide what is recorded, as JSON gives them back."""
     settings = dataclasses.asdict(config) | {"task": env.task, "horizon": env.max_episode_steps}
-    return {key: settings[key] for key in ("task", "episodes", "noise", "push_steps", "seed", "horizon")}
+    keys = ["task", "episodes", "noise", "push_steps", "seed", "horizon"]
+    return {key: settings[key] for key in (*keys, *(["images"] if config.images else []))}
 
 
 def _open_staging(staging: Path, identity: dict[str, Any]) -> None:

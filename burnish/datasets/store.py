@@ -7,13 +7,15 @@ needs neither lerobot nor a network.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from burnish.contract import ACTION, TASK, Contract, encode_text
+from burnish.contract import ACTION, IMAGES, TASK, Contract, Field, encode_text
 from burnish.datasets.demonstrations import Demonstrations, instructions
 from burnish.errors import BurnishError, CorruptFileError
 from burnish.files import atomic_folder, inside, read_json, recover_folder, write_json
@@ -27,30 +29,47 @@ MARKS_FILE = "meta/sha256.json"
 FORMAT = "v3.0"
 
 
-def write_dataset(demos: Demonstrations, folder: Path, extra: dict[str, Any] | None = None) -> None:
+class Images(Protocol):
+    """Images of `Demonstrations` that were left out of memory."""
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """Contract key → what it means."""
+        ...
+
+    def episode(self, number: int) -> dict[str, np.ndarray]:
+        """Contract key → (T, H, W, 3) uint8 of the episode's frames."""
+        ...
+
+
+def write_dataset(
+    demos: Demonstrations, folder: Path, extra: dict[str, Any] | None = None, images: Images | None = None
+) -> None:
     """Write `demos` as a LeRobotDataset v3 to `folder`; until the last rename an earlier one there stays whole.
 
     Args:
         extra: file name → JSON value, written into the dataset's `meta/` (how it was made).
+        images: more observations, read one episode at a time.
     """
-    fields = demos.contract.fields
-    fps = _whole_rate(demos.contract)
-    features = {
-        key: {"dtype": field.dtype, "shape": field.shape, "names": list(field.names)}
-        for key, field in fields.items()
-        if key != TASK
-    }
+    contract = demos.contract
+    if images is not None:
+        contract = Contract({**contract.observation, **images.fields}, contract.action)
+    fps = _whole_rate(contract)
+    features = {key: _feature(key, field) for key, field in contract.fields.items() if key != TASK}
     values = {key: value for key, value in {**demos.obs, ACTION: demos.action}.items() if key != TASK}
     texts = instructions(demos)
     with atomic_folder(folder) as beside:
         beside.rmdir()  # lerobot insists on making the folder itself
         dataset = _create(f"burnish/{folder.name}", fps, features, beside)
-        for start, end, text in zip(demos.starts, demos.ends, texts, strict=True):
+        for number, (start, end, text) in enumerate(zip(demos.starts, demos.ends, texts, strict=True)):
+            seen = {} if images is None else images.episode(number)
             for row in range(start, end):
-                dataset.add_frame({key: value[row] for key, value in values.items()} | {TASK: text})
+                frame = {key: value[row] for key, value in values.items()}
+                frame |= {key: value[row - start] for key, value in seen.items()}
+                dataset.add_frame(frame | {TASK: text})
             dataset.save_episode()
         dataset.finalize()
-        write_json(beside / CONTRACT_FILE, demos.contract.to_json())
+        write_json(beside / CONTRACT_FILE, contract.to_json())
         write_json(beside / ENVIRONMENT_FILE, {"task": demos.task})
         for name, data in (extra or {}).items():
             write_json(beside / "meta" / name, data)
@@ -58,9 +77,11 @@ def write_dataset(demos: Demonstrations, folder: Path, extra: dict[str, Any] | N
         write_json(beside / MARKS_FILE, {path.relative_to(beside).as_posix(): _sha256(path) for path in files})
 
 
-def load_demonstrations(folder: Path) -> Demonstrations:
+def load_demonstrations(folder: Path, only: Sequence[str] | None = None) -> Demonstrations:
     """Read a whole LeRobotDataset v3 into memory.
 
+    Args:
+        only: keys of the observations to read instead of all: images take time and memory.
     Raises:
         CorruptFileError: a file is missing, truncated or altered, or the parts contradict each other.
         ContractError, BurnishError: the dataset has no contract, or not the columns its contract promises.
@@ -76,6 +97,7 @@ def load_demonstrations(folder: Path) -> Demonstrations:
         found = info.get("codebase_version") if isinstance(info, dict) else info
         raise CorruptFileError(f"{info_path}: dataset format {found!r}, this version reads LeRobotDataset {FORMAT}")
     _check_features(info, contract, info_path)
+    contract = contract if only is None else contract.only(only)
     keys = [key for key in contract.fields if key != TASK]
     columns = _read_columns(folder, [*keys, "episode_index", "task_index"])
     episode_index = columns.pop("episode_index").ravel()
@@ -92,6 +114,13 @@ def load_demonstrations(folder: Path) -> Demonstrations:
         values[TASK] = np.stack([encode_text(text, size) for text in texts])[columns["task_index"].ravel()]
     obs = {key: values[key] for key in contract.observation}
     return Demonstrations(contract, _environment(folder, texts), obs, values[ACTION], lengths)
+
+
+def _feature(key: str, field: Field) -> dict[str, Any]:
+    """As LeRobot describes it: images are PNGs inside the table."""
+    if key.startswith(IMAGES):
+        return {"dtype": "image", "shape": field.shape, "names": ["height", "width", "channels"]}
+    return {"dtype": field.dtype, "shape": field.shape, "names": list(field.names)}
 
 
 def _create(name: str, fps: int, features: dict[str, Any], root: Path) -> Any:
@@ -173,10 +202,18 @@ def _read_columns(folder: Path, names: list[str]) -> dict[str, np.ndarray]:
 
 
 def _decode(column: Any, rows: int) -> np.ndarray:
-    """(rows, numbers per row) of a column of numbers or of (nested) lists of numbers."""
+    """(rows, numbers per row) of a column of numbers, of (nested) lists of numbers, or of images."""
+    if hasattr(column.type, "fields"):
+        return np.stack([_pixels(cell["bytes"]) for cell in column.to_pylist()])
     while hasattr(column, "flatten") and hasattr(column.type, "value_type"):
         column = column.flatten()
     return column.to_numpy(zero_copy_only=False).reshape(rows, -1)
+
+
+def _pixels(png: bytes) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(png))).ravel()
 
 
 def _lengths(episode_index: np.ndarray, total: Any, folder: Path) -> np.ndarray:

@@ -45,8 +45,8 @@ class LanesEnv(VecEnv):
         dtypes = {key: fields[key].dtype for key in observation}
         images = {key: fields[key].shape for key in contract.images}
         layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, images)
-        self._spec, self._workers = LaneSpec(factory, arguments, layout, horizon, auto_reset), workers
-        self._pool = make_pool(self._spec, workers)
+        self.spec, self._workers = LaneSpec(factory, arguments, layout, horizon, auto_reset), workers
+        self._pool = make_pool(self.spec, workers)
         self._renderer = renderer
 
     @override
@@ -122,7 +122,7 @@ class LanesEnv(VecEnv):
     @override
     def restart(self) -> None:
         self._pool.close()
-        self._pool = make_pool(self._spec, self._workers)
+        self._pool = make_pool(self.spec, self._workers)
 
     @override
     def close(self) -> None:
