@@ -58,7 +58,7 @@ def recorded(tmp_path_factory):
             return poses(ids)
 
         patch.setattr(
-            LiberoLane, "step", lambda lane, action: step(lane, action) or env._buffers.steps.max() >= STEPS - 1
+            LiberoLane, "step", lambda lane, action: step(lane, action) or env._buffers.steps.min() >= STEPS - 1
         )
         patch.setattr(env, "poses", watched)
         config = CollectConfig(task="libero/object", episodes=2, lanes=2, workers=2, horizon=STEPS, images=SIZE)
