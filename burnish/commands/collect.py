@@ -45,14 +45,16 @@ def run(config: Config) -> dict[str, Any]:
             say(f"{config.out}: already complete")
         else:
             say(f"Collecting {settings.episodes} demonstrations of {settings.task}: what the policy is to imitate")
-        simulator, _, name = settings.task.partition("/")
-        lanes = min(settings.lanes, settings.episodes)
+        simulator = settings.task.partition("/")[0]
         with make_env(
-            settings.task, lanes, workers=settings.workers, horizon=settings.horizon, cameras=settings.images or None
+            settings.task,
+            settings.lanes,
+            workers=settings.workers,
+            horizon=settings.horizon,
+            cameras=settings.images or None,
         ) as env:
-            expert = registry.experts.load(simulator)(
-                name, env.num_envs, noise=settings.noise, push_steps=settings.push_steps
-            )
+            make_expert = registry.experts.load(simulator)
+            expert = make_expert(env, noise=settings.noise, push_steps=settings.push_steps)
             result = collect(env, expert, settings, config.out)
     say(
         f"  {result['episodes']} episodes, {result['frames']} steps; the expert, disturbed on purpose, succeeded "

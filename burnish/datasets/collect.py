@@ -1,7 +1,7 @@
-"""Record an expert: attempts in seed order until enough of them succeeded, then one dataset.
+"""Record an expert: attempts at every task in order until enough of them succeeded, then one dataset.
 
-Attempt i is a pure function of (config, i), and the dataset holds the first successful attempts in order,
-so neither the number of lanes or workers nor an interruption changes it. Finished attempts are kept
+Attempt i at a task is a pure function of (config, task, i), and the dataset holds the first successful attempts in
+order, so neither the number of lanes or workers nor an interruption changes it. Finished attempts are kept
 beside the dataset until it is written.
 """
 
@@ -12,14 +12,11 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from burnish.console import say, track
-from burnish.contract import TASK
+from burnish.console import Advance, say, track
 from burnish.datasets.attempts import Attempt, Frame, attempt_path, load_attempt, save_attempt
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.datasets.experts import Expert
@@ -34,7 +31,9 @@ if TYPE_CHECKING:
     from burnish.sim.base import VecEnv
 
 RECORD = "collect.json"
-"""In the dataset's `meta/`: how it was made and what came of it."""
+"""In the dataset's `meta/`: how it was made, what came of it, and every attempt that failed."""
+TASK_STRIDE = 10_000
+"""Attempt files of one task are numbered from its number times this."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class CollectConfig:
     task: str = "metaworld/peg-insert-side"
     """SIMULATOR/TASK."""
     episodes: int = 40
-    """Successful episodes to keep."""
+    """Successful episodes to keep, of each task."""
     noise: float = 0.1
     """Standard deviation of the noise on executed actions, in largest actions; labels stay clean."""
     push_steps: int = 10
@@ -55,7 +54,7 @@ class CollectConfig:
     """Steps after which an attempt counts as failed; None is the task's own."""
     lanes: int = 10
     """Attempts side by side; does not change the result."""
-    workers: int = 0
+    workers: int = 2
     """Processes that share the lanes; does not change the result."""
     images: int = 0
     """Pixels per side of the images that are rendered when all is recorded; 0 for none."""
@@ -80,7 +79,7 @@ def collect(env: VecEnv, expert: Expert, config: CollectConfig, out: Path) -> di
     staging = out.with_name(f".{out.name}.attempts")
     _open_staging(staging, identity)
     attempts = _record_all(env, expert, config, staging)
-    episodes = [attempt.episode for attempt in attempts if attempt.episode is not None]
+    episodes = [one.attempt.episode for one in attempts if one.attempt.episode is not None]
     numbers = env.contract.only(env.contract.observation.keys() - env.contract.images)
     demos = Demonstrations.of(numbers, env.task, episodes)
     images = _rendered(env, attempts, staging, config.workers)
@@ -89,85 +88,138 @@ def collect(env: VecEnv, expert: Expert, config: CollectConfig, out: Path) -> di
         "frames": len(demos.action),
         "attempts": len(attempts),
         "success": len(episodes) / len(attempts),
-        "env_steps": sum(attempt.steps for attempt in attempts),
+        "env_steps": sum(one.attempt.steps for one in attempts),
         "wall_s": round(time.monotonic() - started, 2),
     }
+    record = {"config": identity, "result": result, "failures": _failures(env, attempts, config.seed)}
     say(f"Writing {len(episodes)} episodes as a LeRobotDataset to {out}")
-    write_dataset(demos, out, {RECORD: {"config": identity, "result": result}}, images)
+    write_dataset(demos, out, {RECORD: record}, images)
     shutil.rmtree(staging)
     return result
 
 
-def attempt_seed(seed: int, attempt: int) -> int:
-    """63 bits for attempt number `attempt` of a recording seeded with `seed`."""
-    return int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def _record_all(env: VecEnv, expert: Expert, config: CollectConfig, staging: Path) -> list[Numbered]:
+    """Of every task of `env`: attempts 0, 1, 2, … up to the one that brings the last success needed.
 
-
-def _record_all(env: VecEnv, expert: Expert, config: CollectConfig, staging: Path) -> list[Attempt]:
-    """Attempts 0, 1, 2, … up to the one that brings the last success needed; those in `staging` are not repeated.
-
-    No round starts more attempts than successes are missing, so never one too many.
+    Those in `staging` are not repeated. Never more are started than successes are missing, so never one too many.
     """
-    attempts: list[Attempt] = []
-    with track(f"Recording the expert on {env.task}", config.episodes) as advance:
-        while (missing := config.episodes - _successes(attempts)) > 0:
-            if len(attempts) >= config.episodes * config.max_attempts_per_episode:
-                raise BurnishError(
-                    f"the expert succeeded in {_successes(attempts)} of {len(attempts)} attempts on {env.task}; "
-                    "try less noise, fewer push_steps or a longer horizon"
-                )
-            numbers = range(len(attempts), len(attempts) + min(env.num_envs, missing))
-            _record_round(
-                env, expert, config.seed, staging, [n for n in numbers if not attempt_path(staging, n).exists()]
-            )
-            attempts += [load_attempt(attempt_path(staging, number), env.contract) for number in numbers]
-            advance(
-                _successes(attempts) - config.episodes + missing,
-                f"{_successes(attempts)} of {len(attempts)} attempts succeeded",
-            )
-    return attempts
+    found: dict[int, list[Numbered]] = {task: [] for task in range(env.num_tasks)}
+    most = config.episodes * config.max_attempts_per_episode
+    with track(f"Recording the expert on {env.task}", config.episodes * env.num_tasks) as advance:
+        while wave := [
+            Key(task, len(done) + n)
+            for task, done in found.items()
+            for n in range(config.episodes - len(_successful(done)))
+        ]:
+            for task, done in found.items():
+                if len(done) >= most:
+                    raise BurnishError(
+                        f"the expert succeeded in {len(_successful(done))} of {len(done)} attempts on {env.task}"
+                        f"{f' (task {task})' if env.num_tasks > 1 else ''}; "
+                        "try less noise, fewer push_steps or a longer horizon"
+                    )
+            tally = Tally(advance, [one for done in found.values() for one in done])
+            _record(env, expert, config.seed, staging, wave, tally)
+            for key in wave:
+                found[key.task].append(Numbered(key, load_attempt(_path(staging, key), env.contract)))
+    return [one for done in found.values() for one in done]
 
 
-def _record_round(env: VecEnv, expert: Expert, seed: int, staging: Path, numbers: Sequence[int]) -> None:
-    """Run attempts `numbers` side by side, each in a lane of its own, and save each as it ends."""
-    seeds = [attempt_seed(seed, number) for number in numbers]
-    # Lanes without an attempt are reset as well: they stand still, but the expert reads every lane's observation.
-    obs = env.reset([*seeds, *[0] * (env.num_envs - len(seeds))])
-    active = list(range(len(numbers)))
-    expert.reset(active, seeds)
-    frames: list[list[Frame]] = [[] for _ in numbers]
-    poses: list[list[Arrays]] = [[] for _ in numbers]
-    while active:
+def _record(env: VecEnv, expert: Expert, seed: int, staging: Path, wave: Sequence[Key], tally: Tally) -> None:
+    """Run the attempts of `wave` that are not in `staging`; a lane that is free takes the next one."""
+    waiting = [key for key in reversed(wave) if not _path(staging, key).exists()]
+    for key in wave:
+        if key not in waiting:
+            tally.add(load_attempt(_path(staging, key), env.contract).episode is not None)
+    takes: dict[int, Take] = {}
+    # Lanes without an attempt stand still, but the expert reads every lane's observation.
+    obs = env.reset([env.attempt_seed(seed, wave[0].task, wave[0].attempt)] * env.num_envs)
+    while waiting or takes:
+        fresh = [lane for lane in range(env.num_envs) if lane not in takes][: len(waiting)]
+        if fresh:
+            for lane in fresh:
+                takes[lane] = Take(waiting.pop())
+            seeds = [env.attempt_seed(seed, *takes[lane].key) for lane in fresh]
+            obs = env.reset(seeds, fresh)
+            expert.reset(fresh, seeds)
+        active = sorted(takes)
         if isinstance(env, LanesEnv) and env.contract.images:
             for lane, pose in zip(active, env.poses(active), strict=True):
-                poses[lane].append(pose)
+                takes[lane].poses.append(pose)
         action = expert.act(obs)
         for lane in active:
             seen = {key: value[lane].cpu().numpy() for key, value in obs.items()}
-            frames[lane].append((seen, expert.label[lane].cpu().numpy()))
+            takes[lane].frames.append((seen, expert.label[lane].cpu().numpy()))
         step = env.step(action, active)
-        done, success = step.done.tolist(), step.info["success"].tolist()
-        for lane in active:
-            if done[lane]:
-                save_attempt(attempt_path(staging, numbers[lane]), frames[lane], success[lane], poses[lane])
-        active = [lane for lane in active if not done[lane]]
         obs = step.obs
+        for lane in active:
+            if step.done[lane]:
+                take, success = takes.pop(lane), bool(step.info["success"][lane])
+                save_attempt(_path(staging, take.key), take.frames, success, take.poses)
+                tally.add(success)
 
 
-def _rendered(env: VecEnv, attempts: Sequence[Attempt], staging: Path, workers: int) -> RenderedAttempts | None:
+class Key(NamedTuple):
+    """Attempt number `attempt` at task number `task` of the environment."""
+
+    task: int
+    attempt: int
+
+
+class Numbered(NamedTuple):
+    """A finished attempt and which one it is."""
+
+    key: Key
+    attempt: Attempt
+
+
+@dataclass
+class Take:
+    """An attempt under way."""
+
+    key: Key
+    frames: list[Frame] = field(default_factory=list)
+    poses: list[Arrays] = field(default_factory=list)
+
+
+class Tally:
+    """Counts attempts for the progress bar."""
+
+    def __init__(self, advance: Advance, before: Sequence[Numbered]) -> None:
+        self._advance, self._attempts, self._successes = advance, len(before), len(_successful(before))
+
+    def add(self, success: bool) -> None:
+        """One more attempt is over."""
+        self._attempts += 1
+        self._successes += success
+        self._advance(int(success), f"{self._successes} of {self._attempts} attempts succeeded")
+
+
+def _path(staging: Path, key: Key) -> Path:
+    return attempt_path(staging, key.task * TASK_STRIDE + key.attempt)
+
+
+def _failures(env: VecEnv, attempts: Sequence[Numbered], seed: int) -> list[dict[str, int]]:
+    """Every failed attempt, with the seed that repeats it."""
+    return [
+        {**key._asdict(), "seed": env.attempt_seed(seed, *key), "steps": attempt.steps}
+        for key, attempt in attempts
+        if attempt.episode is None
+    ]
+
+
+def _rendered(env: VecEnv, attempts: Sequence[Numbered], staging: Path, workers: int) -> RenderedAttempts | None:
     """The images of the successful attempts, if `env` has cameras."""
     if not isinstance(env, LanesEnv) or not env.contract.images:
         return None
-    kept = {attempt_path(staging, n): one.episode for n, one in enumerate(attempts) if one.episode is not None}
-    # Those of one task follow each other: a process that renders them needs one scene.
-    together = sorted(kept, key=lambda path: kept[path].obs[TASK][0].tobytes() if TASK in kept[path].obs else b"")
-    render_attempts(together, env.spec, workers)
+    kept = [_path(staging, one.key) for one in _successful(attempts)]
+    render_attempts(kept, env.spec, workers)
     fields = {key: env.contract.observation[key] for key in env.contract.images}
-    return RenderedAttempts(list(kept), fields)
+    return RenderedAttempts(kept, fields)
 
 
-def _successes(attempts: Sequence[Attempt]) -> int:
-    return sum(attempt.episode is not None for attempt in attempts)
+def _successful(attempts: Sequence[Numbered]) -> list[Numbered]:
+    return [one for one in attempts if one.attempt.episode is not None]
 
 
 def _identity(config: CollectConfig, env: VecEnv) -> dict[str, Any]:

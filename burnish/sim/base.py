@@ -7,6 +7,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,6 +81,15 @@ class VecEnv(ABC):
         `step` and `reset` return everything else: an image that nobody reads is never rendered.
         """
         return {}
+
+    @property
+    def num_tasks(self) -> int:
+        """How many tasks its episodes are of: one, unless it is a suite."""
+        return 1
+
+    def attempt_seed(self, seed: int, task: int, attempt: int) -> int:
+        """The seed of an expert's attempt number `attempt` at task number `task`, of a recording seeded with `seed`."""
+        return int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
     @abstractmethod
     def render(self, ids: Sequence[int], size: int) -> Tensor:

@@ -142,7 +142,7 @@ def test_auto_reset_starts_the_next_seed_in_the_same_step(resetting):
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_success_ends_the_episode_with_a_reward(simulator):
     with make(simulator, horizon=None) as env:
-        expert = registry.experts.load(simulator)(env.task.partition("/")[2], LANES)
+        expert = registry.experts.load(simulator)(env)
         obs, running = env.reset([1, 2, 3]), [0, 1, 2]
         expert.reset(running, [1, 2, 3])
         solved = 0

@@ -43,7 +43,12 @@ class Grasp(NamedTuple):
 
 
 def find_grasps(
-    cloud: np.ndarray, grid: Grid, others: Grid, hand: Pose, shoulder: np.ndarray, rotations: Sequence[np.ndarray] | None = None
+    cloud: np.ndarray,
+    grid: Grid,
+    others: Grid,
+    hand: Pose,
+    shoulder: np.ndarray,
+    rotations: Sequence[np.ndarray] | None = None,
 ) -> list[Grasp]:
     """Grasps of the thing with solid points `cloud` (P, 3), cheapest first; none if the hand fits nowhere.
 

@@ -48,7 +48,9 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     grid = world.grid(without=step.thing)
     body, hand = world.body(step.thing), world.hand
     gap = round(min(world.gap + RELEASE_M, 2 * hands.OPEN_M), 3)
-    chosen = with_hand(find_places(world, step.thing, step.predicate, grid), body.inverse() @ hand, gap, grid, world.shoulder)[0].pose
+    chosen = with_hand(
+        find_places(world, step.thing, step.predicate, grid), body.inverse() @ hand, gap, grid, world.shoulder
+    )[0].pose
     rotation = chosen.rotation @ body.rotation.T @ hand.rotation
 
     def at() -> Pose:

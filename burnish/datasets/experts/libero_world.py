@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import product
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import mujoco

@@ -12,11 +12,17 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import STATE
+from burnish.sim.base import VecEnv
 
 SCALE = np.array([0.01, 0.01, 0.01, 1.0])
 """Meta-World's own units ([-1, 1]) to the contract's: metres per step (`action_scale` = 1/100) and gripper effort."""
 PUSH_STEPS = 8
 """Steps for which one random push at the start of an episode keeps its direction (0.1 s at 80 Hz)."""
+
+
+def expert(env: VecEnv, *, noise: float = 0.0, push_steps: int = 0) -> MetaWorldExpert:
+    """The expert of the task of `env`, for all its lanes."""
+    return MetaWorldExpert(env.task.partition("/")[2], env.num_envs, noise=noise, push_steps=push_steps)
 
 
 class MetaWorldExpert:

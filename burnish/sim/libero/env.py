@@ -6,10 +6,13 @@ displacement of 5 cm or a rotation of 0.5 rad in one control step of 50 ms.
 
 from __future__ import annotations
 
+from typing import override
+
 from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, Field
 from burnish.sim.libero.camera import CAMERAS
 from burnish.sim.libero.film import film
 from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, LiberoLane
+from burnish.sim.libero.starts import PLACEMENTS, TRAINING_STATES, Start, address
 from burnish.sim.libero.suites import ALL, STANDARD, select
 from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.vector import LanesEnv
@@ -110,3 +113,14 @@ class Libero(LanesEnv):
             auto_reset=auto_reset,
             renderer=lambda poses, size: film(self.members, poses, size),
         )
+
+    @property
+    @override
+    def num_tasks(self) -> int:
+        return len(self.members)
+
+    @override
+    def attempt_seed(self, seed: int, task: int, attempt: int) -> int:
+        """The training init states in turn, the furniture placed anew every time."""
+        start = Start(task, attempt % TRAINING_STATES, (seed + attempt) % PLACEMENTS)
+        return address(start, (seed * 131 + attempt) % (1 << 15))
