@@ -64,9 +64,10 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
         if done := stage.finished(record):
             return done
         say(line)
-        demos = load_demonstrations(config.dataset)
-        policy = load_policy(config.policy, contract=demos.contract, there=f"dataset {config.dataset}")
+        policy = load_policy(config.policy)
         reads = policy.contract
+        demos = load_demonstrations(config.dataset, only=list(reads.observation))
+        reads.check(demos.contract, here=f"checkpoint {config.policy}", there=f"dataset {config.dataset}")
         with make_env(
             demos.task, settings.lanes, workers=settings.workers, auto_reset=True, cameras=reads.cameras
         ) as env:

@@ -32,6 +32,9 @@ class Config:
     policy: Any
     """The policy's own settings."""
     train: TrainConfig = field(default_factory=TrainConfig)
+    without: tuple[str, ...] = ()
+    """Observations in the dataset that the policy is not to read, e.g. observation.environment_state, which only a
+    simulator knows."""
 
 
 def configure(words: list[str]) -> Config:
@@ -50,7 +53,7 @@ def template(recorded: dict[str, Any], out: Path) -> Config:
 def run(config: Config) -> dict[str, Any]:
     """Train, or go on training; returns what training reports and `wall_s`."""
     from burnish.datasets.chunks import ChunkSampler
-    from burnish.datasets.store import load_demonstrations
+    from burnish.datasets.store import load_contract, load_demonstrations
     from burnish.policies.train import train
 
     settings = config.train
@@ -58,7 +61,11 @@ def run(config: Config) -> dict[str, Any]:
         if done := stage.finished(record):
             return done
         say(f"Imitating {config.dataset} with a {config.name} policy: it learns to plan what the expert did")
-        demos = load_demonstrations(config.dataset)
+        offered = load_contract(config.dataset).observation
+        for key in config.without:
+            if key not in offered:
+                raise registry.unknown("observation", key, offered)
+        demos = load_demonstrations(config.dataset, only=[key for key in offered if key not in config.without])
         policy = _fresh(config, demos)
         sampler = ChunkSampler(demos, policy.horizon, settings.batch_size, seed=settings.seed, device=settings.device)
         result = record.finish(train(record, policy, sampler, settings))

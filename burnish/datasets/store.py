@@ -91,7 +91,7 @@ def load_demonstrations(folder: Path, only: Sequence[str] | None = None) -> Demo
         raise CorruptFileError(f"{folder}: no dataset folder there; make one with `burnish collect`")
     info_path = folder / INFO_FILE
     info = read_json(info_path)
-    contract = _contract(folder)
+    contract = load_contract(folder)
     _check_marks(folder)
     if not isinstance(info, dict) or info.get("codebase_version") != FORMAT:
         found = info.get("codebase_version") if isinstance(info, dict) else info
@@ -144,7 +144,8 @@ def _whole_rate(contract: Contract) -> int:
     return int(rate)
 
 
-def _contract(folder: Path) -> Contract:
+def load_contract(folder: Path) -> Contract:
+    """What a dataset's numbers mean. Raises `BurnishError` if it does not say."""
     path = folder / CONTRACT_FILE
     if not path.exists():
         raise BurnishError(

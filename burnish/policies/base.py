@@ -19,6 +19,7 @@ from burnish.checkpoint import Checkpoint, Stats
 from burnish.contract import ACTION, TASK, Contract
 from burnish.errors import BurnishError, CorruptFileError
 from burnish.policies.language import FEATURES, PACKAGED, Language, with_embeddings
+from burnish.policies.networks.vision import Vision
 from burnish.policies.normalize import Normalizer
 
 Batch = Mapping[str, Tensor]
@@ -47,6 +48,8 @@ class Policy(nn.Module, ABC):
         self.config, self.contract, self.stats = config, contract, stats
         self.normalizer = Normalizer(contract, stats)
         self.language = Language(stats[TASK], encoder) if TASK in contract.observation else None
+        sight = getattr(config, "vision", None)
+        self.vision = Vision(sight, list(contract.images)) if sight is not None and contract.images else None
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -69,14 +72,28 @@ class Policy(nn.Module, ABC):
         A function of its arguments alone, built from operations that export to ONNX.
         """
 
-    def encode(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """All that is observed as one vector (B, `condition_dim`): normalised numbers, features of the instruction."""
+    def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
+        """All that is observed as one vector (B, `condition_dim`): that of `encode_state`, then features of the images.
+
+        Args:
+            generator: in training, shifts the images at random.
+        """
+        state = self.encode_state(obs)
+        return state if self.vision is None else torch.cat([state, self.vision(obs, generator)], dim=1)
+
+    def encode_state(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """What is known at every step (B, `state_dim`): normalised numbers, features of the instruction."""
         numbers = self.normalizer.condition(obs)
         return numbers if self.language is None else torch.cat([numbers, self.language(obs[TASK])], dim=1)
 
     @property
     def condition_dim(self) -> int:
         """C, the width of `encode`."""
+        return self.state_dim + (0 if self.vision is None else self.vision.features)
+
+    @property
+    def state_dim(self) -> int:
+        """The width of `encode_state`."""
         return self.normalizer.condition_dim + (0 if self.language is None else FEATURES)
 
     def act(self, obs: Mapping[str, Tensor], noise: Tensor) -> Tensor:

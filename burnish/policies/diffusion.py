@@ -62,7 +62,7 @@ class Diffusion(Policy):
         k = torch.randint(self.config.train_steps, (len(x),), generator=generator, device=x.device)
         z = self.scheduler.add_noise(x, e, k)  # pyright: ignore[reportArgumentType]
         target = self._target(x, e, k)
-        prediction = self._predict(z, k.to(x.dtype), self.encode(batch))
+        prediction = self._predict(z, k.to(x.dtype), self.encode(batch, generator))
         loss = masked_mean((prediction - target).square(), batch).mean()
         return loss, {"denoising_mse": loss.detach()}
 

@@ -38,7 +38,7 @@ class Flow(Policy):
         e = torch.randn(x.shape, generator=generator, device=x.device)
         t = torch.rand(len(x), generator=generator, device=x.device)
         z = (1 - t[:, None, None]) * x + t[:, None, None] * e
-        u, _ = self.network(z, t, t, self.encode(batch))
+        u, _ = self.network(z, t, t, self.encode(batch, generator))
         loss = masked_mean((u - (e - x)).square(), batch).mean()
         return loss, {"velocity_mse": loss.detach()}
 

@@ -46,7 +46,7 @@ class MeanFlow(Policy):
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """w · ‖u − sg(v − (t − r) du/dt)‖² with w = (δ² + 1e-3)^-½ (MP1, equations 6–8)."""
         x = self.normalizer.normalize(ACTION, batch[ACTION])
-        condition = self.encode(batch)
+        condition = self.encode(batch, generator)
         e = torch.randn(x.shape, generator=generator, device=x.device)
         t, r = self.times(len(x), generator, x.device)
         z = (1 - t[:, None, None]) * x + t[:, None, None] * e

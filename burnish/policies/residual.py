@@ -52,9 +52,8 @@ class ResidualPolicy(Policy):
         base = registry.policies.load(config.base)
         self.base: Policy = base(base.Config(**config.base_config), contract, stats)
         self.horizon, self.nfe = 1, self.base.nfe + 1
-        state = self.condition_dim
         action = contract.action.shape[-1]
-        self.network = EnsembleMLP(1, state + action, config.hidden, action)
+        self.network = EnsembleMLP(1, self.state_dim + action, config.hidden, action)
         self.actor = nn.Parameter(self.network.init(torch.Generator().manual_seed(0), zero_output=True))
 
     @classmethod
@@ -70,9 +69,16 @@ class ResidualPolicy(Policy):
         """The base policy's."""
         return self.base.noise_shape
 
+    def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
+        """The base's; only the base looks at images, which the correction of every step would be too dear for."""
+        return self.base.encode(obs, generator)
+
     def correct(self, condition: Tensor, base_action: Tensor) -> Tensor:
-        """Corrected action (B, A) of a normalised observation (B, C) and base action (B, A); network units."""
-        out, _ = self.network.forward(self.network.views(self.actor), torch.cat([condition, base_action], dim=1))
+        """Corrected action (B, A) of an encoded observation, whose state alone counts, and base action (B, A); network
+        units.
+        """
+        state = condition[:, : self.state_dim]
+        out, _ = self.network.forward(self.network.views(self.actor), torch.cat([state, base_action], dim=1))
         return (base_action + self.config.action_scale * torch.tanh(out[0])).clamp(-1.0, 1.0)
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
@@ -113,4 +119,4 @@ class ResidualAgent:
         """Corrected action of every lane (N, A), physical units."""
         normalizer = self.policy.normalizer
         base_action = normalizer.normalize(ACTION, self.base.act(obs))
-        return normalizer.action(self.policy.correct(self.policy.encode(obs), base_action))
+        return normalizer.action(self.policy.correct(self.policy.encode_state(obs), base_action))

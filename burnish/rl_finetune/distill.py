@@ -17,6 +17,7 @@ from torch import Tensor
 from burnish.console import track
 from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
+from burnish.errors import BurnishError
 from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.meanflow import MeanFlow, MeanFlowConfig
 from burnish.run import Run
@@ -69,6 +70,11 @@ class Distiller:
     """The loop's state: student, its running average, and every labelled state so far."""
 
     def __init__(self, teacher: Policy, env: VecEnv, demos: Demonstrations, cfg: DistillConfig) -> None:
+        if teacher.contract.images:
+            raise BurnishError(
+                f"the teacher reads {', '.join(teacher.contract.images)}: a student that acts anew at every step would "
+                "need images at every step; distil a policy of states, or use the teacher as it is"
+            )
         self.teacher, self.env, self.cfg = teacher, env, cfg
         self.generator = torch.Generator().manual_seed(cfg.seed)
         with torch.random.fork_rng():

@@ -20,7 +20,7 @@ def demonstration_replay(
     """
     normalizer, agent = base.normalizer, base.agent(1)
     obs = {key: torch.from_numpy(value) for key, value in demos.obs.items()}
-    conditions = base.encode(obs)
+    conditions = base.encode_state(obs)
     actions = normalizer.normalize(ACTION, torch.from_numpy(demos.action))
     replay = Replay(len(actions) + room, conditions.shape[1], actions.shape[1])
     for start, end in zip(demos.starts.tolist(), demos.ends.tolist(), strict=True):

@@ -60,7 +60,7 @@ class Rollout:
             clock: told how long inference and environment took.
         """
         with clock.measure("inference"):
-            condition = self.pair.encode(self.obs)
+            condition = self.pair.encode_state(self.obs)
             seen = with_images(self.obs, self.env, self.base)
             base = self.normalizer.normalize(ACTION, self.base.act(seen))
             action = (base + residual(condition, base)).clamp(-1.0, 1.0)

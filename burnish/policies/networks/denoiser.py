@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from burnish.errors import BurnishError
+from burnish.policies.networks.vision import VisionConfig
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,12 @@ class DenoiserConfig:
 
     language: str = "all-MiniLM-L6-v2"
     """Frozen sentence encoder, where there are instructions: this packaged one, a folder, or a hub model."""
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    """Image encoder, where there are images."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.vision, Mapping):  # as a checkpoint's JSON has it
+            object.__setattr__(self, "vision", VisionConfig(**self.vision))
         if self.horizon < 1:
             raise BurnishError(f"horizon {self.horizon}: a chunk has at least one action")
         if self.replan is not None and not 1 <= self.replan <= self.horizon:
