@@ -19,6 +19,8 @@ from burnish.sim.libero.scene import scene
 
 PUSH_STEPS = 4
 """Steps for which one random push at the start of an episode keeps its direction (0.2 s at 20 Hz)."""
+IDLE_STEPS = 5
+"""Before planning anew where nothing can be done."""
 
 
 class LiberoExpert:
@@ -88,4 +90,5 @@ def perform(world: World) -> Motion:
                 yield aim
             attempts[steps[0]] += 1
         if not used:
-            yield Aim(world.hand, OPEN)
+            for _ in range(IDLE_STEPS):
+                yield Aim(world.hand, OPEN)

@@ -24,6 +24,8 @@ STRIDE_M = 0.01
 DEEPEST_M = 0.036
 """How far a thing can reach into the open hand from the tips to the palm."""
 
+GRAZING = 0.02
+"""Share of the hand that may touch something where it fits nowhere."""
 ENOUGH = 40
 """Grasps to choose from."""
 
@@ -74,7 +76,7 @@ def find_grasps(
             cost += hands.strain(shoulder, pose)
             found += [Grasp(pose, width, gap, float(cost) + more) for gap, more in GAPS if width < gap - 0.01]
     found.sort(key=lambda grasp: grasp.cost)
-    return list(islice(_free(found, grid, others), ENOUGH))
+    return list(islice(_free(found, grid, others, 0.0), ENOUGH)) or list(islice(_free(found, grid, others, GRAZING), 1))
 
 
 def _nearer(rotation: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -116,13 +118,13 @@ def _runs(points: np.ndarray) -> list[np.ndarray]:
     return np.split(points, np.flatnonzero(np.diff(points[:, 0]) > APART_M) + 1)
 
 
-def _free(grasps: Sequence[Grasp], grid: Grid, others: Grid) -> Iterator[Grasp]:
-    """Those where the open hand fits, with nothing but the thing between its fingers."""
+def _free(grasps: Sequence[Grasp], grid: Grid, others: Grid, grazing: float) -> Iterator[Grasp]:
+    """Those where the open hand fits but for a share `grazing` of it, with nothing but the thing between its fingers."""
     for batch in batched(grasps, ENOUGH):
         for gap, _ in GAPS:
             same = [grasp for grasp in batch if grasp.gap == gap]
             if same:
                 poses = [grasp.pose for grasp in same]
-                bad = grid.hits(hands.placed(poses, hands.hand_points(gap))).any(axis=1)
+                bad = grid.hits(hands.placed(poses, hands.hand_points(gap))).mean(axis=1) > grazing
                 bad |= others.hits(hands.placed(poses, hands.between_points(gap))).any(axis=1)
                 yield from (grasp for grasp, hit in zip(same, bad, strict=True) if not hit)

@@ -35,6 +35,7 @@ class Aim(NamedTuple):
     grip: float
 
 
+Grip = Callable[[], float]
 Motion = Iterator[Aim]
 """One aim per control step; the world is read between them."""
 
@@ -89,12 +90,7 @@ class Route:
 
 
 def travel(
-    world: World,
-    goal: Callable[[], Pose],
-    route: Route,
-    grip: Callable[[], float],
-    funnel: float,
-    distance: float = REACHED_M,
+    world: World, goal: Callable[[], Pose], route: Route, grip: Grip, funnel: float, distance: float = REACHED_M
 ) -> Motion:
     """Up, across and down to `goal()`, which may move. The hand comes down within `funnel`, m, of the goal's axis."""
     for _ in range(PATIENCE_STEPS):

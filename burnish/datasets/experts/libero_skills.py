@@ -7,19 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_fingers import RELEASE_M, close, opening, release, shut, straight
 from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
-from burnish.datasets.experts.libero_motion import CLOSED, OPEN, Aim, Motion, Route, travel
+from burnish.datasets.experts.libero_joints import turn
+from burnish.datasets.experts.libero_motion import CLOSED, Aim, Motion, Route, travel
 from burnish.datasets.experts.libero_places import find_places, with_hand
 from burnish.datasets.experts.libero_planner import Step
 from burnish.datasets.experts.libero_world import Pose, World
 
 LIFT_M = 0.04
-RETREAT_M = 0.06
-RELEASE_M = 0.02
-"""How much the fingers open before the hand leaves."""
-CLOSE_STEPS = 14
-STILL_M = 0.0004
-"""Fingers that move less in a step have closed."""
 FUNNEL_M = 0.012
 CONSIDERED = 12
 """Grasps for which it is checked how they can put the thing down."""
@@ -37,10 +33,10 @@ def pick(world: World, step: Step, attempt: int) -> Motion:
         return Pose(held.position, grasp.pose.rotation)
 
     route = Route(world.grid(), grasp.pose.rotation, hands.TIP_M, np.abs(grasp.pose.rotation[:2]) @ hands.FINGERS)
-    yield from travel(world, at, route, _opening(world, grasp.gap), min(FUNNEL_M, 0.7 * grasp.clearance))
+    yield from travel(world, at, route, opening(world, grasp.gap), min(FUNNEL_M, 0.7 * grasp.clearance))
     yield from close(world)
     start = world.hand
-    yield from straight(world, Pose(start.position + [0, 0, LIFT_M], start.rotation), CLOSED)
+    yield from straight(world, Pose(start.position + [0, 0, LIFT_M], start.rotation), shut)
 
 
 def place(world: World, step: Step, attempt: int) -> Motion:
@@ -59,36 +55,8 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     carried = world.cloud(step.thing) - hand.position
     below = max(-float(carried[:, 2].min()), hands.TIP_M)
     route = Route(grid, rotation, below, np.abs(carried[:, :2]).max(axis=0))
-    yield from travel(world, at, route, lambda: CLOSED, FUNNEL_M)
+    yield from travel(world, at, route, shut, FUNNEL_M)
     yield from release(world)
-
-
-def close(world: World) -> Motion:
-    """Close the fingers until they stand still."""
-    hand, gap = world.hand, np.inf
-    for count in range(CLOSE_STEPS):
-        yield Aim(hand, CLOSED)
-        if count > 3 and abs(world.gap - gap) < STILL_M:
-            return
-        gap = world.gap
-
-
-def release(world: World) -> Motion:
-    """Open the fingers a little and leave backwards while they go on opening."""
-    hand, enough = world.hand, min(world.gap + RELEASE_M, 1.9 * hands.OPEN_M)
-    for _ in range(CLOSE_STEPS):
-        if world.gap >= enough:
-            break
-        yield Aim(hand, OPEN)
-    yield from straight(world, Pose(hand.position - RETREAT_M * hand.rotation[:, 2], hand.rotation), OPEN, 0.02)
-
-
-def straight(world: World, goal: Pose, grip: float, distance: float = 0.01) -> Motion:
-    """The shortest way to `goal`, whatever is there."""
-    for _ in range(30):
-        if np.linalg.norm(world.hand.position - goal.position) < distance:
-            return
-        yield Aim(goal, grip)
 
 
 def push(world: World, step: Step, attempt: int) -> Motion:
@@ -101,7 +69,7 @@ def push(world: World, step: Step, attempt: int) -> Motion:
         return Pose(np.array([*world.body(step.thing).position[:2], inside]), hands.DOWN)
 
     route = Route(world.grid(), hands.DOWN, hands.TIP_M, np.full(2, 0.03))
-    yield from travel(world, over, route, lambda: CLOSED, FUNNEL_M)
+    yield from travel(world, over, route, shut, FUNNEL_M)
     target = world.spot(step.predicate[2]).position
     for _ in range(100):
         missing = target[:2] - world.body(step.thing).position[:2]
@@ -110,14 +78,7 @@ def push(world: World, step: Step, attempt: int) -> Motion:
         ahead = 0.03 * missing / max(float(np.linalg.norm(missing)), 0.03)
         yield Aim(Pose(np.array([*(world.hand.position[:2] + ahead), inside]), hands.DOWN), CLOSED)
     hand = world.hand
-    yield from straight(world, Pose(hand.position + [0, 0, RETREAT_M], hand.rotation), CLOSED, 0.02)
-
-
-def _opening(world: World, gap: float) -> Callable[[], float]:
-    """The grip that brings the fingers `gap` apart."""
-    if gap > 1.9 * hands.OPEN_M:
-        return lambda: OPEN
-    return lambda: float(np.sign(world.gap - gap)) if abs(world.gap - gap) > 0.004 else 0.0
+    yield from straight(world, Pose(hand.position + [0, 0, 0.06], hand.rotation), shut, 0.02)
 
 
 def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
@@ -134,4 +95,4 @@ def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
     return rated[attempt % len(rated)] if rated else None
 
 
-SKILLS: dict[str, Callable[[World, Step, int], Motion]] = {"pick": pick, "place": place, "push": push}
+SKILLS: dict[str, Callable[[World, Step, int], Motion]] = {"pick": pick, "place": place, "push": push, "turn": turn}
