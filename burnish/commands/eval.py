@@ -148,6 +148,7 @@ def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> E
         workers=settings.workers,
         horizon=protocol.horizon,
         cameras=reads.cameras,
+        settings=protocol.settings,
     ) as env:
         offered = env.contract.only(reads.observation)
         reads.check(offered, here=f"checkpoint {config.checkpoint}", there=f"environment {env.task}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -58,6 +58,8 @@ class VecEnv(ABC):
     """Full name, e.g. "metaworld/reach"."""
     max_episode_steps: int
     device: torch.device
+    settings: Mapping[str, Any] = {}
+    """Of the simulator, as given to `make_env`."""
 
     @abstractmethod
     def reset(self, seed: Sequence[int], ids: Sequence[int] | None = None) -> Obs:
@@ -137,6 +139,7 @@ def make_env(
     horizon: int | None = None,
     auto_reset: bool = False,
     cameras: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> VecEnv:
     """A vector environment by full task name ("metaworld/peg-insert-side").
 
@@ -144,6 +147,7 @@ def make_env(
         workers: processes that share the lanes, this one among them; with 0 or 1 it steps them all.
         horizon: episode length in steps; None is the task's own default.
         cameras: pixels per side of the images that `VecEnv.look` returns; None for an environment without images.
+        settings: what only this simulator knows, e.g. `{"settle_steps": 15}` of LIBERO; other than its defaults.
     Raises `UnknownNameError` with the closest match for an unknown simulator or task, `BurnishError` for `cameras`
     where there are none.
     """
@@ -151,11 +155,13 @@ def make_env(
     if not slash:
         raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
     factory = registry.environments.load(simulator)
-    settings = {"num_envs": num_envs, "workers": workers, "horizon": horizon, "auto_reset": auto_reset}
+    given = {"num_envs": num_envs, "workers": workers, "horizon": horizon, "auto_reset": auto_reset}
     if cameras is not None:
         if not factory.has_cameras:
             raise BurnishError(f"{task}: cameras={cameras}, but {simulator} has no images; use its state observations")
         if cameras < 1:
             raise BurnishError(f"{task}: cameras={cameras}; give the pixels per side of the images")
-        settings["cameras"] = cameras
-    return factory(name, **settings)
+        given["cameras"] = cameras
+    env: VecEnv = factory(name, **given, **(settings or {}))
+    env.settings = dict(settings or {})
+    return env

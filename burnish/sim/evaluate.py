@@ -157,7 +157,7 @@ class _Session:
 
 
 def _check(env: VecEnv, protocol: Protocol) -> None:
-    have = {"task": env.task, "lanes": env.num_envs, "horizon": env.max_episode_steps}
+    have = {"task": env.task, "lanes": env.num_envs, "horizon": env.max_episode_steps, "settings": env.settings}
     for part, value in have.items():
         expected = getattr(protocol, part)
         if value != expected:

@@ -58,7 +58,11 @@ class Pool(ABC):
 
 
 def make_pool(spec: LaneSpec, workers: int) -> Pool:
-    """`workers` processes share the lanes, this one among them; with 0 or 1 it steps them all."""
+    """`workers` processes share the lanes, this one among them; with 0 or 1 it steps them all.
+
+    With images, two or more `workers` are all processes of their own: OpenGL drivers crash, and one that takes a worker
+    along can be started again.
+    """
     if workers < 0:
         raise BurnishError(f"workers must be 0 or more, not {workers}")
     workers = min(workers, spec.layout.num_envs)
@@ -112,6 +116,8 @@ class WorkerPool(Pool):
     def __init__(self, spec: LaneSpec, workers: int) -> None:
         shared_memory = Path("/dev/shm")
         edges = [spec.layout.num_envs * index // workers for index in range(workers + 1)]
+        if spec.layout.images:
+            edges = [0, *edges]
         self._workers: list[Worker] = []
         # An unlinked file: it vanishes with the last process that maps it, even after kill -9.
         with tempfile.TemporaryFile(dir=shared_memory if shared_memory.is_dir() else None) as memory:

@@ -65,6 +65,11 @@ class Protocol:
         return self.task
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Of the simulator, for `make_env`: those that are not its defaults."""
+        return {}
+
+    @property
     def axis(self) -> str:
         """In what the task is changed from the standard one; empty if it is not."""
         return ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,14 @@ def test_a_task_by_openpis_rules(checkpoint: Path, tmp_path: Path, capsys: pytes
     assert "already complete" in capsys.readouterr().err
     assert main([*words, "--replan", "own"]) == 2
     assert "replan: 'protocol' there, 'own' now" in capsys.readouterr().err
+
+
+def test_without_libero_the_error_says_how_to_get_it(checkpoint: Path, tmp_path: Path):
+    code = "import sys; sys.modules['libero'] = sys.modules['mujoco'] = None; from burnish.cli import main; "
+    words = ["eval", str(checkpoint), "--protocol", "libero/object", "--out", str(tmp_path / "eval")]
+    done = subprocess.run([sys.executable, "-c", code + f"sys.exit(main({words!r}))"], capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "LIBERO is not installed" in done.stderr and "pip install 'burnish[libero]'" in done.stderr
 
 
 @pytest.mark.parametrize(

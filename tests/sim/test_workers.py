@@ -12,10 +12,12 @@ import torch
 from burnish.contract import STATE, Contract, Field
 from burnish.errors import BurnishError
 from burnish.sim.vector import LanesEnv
-from burnish.sim.workers import WorkerError
+from burnish.sim.workers import DeadWorkerError, WorkerError
 
 FIELD = Field((2,), ("a", "b"), ("m", "m"), "world", 10.0, "identity")
 CONTRACT = Contract({STATE: FIELD}, FIELD)
+CAMERA = "observation.images.front"
+IMAGE = Field((2, 2, 3), ("r", "g", "b"), ("1",) * 3, "camera", 10.0, "identity", "uint8")
 TOY = """
 import os
 import numpy as np
@@ -54,10 +56,10 @@ def toys(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "burnish_test_toy", raising=False)
 
-    def make(workers: int, lanes: int = 4, horizon: int = 10) -> LanesEnv:
+    def make(workers: int, lanes: int = 4, horizon: int = 10, images: bool = False) -> LanesEnv:
         return LanesEnv(
             "toy/toy",
-            CONTRACT,
+            Contract(CONTRACT.observation | {CAMERA: IMAGE}, FIELD) if images else CONTRACT,
             "burnish_test_toy:Toy",
             {},
             num_envs=lanes,
@@ -99,6 +101,18 @@ def test_a_dead_worker_is_told_with_its_lanes(toys):
         env.reset([0, 0, 0, 0])
         with pytest.raises(WorkerError, match=r"lanes 2 to 3 died \(exit status 3\)"):
             env.step(act(env, _2=66))
+
+
+def test_a_crash_while_images_are_drawn_leaves_the_caller_alive(toys):
+    """OpenGL crashes: an environment with images keeps every lane in a process of its own."""
+    with toys(2, images=True) as env:
+        env.reset([0, 0, 0, 0])
+        with pytest.raises(DeadWorkerError, match=r"lanes 0 to 1 died \(exit status 3\)") as death:
+            env.step(act(env, _1=66))
+        assert death.value.lane == 1
+        env.restart()
+        env.reset([0, 0, 0, 0])
+        assert not env.step(act(env, _1=6)).done.any()
 
 
 def test_a_simulator_that_is_not_there_is_named(toys, tmp_path):

@@ -12,7 +12,7 @@ from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, Field
 from burnish.sim.libero.camera import CAMERAS
 from burnish.sim.libero.film import film
 from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, LiberoLane
-from burnish.sim.libero.starts import PLACEMENTS, TRAINING_STATES, Start, address
+from burnish.sim.libero.starts import PLACEMENTS, SETTLE_STEPS, TRAINING_STATES, Start, address
 from burnish.sim.libero.suites import ALL, STANDARD, select
 from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.vector import LanesEnv
@@ -100,13 +100,14 @@ class Libero(LanesEnv):
         horizon: int | None = None,
         auto_reset: bool = False,
         cameras: int | None = None,
+        settle_steps: int = SETTLE_STEPS,
     ) -> None:
         self.members = select(name)
         super().__init__(
             f"libero/{name}",
             contract(cameras),
             f"{LiberoLane.__module__}:{LiberoLane.__name__}",
-            {"name": name, "cameras": cameras},
+            {"name": name, "cameras": cameras, "settle_steps": settle_steps},
             num_envs=num_envs,
             workers=workers,
             horizon=default_horizon(f"libero/{name}") if horizon is None else horizon,

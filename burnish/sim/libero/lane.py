@@ -15,12 +15,10 @@ from burnish.sim.lanes import Arrays
 from burnish.sim.libero.camera import cameras
 from burnish.sim.libero.osc import Memory
 from burnish.sim.libero.scene import Scene, scene
-from burnish.sim.libero.starts import start_of
+from burnish.sim.libero.starts import SETTLE_STEPS, start_of
 from burnish.sim.libero.suites import LiberoTask, select
 from burnish.sim.opengl import context
 
-SETTLE_STEPS = 10
-"""Steps of doing nothing before an episode starts: objects fall into place (as in every LIBERO evaluation)."""
 GOALS = 3
 """Goal predicates described in the environment state; the standard suites have at most that many."""
 GOAL_NUMBERS = 17
@@ -33,21 +31,21 @@ READING_STEP = 23
 class LiberoLane:
     """One episode at a time of any of the tasks that `name` selects ("object", "object/3"); see `starts` for seeds."""
 
-    def __init__(self, name: str, cameras: int | None = None) -> None:
+    def __init__(self, name: str, cameras: int | None = None, settle_steps: int = SETTLE_STEPS) -> None:
         """`cameras`: pixels per side of the images that `look` writes. Raises `OpenGLError` where it cannot."""
-        self._tasks, self._cameras = select(name), cameras
+        self._tasks, self._cameras, self._settle_steps = select(name), cameras, settle_steps
         if cameras is not None:
             context()
         self._enter(self._tasks[0])
 
     def reset(self, seed: int) -> None:
-        """The start that `seed` stands for, after LIBERO's ten steps of settling."""
+        """The start that `seed` stands for, after the steps of settling."""
         start = start_of(seed, len(self._tasks))
         self._enter(self._tasks[start.task])
         self._placement = start.placement
         self._scene.begin(self._data, start.state, start.placement)
         self._memory = self._scene.controller.start.copy()
-        for _ in range(SETTLE_STEPS):
+        for _ in range(self._settle_steps):
             self._advance(_NOTHING)
         self._solved = self._scene.solved(self._data)
 

@@ -8,8 +8,8 @@ from typing import override
 
 from burnish import registry
 from burnish.errors import BurnishError
+from burnish.sim.libero.families import OPENPI, LiberoFamily, init_states
 from burnish.sim.libero.perturbations import lacks
-from burnish.sim.libero.protocols import OPENPI, LiberoFamily, init_states
 from burnish.sim.libero.suites import STANDARD, perturbations, select
 from burnish.sim.protocols import Family, Protocol
 

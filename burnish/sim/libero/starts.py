@@ -15,6 +15,8 @@ TRAINING_STATES = 30
 """Init states 0 … 29 of a task are for demonstrations and reinforcement learning."""
 PLACEMENTS = 8
 """Furniture placements met in training: LIBERO shifts cabinets and stoves by some millimetres at every reset."""
+SETTLE_STEPS = 10
+"""Steps of doing nothing before an episode, in which objects fall into place: openpi's and lerobot's number."""
 
 
 class Start(NamedTuple):

@@ -63,6 +63,28 @@ def test_lerobot_starts_again_where_the_init_states_end():
     assert [starts(found)[trial].placement for trial in (0, 50)] == [1000, 1050]
 
 
+def test_rlinf_settles_longer_and_furnishes_every_episode_anew():
+    found = one("libero-rlinf/goal", 3)
+    assert (found.horizon, found.replan, found.settings) == (320, 5, {"settle_steps": 15})
+    # Its environments count through the tasks of a trial; each is furnished from its own number.
+    assert [starts(found)[episode].placement for episode in (0, 1, 2, 3, 29)] == [0, 10, 20, 1, 29]
+    alone = one("libero-rlinf/goal/4", 2)
+    assert [alone.start(episode).placement for episode in (0, 1)] == [4, 14]
+
+
+def test_an_environment_that_settles_otherwise_is_refused():
+    found = one("libero-rlinf/object/0", 1)
+    seed = found.episode_seed(0)
+    seen = []
+    for settings in ({}, found.settings):
+        with make_env(found.task, 1, horizon=found.horizon, settings=settings) as env:
+            seen.append(env.reset([seed])["observation.environment_state"])
+            if not settings:
+                with pytest.raises(BurnishError, match=r"wants settings {'settle_steps': 15}, the environment has {}"):
+                    evaluate(RandomAgent(env.contract, 1), env, dataclasses.replace(found, lanes=1))
+    assert not seen[0].equal(seen[1])
+
+
 def test_a_task_is_judged_from_starts_that_training_never_sees():
     found = protocol("libero/object/3", 30)
     assert {start_of(found.episode_seed(e), 1).state for e in range(30)} == set(range(30, 50))
