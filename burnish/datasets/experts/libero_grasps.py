@@ -125,6 +125,6 @@ def _free(grasps: Sequence[Grasp], grid: Grid, others: Grid, grazing: float) -> 
             same = [grasp for grasp in batch if grasp.gap == gap]
             if same:
                 poses = [grasp.pose for grasp in same]
-                bad = grid.hits(hands.placed(poses, hands.hand_points(gap))).mean(axis=1) > grazing
+                bad = hands.blocked(grid, poses, gap) > grazing
                 bad |= others.hits(hands.placed(poses, hands.between_points(gap))).any(axis=1)
                 yield from (grasp for grasp, hit in zip(same, bad, strict=True) if not hit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy.ndimage import maximum_filter
 
@@ -33,17 +35,27 @@ class Grid:
         cells, known = self._cells(points)
         return self._filled.ravel()[np.where(known, cells @ self._strides, 0)] & known
 
-    def heights(self, below: float = np.inf) -> np.ndarray:
-        """(X, Y) m: the top of what stands in each column, only looking at what is lower than `below`."""
+    @cached_property
+    def heights(self) -> np.ndarray:
+        """(X, Y) m: the top of what stands in each column."""
+        return self.heights_below(np.inf)
+
+    def heights_below(self, limit: float) -> np.ndarray:
+        """(X, Y) m: the top in each column of what is lower than `limit`."""
         found = np.full(self.shape[:2], self.floor)
-        points = self.points[self.points[:, 2] < below]
+        points = self.points[self.points[:, 2] < limit]
         np.maximum.at(found, self.columns(points), points[:, 2])
         return found
 
+    def tops(self, points: np.ndarray) -> np.ndarray:
+        """(…,) m: `heights` of the columns that `points` (…, 3) stand in."""
+        return self.heights[self.columns(points)]
+
     def columns(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The columns that `points` (P, 2 or 3) stand in; those outside are moved to the edge."""
-        cells = np.floor((points[:, :2] - LOW) / CELL_M).astype(int)
-        return tuple(np.clip(cells, 0, np.array(self.shape[:2]) - 1).T)  # pyright: ignore[reportReturnType]
+        """The columns that `points` (…, 2 or 3) stand in; those outside are moved to the edge."""
+        cells = np.floor((points[..., :2] - LOW) / CELL_M).astype(int)
+        cells = np.clip(cells, 0, np.array(self.shape[:2]) - 1)
+        return cells[..., 0], cells[..., 1]
 
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cells = np.floor((points - self.low) / CELL_M).astype(int)

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from burnish.datasets.experts.libero_grid import CELL_M, Grid
 from burnish.datasets.experts.libero_world import Pose, box_shell
 
 OPEN_M = 0.04
@@ -24,6 +25,8 @@ REACH_M = 0.66
 until it is stuck."""
 DOWN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
 """Rotation of a hand that points down and closes along the world's y, as at the start of an episode."""
+UPRIGHT = -0.95
+"""A hand whose forward axis has less height than this points down."""
 _SPACING = 0.006
 
 
@@ -70,6 +73,18 @@ def placed(poses: Sequence[Pose], points: np.ndarray) -> np.ndarray:
     rotations = np.stack([pose.rotation for pose in poses])
     positions = np.stack([pose.position for pose in poses])
     return np.einsum("nij,pj->npi", rotations, points) + positions[:, None]
+
+
+def blocked(grid: Grid, poses: Sequence[Pose], gap: float) -> np.ndarray:
+    """(N,) the share of the hand that something is in the way of, on coming to each of `poses` with fingers `gap` apart.
+
+    A hand that points down comes from above, so nothing may stand over it either; others come forwards.
+    """
+    points = placed(poses, hand_points(round(gap, 3)))
+    hits = grid.hits(points)
+    down = np.stack([pose.rotation[2, 2] for pose in poses]) < UPRIGHT
+    hits[down] |= points[down][..., 2] < grid.tops(points[down]) - CELL_M
+    return hits.mean(axis=1)
 
 
 def strain(shoulder: np.ndarray, hand: Pose) -> float:

@@ -21,7 +21,7 @@ TURN_STEPS = 100
 BEHIND_M = 0.025
 """Kept between the fingers and what they are going to push."""
 TILTS = np.radians([0, 20, 35, 50, 65])
-PULL_TILTS = np.radians([0, 30, 60, 90])
+PULL_TILTS = np.radians([0, 30, 60, 75, 83, 90])
 
 
 def turn(world: World, step: Step, attempt: int) -> Motion:

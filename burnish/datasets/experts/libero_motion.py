@@ -78,7 +78,7 @@ class Route:
     def __init__(self, grid: Grid, rotation: np.ndarray, below: float, around: np.ndarray) -> None:
         """For a hand with this `rotation`; fingers or a carried thing reach `below` m under the grip site and, along
         x and y, `around` (2,) m to either side."""
-        heights = grid.heights()
+        heights = grid.heights
         self._grid = grid
         palm = np.abs(rotation[:2]) @ hands.PALM
         self._needed = np.maximum(spread(heights, around) + below, spread(heights, palm) + hands.PALM_M) + MARGIN_M

@@ -35,7 +35,7 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
     """
     here, target = world.body(name), world.spot(predicate[2])
     local = thinned(here.inverse().points(world.cloud(name)))
-    heights = grid.heights()
+    heights = grid.heights
     found = []
     for turn in TURNS:
         rotation = hands.about_z(turn) @ here.rotation
@@ -52,7 +52,7 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
 def with_hand(places: list[Place], hand_in_thing: Pose, gap: float, grid: Grid, shoulder: np.ndarray) -> list[Place]:
     """`places` for a hand that holds the thing so, cheapest first: where it hits something or strains costs more."""
     poses = [place.pose @ hand_in_thing for place in places]
-    hits = grid.hits(hands.placed(poses, hands.hand_points(round(gap, 3)))).mean(axis=1)
+    hits = hands.blocked(grid, poses, gap)
     costs = [20.0 * float(hit) + hands.strain(shoulder, pose) for hit, pose in zip(hits, poses, strict=True)]
     dearer = [Place(place.pose, place.cost + cost) for place, cost in zip(places, costs, strict=True)]
     return sorted(dearer, key=lambda place: place.cost)
