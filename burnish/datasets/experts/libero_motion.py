@@ -14,8 +14,10 @@ from burnish.datasets.experts.libero_world import Pose, World
 from burnish.sim.libero.osc import MAX_MOVE_M, MAX_TURN_RAD
 
 OPEN, CLOSED = -1.0, 1.0
-GAIN, TURN_GAIN = 1.3, 1.0
+GAIN, TURN_GAIN = 2.0, 1.0
 """Commanded displacement per displacement missing. Above 1, because the arm covers a third of a command per step."""
+LEAD_STEPS = 2.0
+"""The hand swings on for about so long: displacements are taken from where it will be then."""
 MARGIN_M = 0.012
 """Kept between the hand and what it passes over."""
 STRETCHED_M, LONGEST_M = 0.57, 0.69
@@ -43,7 +45,7 @@ Motion = Iterator[Aim]
 def action(world: World, aim: Aim) -> np.ndarray:
     """(7,) LIBERO's action towards `aim`, in [-1, 1]; straight, however far."""
     hand = world.hand
-    move = GAIN / MAX_MOVE_M * (_within_reach(world, aim.pose.position) - hand.position)
+    move = GAIN / MAX_MOVE_M * (_within_reach(world, aim.pose.position) - hand.position - LEAD_STEPS * world.speed)
     turn = TURN_GAIN / MAX_TURN_RAD * Rotation.from_matrix(aim.pose.rotation @ hand.rotation.T).as_rotvec()
     move, turn = (part / max(1.0, float(np.abs(part).max())) for part in (move, turn))
     return np.concatenate([_braked(world, move), turn, [aim.grip]])
