@@ -47,6 +47,10 @@ class LiberoExpert:
             world = World(scene(self._env.members[int(pose["numbers"][0])]))
             self._actors[lane] = _Actor(world, random, self._noise, self._push_steps)
 
+    def looks(self) -> list[int]:
+        """It reads poses."""
+        return []
+
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Actions to execute (N, 7); `label` holds the clean ones. Lanes without an episode stand still."""
         lanes = sorted(self._actors)
