@@ -243,7 +243,7 @@ def _finished(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise BurnishError(f"{out} exists and was not made by `burnish collect`; choose another folder")
     record = read_json(path)
     _refuse_other(out, record["config"], identity)
-    load_demonstrations(out)  # a damaged dataset is named here, not in the middle of training
+    load_demonstrations(out, only=())  # a damaged dataset is named here, not in the middle of training
     return record["result"]
 
 
