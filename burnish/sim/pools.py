@@ -15,10 +15,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, override
 
+from burnish.console import say
 from burnish.errors import BurnishError
 from burnish.sim import worker
 from burnish.sim.lanes import Arrays, Buffers, LaneError, LaneGroup, make_lane
 from burnish.sim.workers import DeadWorkerError, LaneSpec, Worker, WorkerError
+
+STARTS = 3
+"""How often worker processes are started that die while they build their lanes."""
 
 
 class Pool(ABC):
@@ -61,12 +65,19 @@ def make_pool(spec: LaneSpec, workers: int) -> Pool:
     """`workers` processes share the lanes, this one among them; with 0 or 1 it steps them all.
 
     With images, two or more `workers` are all processes of their own: OpenGL drivers crash, and one that takes a worker
-    along can be started again.
+    along can be started again. One that dies before it is ready is, `STARTS` times in all.
     """
     if workers < 0:
         raise BurnishError(f"workers must be 0 or more, not {workers}")
     workers = min(workers, spec.layout.num_envs)
-    return WorkerPool(spec, workers) if workers > 1 else LocalPool(spec)
+    if workers < 2:
+        return LocalPool(spec)
+    for _ in range(STARTS - 1):
+        try:
+            return WorkerPool(spec, workers)
+        except DeadWorkerError as error:
+            say(f"  {error.what} before it was ready; started again")
+    return WorkerPool(spec, workers)
 
 
 class LocalPool(Pool):

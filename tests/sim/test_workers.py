@@ -11,6 +11,7 @@ import torch
 
 from burnish.contract import STATE, Contract, Field
 from burnish.errors import BurnishError
+from burnish.sim.pools import STARTS
 from burnish.sim.vector import LanesEnv
 from burnish.sim.workers import DeadWorkerError, WorkerError
 
@@ -113,6 +114,27 @@ def test_a_crash_while_images_are_drawn_leaves_the_caller_alive(toys):
         env.restart()
         env.reset([0, 0, 0, 0])
         assert not env.step(act(env, _1=6)).done.any()
+
+
+@pytest.mark.parametrize("deaths", [1, 9])
+def test_a_worker_that_dies_before_it_is_ready_is_started_again(toys, tmp_path, capsys, monkeypatch, deaths):
+    stillborn = f"""
+    def __init__(self):
+        path, apart = {str(tmp_path)!r}, os.environ["TESTS_RUN_IN"] != str(os.getpid())
+        if apart and len([name for name in os.listdir(path) if name.startswith("died")]) < {deaths}:
+            open(f"{{path}}/died{{os.getpid()}}", "w").close()
+            os._exit(5)
+"""
+    (tmp_path / "burnish_test_toy.py").write_text(TOY + stillborn)
+    monkeypatch.setenv("TESTS_RUN_IN", str(os.getpid()))
+    if deaths > STARTS:
+        with pytest.raises(DeadWorkerError, match=r"lanes 2 to 3 died \(exit status 5\)"):
+            toys(2)
+    else:
+        with toys(2) as env:
+            env.reset([0, 0, 0, 0])
+    told = capsys.readouterr().err.count("died (exit status 5) before it was ready; started again")
+    assert told == min(deaths, STARTS - 1)
 
 
 def test_a_simulator_that_is_not_there_is_named(toys, tmp_path):
