@@ -17,12 +17,22 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save_file
 
-from burnish import __version__
+from burnish import __version__, registry
 from burnish.contract import Contract
 from burnish.errors import CorruptFileError
 from burnish.files import atomic_folder, fingerprint, inside, read_json, read_marked, recover_folder, write_json
 
 FORMAT = 1
+IN_LEROBOT = {
+    "policy_preprocessor": [
+        {"registry_name": "rename_observations_processor", "config": {"rename_map": {}}},
+        {"registry_name": "device_processor", "config": {"device": "cpu", "float_dtype": None}},
+    ],
+    "policy_postprocessor": [
+        {"registry_name": "device_processor", "config": {"device": "cpu", "float_dtype": None}},
+    ],
+}
+"""What lerobot does before and after a policy of ours: nothing but moving tensors, for it normalises by itself."""
 Tensors = dict[str, np.ndarray]
 Stats = dict[str, Tensors]
 """Per contract key: `mean`, `std`, `min`, `max` (each of the field's shape) and `count` (scalar).
@@ -47,7 +57,10 @@ class Checkpoint:
 
 
 def save(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write `checkpoint` to `folder`; until the last rename an earlier checkpoint there stays whole."""
+    """Write `checkpoint` to `folder`; until the last rename an earlier checkpoint there stays whole.
+
+    lerobot can run it as it is (`burnish.policies.lerobot_plugin`): `type` and the `IN_LEROBOT` files are for it.
+    """
     with atomic_folder(folder) as beside:
         files = {"model.safetensors": checkpoint.tensors, "stats.safetensors": _flatten(checkpoint.stats)}
         if checkpoint.training:
@@ -56,7 +69,10 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
             # Not `ascontiguousarray`: it would give a scalar a dimension.
             save_file({key: np.require(value, requirements="C") for key, value in tensors.items()}, beside / name)
         write_json(beside / "contract.json", checkpoint.contract.to_json())
+        for name, steps in IN_LEROBOT.items():
+            write_json(beside / f"{name}.json", {"name": name, "steps": steps})
         config = {
+            "type": "burnish",
             "format": FORMAT,
             "burnish": __version__,
             "policy": checkpoint.policy,
@@ -66,6 +82,12 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
         }
         write_json(beside / "config.json", config)
         (beside / "README.md").write_text(_model_card(checkpoint))
+
+
+def split_format(path: Path) -> tuple[str | None, Path]:
+    """ "lerobot:FOLDER" to ("lerobot", FOLDER), and a plain FOLDER to (None, FOLDER)."""
+    name, colon, folder = str(path).partition(":")
+    return (name, Path(folder)) if colon and name in registry.formats.names() else (None, path)
 
 
 def exists(folder: Path) -> bool:

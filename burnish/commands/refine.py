@@ -12,6 +12,7 @@ from tyro.conf import Fixed, Suppress
 from burnish import registry
 from burnish.commands import flags, stage
 from burnish.console import say
+from burnish.contract import TASK
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def run(config: Config) -> dict[str, Any]:
 
 def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) -> dict[str, Any]:
     """Run `algorithm` with `settings` on `config.policy` in the environment of `config.dataset`."""
+    from burnish.datasets.demonstrations import compute_stats
     from burnish.datasets.store import load_demonstrations
     from burnish.policies.base import load_policy
     from burnish.sim.base import make_env
@@ -65,9 +67,12 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
             return done
         say(line)
         policy = load_policy(config.policy)
+        # The instruction is for policies of other libraries, which do not say whether they read it.
+        demos = load_demonstrations(config.dataset, only=[*policy.contract.observation, TASK])
+        policy = policy.meet(demos.contract, compute_stats(demos), there=f"dataset {config.dataset}")
         reads = policy.contract
-        demos = load_demonstrations(config.dataset, only=list(reads.observation))
-        reads.check(demos.contract, here=f"checkpoint {config.policy}", there=f"dataset {config.dataset}")
+        known = demos.contract.only(reads.observation)
+        reads.check(known, here=f"checkpoint {config.policy}", there=f"dataset {config.dataset}")
         with make_env(
             demos.task, settings.lanes, workers=settings.workers, auto_reset=True, cameras=reads.cameras
         ) as env:

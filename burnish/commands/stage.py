@@ -7,11 +7,12 @@ import fcntl
 import os
 import shutil
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from burnish.checkpoint import split_format
 from burnish.console import say
 from burnish.errors import BurnishError
 from burnish.files import read_json
@@ -79,7 +80,7 @@ def from_json(template: Any, data: Mapping[str, Any], folder: Path) -> Any:
         if dataclasses.is_dataclass(current):
             value = from_json(current, value, folder)
         elif isinstance(value, str) and "Path" in str(hints[field.name]):
-            value = Path(os.path.normpath(folder / value))
+            value = _moved(Path(value), lambda path: os.path.normpath(folder / path))
         elif isinstance(value, list):
             value = tuple(value)
         values[field.name] = value
@@ -87,27 +88,38 @@ def from_json(template: Any, data: Mapping[str, Any], folder: Path) -> Any:
 
 
 def fingerprint(folder: Path) -> str:
-    """Identifies the content of a dataset or checkpoint by the SHA-256 sums it carries."""
-    from hashlib import sha256
+    """Identifies the content of a dataset or checkpoint: by the SHA-256 sums it carries, else by its files'."""
+    from hashlib import file_digest, sha256
 
     for name, part in (("config.json", "files"), ("meta/sha256.json", None)):
         path = folder / name
         if path.exists():
             data = read_json(path)
             marks = data.get(part) if part else data
-            return sha256(repr(marks).encode()).hexdigest()[:16]
-    return "none"
+            if marks is not None:
+                return sha256(repr(marks).encode()).hexdigest()[:16]
+    total = sha256()
+    for path in sorted(path for path in folder.glob("*") if path.is_file()):
+        with path.open("rb") as file:
+            total.update(path.name.encode() + file_digest(file, "sha256").digest())
+    return total.hexdigest()[:16]
 
 
 def _inputs(config: Any) -> dict[str, Path]:
     """The folders that a stage reads, by field."""
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {name: value for name, value in values.items() if isinstance(value, Path) and name != "out"}
+    return {name: split_format(value)[1] for name, value in values.items() if isinstance(value, Path) and name != "out"}
+
+
+def _moved(path: Path, move: Callable[[Path], str]) -> Path:
+    """`path` with its folder moved; the format before it stays."""
+    name, folder = split_format(path)
+    return Path(move(folder) if name is None else f"{name}:{move(folder)}")
 
 
 def _plain(value: Any, out: Path) -> Any:
     if dataclasses.is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name), out) for field in dataclasses.fields(value)}
     if isinstance(value, Path):
-        return os.path.relpath(value.absolute(), out)
+        return str(_moved(value, lambda path: os.path.relpath(path.absolute(), out)))
     return list(value) if isinstance(value, tuple) else value

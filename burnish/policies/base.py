@@ -106,6 +106,16 @@ class Policy(nn.Module, ABC):
         chunk = self.sample(self.encode(obs), noise)
         return self.normalizer.action(chunk)
 
+    def meet(self, contract: Contract, stats: Stats, *, there: str) -> Policy:
+        """This policy where `contract` holds: one of another library learns units and statistics, ours knows its own.
+
+        Raises `ContractError` that names what it reads and `there` lacks.
+        """
+        return self
+
+    def check_export(self) -> None:
+        """Raise `BurnishError` if this cannot become one ONNX file."""
+
     def agent(self, lanes: int, *, replan: int | None = None) -> Agent:
         """This policy acting closed-loop in `lanes` environments, replanning every `replan` steps (None: its own)."""
         from burnish.policies.chunks import ChunkAgent
@@ -148,11 +158,15 @@ def load_policy(folder: Path, *, contract: Contract | None = None, there: str = 
     """Read a policy in evaluation mode.
 
     Args:
+        folder: a checkpoint, or FORMAT:FOLDER for one of another library (`registry.formats`).
         contract: if given, must offer what the checkpoint reads; otherwise `ContractError` names each field.
         there: what `contract` belongs to, for the message.
     Raises:
         CorruptFileError: a file is missing, truncated or altered, or the weights do not fit the config.
     """
+    name, folder = checkpoint.split_format(folder)
+    if name is not None:
+        return registry.formats.load(name)(folder, contract=contract, there=there)
     saved = checkpoint.load(folder)
     if contract is not None:
         saved.contract.check(contract.only(saved.contract.observation), here=f"checkpoint {folder}", there=there)
@@ -209,7 +223,9 @@ def make_policy(name: str, contract: Contract, stats: Stats, **config: Any) -> P
 
 
 def _to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    return {key: value.detach().cpu().numpy() for key, value in tensors.items()}
+    # NumPy has no bfloat16; as float32 it stays the same number, also on the way back.
+    known = {key: value.float() if value.dtype is torch.bfloat16 else value for key, value in tensors.items()}
+    return {key: value.detach().cpu().numpy() for key, value in known.items()}
 
 
 def _to_torch(tensors: Mapping[str, np.ndarray]) -> dict[str, Tensor]:

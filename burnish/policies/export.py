@@ -50,6 +50,7 @@ def export(policy: Policy, out: Path, config: ExportConfig) -> dict[str, Any]:
     Raises:
         BurnishError: ONNX Runtime and torch differ by more than the tolerance; `policy.json` is not written.
     """
+    policy.check_export()
     policy = policy.cpu().eval()
     (out / DESCRIPTION).unlink(missing_ok=True)  # from here until the end the folder is no policy
     with atomic_file(out / MODEL) as beside:
@@ -80,6 +81,9 @@ def sample_observations(policy: Policy, count: int, generator: torch.Generator) 
             continue
         if not field.is_number:
             obs[key] = torch.randint(256, (count, *field.shape), generator=generator, dtype=torch.uint8)
+            continue
+        if key not in policy.stats:  # a policy of another library
+            obs[key] = torch.randn(count, *field.shape, generator=generator)
             continue
         stats = {name: torch.from_numpy(np.asarray(value)).float() for name, value in policy.stats[key].items()}
         normal = stats["mean"] + stats["std"] * torch.randn(count // 2, *field.shape, generator=generator)

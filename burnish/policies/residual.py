@@ -18,7 +18,6 @@ from burnish import registry
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
 from burnish.policies.base import Batch, Policy
-from burnish.policies.chunks import ChunkAgent
 from burnish.policies.ensemble import EnsembleMLP
 from burnish.policies.language import PACKAGED
 
@@ -92,6 +91,10 @@ class ResidualPolicy(Policy):
         error = (predicted - self.normalizer.normalize(ACTION, batch[ACTION][:, 0])).square().mean()
         return error, {"mse": error.detach()}
 
+    def check_export(self) -> None:
+        """Raise `BurnishError` if the base cannot be exported."""
+        self.base.check_export()
+
     def agent(self, lanes: int, *, replan: int | None = None) -> ResidualAgent:
         """The pair acting closed-loop: base chunks, replaced every `replan` steps (None: the base's own interval), and
         a correction every step.
@@ -104,7 +107,7 @@ class ResidualAgent:
 
     def __init__(self, policy: ResidualPolicy, lanes: int, *, replan: int | None = None) -> None:
         self.policy = policy
-        self.base = ChunkAgent(policy.base, lanes, replan=replan)
+        self.base = policy.base.agent(lanes, replan=replan)
 
     def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
         """Start a new episode in `lanes`."""

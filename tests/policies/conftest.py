@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from burnish.checkpoint import Stats
-from burnish.contract import ACTION, STATE, Contract, Field
+from burnish.contract import ACTION, IMAGES, STATE, Contract, Field
 from burnish.policies.base import Policy, make_policy
 
 ACTION_FIELD = Field(
@@ -35,6 +36,7 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
         SMALL | {"denoiser": "mlp", "steps": 3, "prediction": "sample"},
     ],
     "residual": [{"base": "meanflow", "base_config": SMALL, "hidden": 16}],
+    "lerobot": [],  # neither trained nor exported here: test_lerobot.py
 }
 """A policy that is registered needs a line here: what the contract test builds it with."""
 
@@ -78,6 +80,42 @@ def chunks(batch: int, horizon: int, contract: Contract = CONTRACT, seed: int = 
     pad[-1, (horizon + 1) // 2 :] = True
     unit = 0.5 + 0.45 * phase.sin().transpose(1, 2)
     return {**obs, ACTION: low + (high - low) * unit, f"{ACTION}_is_pad": pad}
+
+
+def save_lerobot(folder: Path, kind: str, inputs: dict[str, tuple[int, ...]], actions: int, **settings: Any) -> Path:
+    """A folder as `lerobot-train` leaves it: random weights, and statistics that are not 0 and 1."""
+    from lerobot.configs.types import FeatureType, PolicyFeature
+    from lerobot.policies.factory import get_policy_class, make_policy_config, make_pre_post_processors
+
+    def kind_of(key: str) -> FeatureType:
+        if key.startswith(IMAGES):
+            return FeatureType.VISUAL
+        return FeatureType.STATE if key == STATE else FeatureType.ENV
+
+    def numbers(shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        mean, std = 0.1 * torch.rand(shape), 0.3 + torch.rand(shape)
+        return {"mean": mean, "std": std, "min": mean - 2 * std, "max": mean + 2 * std}
+
+    torch.manual_seed(0)
+    features = {key: PolicyFeature(kind_of(key), shape) for key, shape in inputs.items()}
+    common: dict[str, Any] = {"input_features": features, "device": "cpu", "push_to_hub": False}
+    common["output_features"] = {ACTION: PolicyFeature(FeatureType.ACTION, (actions,))}
+    config = make_policy_config(kind, **common, **settings)
+    stats = {key: numbers((3, 1, 1) if key.startswith(IMAGES) else shape) for key, shape in inputs.items()}
+    processors = make_pre_post_processors(config, dataset_stats=stats | {ACTION: numbers((actions,))})
+    for part in (get_policy_class(kind)(config), *processors):
+        part.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def statistics_of() -> Callable[[Contract], Stats]:
+    return statistics
+
+
+@pytest.fixture(scope="session")
+def lerobot_folder() -> Callable[..., Path]:
+    return save_lerobot
 
 
 @pytest.fixture
