@@ -26,8 +26,10 @@ DEEPEST_M = 0.036
 
 GRAZING = 0.02
 """Share of the hand that may touch something where it fits nowhere."""
-ENOUGH = 40
-"""Grasps to choose from."""
+ENOUGH = 4
+"""Grasps kept per rotation of the hand."""
+BATCH = 25
+SCRAPE_COST = 2.0
 
 
 class Grasp(NamedTuple):
@@ -67,6 +69,7 @@ def find_grasps(
     for rotation in rotations:
         rotation = _nearer(rotation, hand.rotation)
         turn = hands.angle_between(rotation, hand.rotation)
+        mine = []
         for position, width, cover in _between(cloud @ rotation):
             pose = Pose(rotation @ position, rotation)
             # Off the middle the thing turns in the grip; a thick wall is not held along its normal; little cover slips.
@@ -74,9 +77,10 @@ def find_grasps(
             offset, shallow = np.linalg.norm(beside[:2]) / size, max(-beside[2], 0.0)
             cost = 3.0 * offset + 12.0 * width + 5.0 * shallow + 0.25 * turn + 0.5 * (1 - cover)
             cost += hands.strain(shoulder, pose)
-            found += [Grasp(pose, width, gap, float(cost) + more) for gap, more in GAPS if width < gap - 0.01]
-    found.sort(key=lambda grasp: grasp.cost)
-    return list(islice(_free(found, grid, others, 0.0), ENOUGH)) or list(islice(_free(found, grid, others, GRAZING), 1))
+            mine += [Grasp(pose, width, gap, float(cost) + more) for gap, more in GAPS if width < gap - 0.01]
+        mine.sort(key=lambda grasp: grasp.cost)
+        found += list(islice(_free(mine, grid, others, 0.0), ENOUGH)) or _grazing(mine, grid, others)
+    return sorted(found, key=lambda grasp: grasp.cost)
 
 
 def _nearer(rotation: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -118,9 +122,15 @@ def _runs(points: np.ndarray) -> list[np.ndarray]:
     return np.split(points, np.flatnonzero(np.diff(points[:, 0]) > APART_M) + 1)
 
 
+def _grazing(grasps: Sequence[Grasp], grid: Grid, others: Grid) -> list[Grasp]:
+    """The best one that only just touches something."""
+    found = islice(_free(grasps, grid, others, GRAZING), 1)
+    return [grasp._replace(cost=grasp.cost + SCRAPE_COST) for grasp in found]
+
+
 def _free(grasps: Sequence[Grasp], grid: Grid, others: Grid, grazing: float) -> Iterator[Grasp]:
     """Those where the open hand fits but for a share `grazing` of it, with nothing but the thing between its fingers."""
-    for batch in batched(grasps, ENOUGH):
+    for batch in batched(grasps, BATCH):
         for gap, _ in GAPS:
             same = [grasp for grasp in batch if grasp.gap == gap]
             if same:

@@ -27,7 +27,8 @@ DOWN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
 """Rotation of a hand that points down and closes along the world's y, as at the start of an episode."""
 UPRIGHT = -0.95
 """A hand whose forward axis has less height than this points down."""
-_SPACING = 0.006
+FINE_M, COARSE_M = 0.006, 0.012
+"""Between the points that stand for the hand."""
 
 
 def turned(angle: float) -> np.ndarray:
@@ -46,7 +47,7 @@ def angle_between(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @cache
-def hand_points(gap: float) -> np.ndarray:
+def hand_points(gap: float, spacing: float = FINE_M) -> np.ndarray:
     """(P, 3) points of fingers `gap` apart, palm and wrist."""
     inner = gap / 2
     finger = [
@@ -56,8 +57,8 @@ def hand_points(gap: float) -> np.ndarray:
     ]
     palm = [([-0.1, -0.025, -0.12], [0.1, 0.025, PALM_M])]
     wrist = [([-0.055, -0.055, -0.25], [0.055, 0.055, -0.12])]
-    one = np.concatenate([box_shell(np.array(low), np.array(high), _SPACING) for low, high in finger])
-    rest = [box_shell(np.array(low), np.array(high), 2 * _SPACING) for low, high in palm + wrist]
+    one = np.concatenate([box_shell(np.array(low), np.array(high), spacing) for low, high in finger])
+    rest = [box_shell(np.array(low), np.array(high), 2 * spacing) for low, high in palm + wrist]
     return np.concatenate([one, one * [-1, 1, 1], *rest])
 
 
@@ -75,12 +76,12 @@ def placed(poses: Sequence[Pose], points: np.ndarray) -> np.ndarray:
     return np.einsum("nij,pj->npi", rotations, points) + positions[:, None]
 
 
-def blocked(grid: Grid, poses: Sequence[Pose], gap: float) -> np.ndarray:
+def blocked(grid: Grid, poses: Sequence[Pose], gap: float, spacing: float = FINE_M) -> np.ndarray:
     """(N,) the share of the hand that something is in the way of, on coming to each of `poses` with fingers `gap` apart.
 
     A hand that points down comes from above, so nothing may stand over it either; others come forwards.
     """
-    points = placed(poses, hand_points(round(gap, 3)))
+    points = placed(poses, hand_points(round(gap, 3), spacing))
     hits = grid.hits(points)
     down = np.stack([pose.rotation[2, 2] for pose in poses]) < UPRIGHT
     hits[down] |= points[down][..., 2] < grid.tops(points[down]) - CELL_M

@@ -8,11 +8,17 @@ from typing import NamedTuple
 import numpy as np
 
 from burnish.datasets.experts import libero_hand as hands
-from burnish.datasets.experts.libero_grid import CELL_M, Grid, thinned
+from burnish.datasets.experts.libero_grid import CELL_M, Grid, spread, thinned
 from burnish.datasets.experts.libero_world import Pose, World
 
 TURNS = np.radians([0, 90, -90, 45, -45])
 STEP_M = 0.01
+EDGE_M = 0.015
+"""Kept to the edge of a region."""
+LOW_M = np.array([0.0, 0.0, 0.008])
+"""LIBERO takes a thing for inside a region even if its origin is a centimetre lower."""
+ROOM_M = 0.01
+"""Wanted around a thing that is put down."""
 DROP_M = 0.004
 """Let go so far above where it would rest."""
 
@@ -35,36 +41,36 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
     """
     here, target = world.body(name), world.spot(predicate[2])
     local = thinned(here.inverse().points(world.cloud(name)))
-    heights = grid.heights
+    extent = _extent(world, predicate[2])
+    roomy = spread(grid.heights, np.full(2, ROOM_M))
     found = []
     for turn in TURNS:
         rotation = hands.about_z(turn) @ here.rotation
         cloud = local @ rotation.T
-        for offset in _offsets(_reach(world, predicate[2])):
+        for offset in _offsets(np.maximum(extent[:2] - EDGE_M, 0.0)):
             position = np.array([*(target.position[:2] + offset), 0.0])
-            z, level = _rest(cloud, position, heights, grid)
+            z, level = _rest(cloud, position, grid.heights, grid)
+            tight = _rest(cloud, position, roomy, grid)[0] - z
             pose = Pose(np.array([*position[:2], z + DROP_M]), rotation)
-            cost = 4.0 * float(np.linalg.norm(offset)) + 0.15 * abs(turn) + 6.0 * (z - grid.floor) + 8.0 * level
-            found.append(Place(pose, float(cost)))
+            cost = 4.0 * float(np.linalg.norm(offset)) + 0.15 * abs(turn) + 6.0 * (z - grid.floor) + 8.0 * level + 4.0 * tight
+            outside = predicate[0] == "in" and not (np.abs(pose.position - target.position) < extent + LOW_M).all()
+            found.append(Place(pose, float(cost) + 5.0 * outside))
     return sorted(found, key=lambda place: place.cost)[:ENOUGH]
 
 
 def with_hand(places: list[Place], hand_in_thing: Pose, gap: float, grid: Grid, shoulder: np.ndarray) -> list[Place]:
     """`places` for a hand that holds the thing so, cheapest first: where it hits something or strains costs more."""
     poses = [place.pose @ hand_in_thing for place in places]
-    hits = hands.blocked(grid, poses, gap)
+    hits = hands.blocked(grid, poses, gap, hands.COARSE_M)
     costs = [20.0 * float(hit) + hands.strain(shoulder, pose) for hit, pose in zip(hits, poses, strict=True)]
     dearer = [Place(place.pose, place.cost + cost) for place, cost in zip(places, costs, strict=True)]
     return sorted(dearer, key=lambda place: place.cost)
 
 
-def _reach(world: World, target: str) -> np.ndarray:
-    """(2,) m: how far from the target's middle the thing's origin may be."""
+def _extent(world: World, target: str) -> np.ndarray:
+    """(3,) m: half the size of a region, zero for an object."""
     site = world.here.site(target)
-    if site is None:
-        return np.zeros(2)
-    extent = np.abs(world.spot(target).rotation @ world.model.site_size[site])
-    return np.maximum(extent[:2] - 0.015, 0.0)
+    return np.zeros(3) if site is None else np.abs(world.spot(target).rotation @ world.model.site_size[site])
 
 
 def _offsets(reach: np.ndarray) -> np.ndarray:

@@ -17,8 +17,6 @@ from burnish.datasets.experts.libero_world import Pose, World
 
 LIFT_M = 0.04
 FUNNEL_M = 0.012
-CONSIDERED = 12
-"""Grasps for which it is checked how they can put the thing down."""
 
 
 def pick(world: World, step: Step, attempt: int) -> Motion:
@@ -87,7 +85,7 @@ def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
     grasps = find_grasps(world.cloud(step.thing), world.grid(), grid, world.hand, world.shoulder)
     places = find_places(world, step.thing, step.predicate, grid)
     rated = []
-    for grasp in grasps[:CONSIDERED]:
+    for grasp in grasps:
         gap = round(min(grasp.width + RELEASE_M, 2 * hands.OPEN_M), 3)
         best = with_hand(places, body.inverse() @ grasp.pose, gap, grid, world.shoulder)[0]
         rated.append(grasp._replace(cost=grasp.cost + best.cost))
