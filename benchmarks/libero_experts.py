@@ -117,7 +117,8 @@ def report(suite: str, names: list[str], episodes: list[dict[str, Any]]) -> dict
     low, high = wilson(total, len(episodes))
     print(f"| all | {total} / {len(episodes)} = {total / len(episodes):.1%} | {low:.1%}–{high:.1%} | | |")
     solved = sum(one["steps"] for one in episodes if one["success"])
-    return {"suite": suite, "success": total / len(episodes), "episodes": len(episodes), "steps": solved / max(total, 1)}
+    success, steps = total / len(episodes), solved / max(total, 1)
+    return {"suite": suite, "success": success, "episodes": len(episodes), "steps": steps}
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def _grazing(grasps: Sequence[Grasp], grid: Grid, others: Grid) -> list[Grasp]:
 
 
 def _free(grasps: Sequence[Grasp], grid: Grid, others: Grid, grazing: float) -> Iterator[Grasp]:
-    """Those where the open hand fits but for a share `grazing` of it, with nothing but the thing between its fingers."""
+    """Where the open hand fits but for a share `grazing` of it, with nothing but the thing between its fingers."""
     for batch in batched(grasps, BATCH):
         for gap, _ in GAPS:
             same = [grasp for grasp in batch if grasp.gap == gap]

@@ -59,7 +59,7 @@ class Grid:
 
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cells = np.floor((points - self.low) / CELL_M).astype(int)
-        return cells, ((cells >= 0) & (cells < np.array(self.shape))).all(axis=-1)
+        return cells, np.asarray(((cells >= 0) & (cells < np.array(self.shape))).all(axis=-1))
 
 
 def spread(heights: np.ndarray, around: np.ndarray) -> np.ndarray:

@@ -77,7 +77,7 @@ def placed(poses: Sequence[Pose], points: np.ndarray) -> np.ndarray:
 
 
 def blocked(grid: Grid, poses: Sequence[Pose], gap: float, spacing: float = FINE_M) -> np.ndarray:
-    """(N,) the share of the hand that something is in the way of, on coming to each of `poses` with fingers `gap` apart.
+    """(N,) share of the hand that something is in the way of, on coming to each of `poses` with fingers `gap` apart.
 
     A hand that points down comes from above, so nothing may stand over it either; others come forwards.
     """

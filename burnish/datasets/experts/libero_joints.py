@@ -110,10 +110,8 @@ def _contact(world: World, joint: Joint, change: float, attempt: int) -> Pose:
             rotation = _facing(way, tilt, world.hand.rotation)
             pose = Pose(point - BEHIND_M * way - (hands.TIP_M - 0.004) * 0 * way, rotation)
             behind = float((point - centre) @ way)
-            if joint.slides:
-                lever = -float(np.linalg.norm(np.cross(point - centre, way)[2]))
-            else:
-                lever = _radius(joint, pose)
+            aside = -float(np.linalg.norm(np.cross(point - centre, way)[2]))
+            lever = aside if joint.slides else _radius(joint, pose)
             cost = (
                 8.0 * behind
                 - 2.0 * lever

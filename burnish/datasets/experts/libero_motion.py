@@ -107,7 +107,7 @@ def _waypoint(hand: Pose, goal: Pose, route: Route, funnel: float) -> Pose:
     beside = float(np.linalg.norm(missing)) + TURN_ARM_M * hands.angle_between(hand.rotation, goal.rotation)
     if beside < funnel:
         above = max(SLOPE * (beside - funnel / 2), 0.0)
-        return Pose(goal.position + [0, 0, above], goal.rotation)
+        return Pose(goal.position + np.array([0, 0, above]), goal.rotation)
     needed = route.height(hand.position[:2], goal.position[:2])
     # Sideways only as far as what comes next has been overcome.
     short = max(needed[:5].max() - hand.position[2], 0.0)

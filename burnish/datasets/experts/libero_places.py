@@ -52,7 +52,8 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
             z, level = _rest(cloud, position, grid.heights, grid)
             tight = _rest(cloud, position, roomy, grid)[0] - z
             pose = Pose(np.array([*position[:2], z + DROP_M]), rotation)
-            cost = 4.0 * float(np.linalg.norm(offset)) + 0.15 * abs(turn) + 6.0 * (z - grid.floor) + 8.0 * level + 4.0 * tight
+            far = 4.0 * float(np.linalg.norm(offset)) + 6.0 * (z - grid.floor)
+            cost = far + 0.15 * abs(turn) + 8.0 * level + 4.0 * tight
             outside = predicate[0] == "in" and not (np.abs(pose.position - target.position) < extent + LOW_M).all()
             found.append(Place(pose, float(cost) + 5.0 * outside))
     return sorted(found, key=lambda place: place.cost)[:ENOUGH]

@@ -34,7 +34,7 @@ def pick(world: World, step: Step, attempt: int) -> Motion:
     yield from travel(world, at, route, opening(world, grasp.gap), min(FUNNEL_M, 0.7 * grasp.clearance))
     yield from close(world)
     start = world.hand
-    yield from straight(world, Pose(start.position + [0, 0, LIFT_M], start.rotation), shut)
+    yield from straight(world, Pose(start.position + np.array([0, 0, LIFT_M]), start.rotation), shut)
 
 
 def place(world: World, step: Step, attempt: int) -> Motion:
@@ -76,7 +76,7 @@ def push(world: World, step: Step, attempt: int) -> Motion:
         ahead = 0.03 * missing / max(float(np.linalg.norm(missing)), 0.03)
         yield Aim(Pose(np.array([*(world.hand.position[:2] + ahead), inside]), hands.DOWN), CLOSED)
     hand = world.hand
-    yield from straight(world, Pose(hand.position + [0, 0, 0.06], hand.rotation), shut, 0.02)
+    yield from straight(world, Pose(hand.position + np.array([0, 0, 0.06]), hand.rotation), shut, 0.02)
 
 
 def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
