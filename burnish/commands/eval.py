@@ -26,7 +26,7 @@ class EvalConfig:
     episodes: int = 100
     """With --task."""
     seed: int = 0
-    """Another seed is another set of starts."""
+    """Another seed is another set of starts; on LIBERO, where these are fixed, other noise."""
     workers: int = 2
     """Processes that share the lanes; does not change the result."""
     videos: int = 3
