@@ -229,16 +229,17 @@ def test_renamed_observations_are_read_by_the_environments_names(plain, tmp_path
 
 
 def test_a_pair_around_a_lerobot_policy_is_saved_whole(plain, statistics_of, tmp_path):
-    base = load_policy(Path(f"lerobot:{plain}"), contract=CONTRACT, stats=statistics_of(CONTRACT))
+    base = load_policy(Path(f"lerobot:{plain}")).meet(CONTRACT, statistics_of(CONTRACT), there="data")
+    assert base.contract == CONTRACT.only([STATE, ENVIRONMENT_STATE])
     pair = ResidualPolicy.around(base, hidden=8, action_scale=0.3)
     torch.nn.init.normal_(pair.actor, std=0.3)
     save_policy(pair, tmp_path / "pair")
     loaded = load_policy(tmp_path / "pair", contract=CONTRACT)
+    assert loaded.contract == base.contract
     agents = [policy.agent(2) for policy in (pair, loaded)]
     for agent in agents:
         agent.reset([0, 1], [7, 8])
     for obs in observe(6, 2):
-        obs = obs | {"observation.force": torch.zeros(2, 3)}
         first, second = (agent.act(obs) for agent in agents)
         assert torch.equal(first, second)
 

@@ -96,7 +96,7 @@ def image(size: int) -> Field:
 
 
 @pytest.fixture
-def seeing(lerobot_folder, contract, tmp_path) -> Path:
+def seeing(lerobot_folder, contract, statistics_of, tmp_path) -> Path:
     """A checkpoint of ours that reads pixels: it holds one of lerobot's policies."""
     settings = {
         "chunk_size": 4, "n_action_steps": 3, "dim_model": 16, "n_heads": 2, "dim_feedforward": 16,
@@ -104,7 +104,8 @@ def seeing(lerobot_folder, contract, tmp_path) -> Path:
     }  # fmt: skip
     theirs = lerobot_folder(tmp_path / "act", "act", {IMAGE: (3, 32, 32), STATE: (6,)}, 4, **settings)
     reads = Contract({STATE: contract.observation[STATE], IMAGE: image(32)}, contract.action)
-    save_policy(load_policy(Path(f"lerobot:{theirs}"), contract=reads), tmp_path / "seeing")
+    policy = load_policy(Path(f"lerobot:{theirs}")).meet(reads, statistics_of(reads), there="data")
+    save_policy(policy, tmp_path / "seeing")
     return tmp_path / "seeing"
 
 
