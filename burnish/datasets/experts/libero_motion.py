@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ SLOPE = 3.0
 """The hand comes down on its goal inside a funnel: so much higher per metre and per 5 cm x rad that are missing."""
 TURN_ARM_M = 0.05
 REACHED_M, REACHED_RAD = 0.006, 0.06
+STUCK_STEPS, STUCK_M = 12, 0.004
+"""A hand that stays within so little for so long is held back by something."""
 PATIENCE_STEPS = 90
 """After which a movement is given up; what is left to do is then planned anew."""
 
@@ -92,13 +95,25 @@ class Route:
 
 
 def travel(
-    world: World, goal: Callable[[], Pose], route: Route, grip: Grip, funnel: float, distance: float = REACHED_M
+    world: World,
+    goal: Callable[[], Pose],
+    route: Route,
+    grip: Grip,
+    funnel: float,
+    distance: float = REACHED_M,
+    lost: Callable[[], bool] = lambda: False,
 ) -> Motion:
-    """Up, across and down to `goal()`, which may move. The hand comes down within `funnel`, m, of the goal's axis."""
+    """Up, across and down to `goal()`, which may move. Ends early if what is carried was `lost` or nothing moves.
+
+    The hand comes down within `funnel`, m, of the goal's axis.
+    """
+    before: deque[Pose] = deque(maxlen=STUCK_STEPS)
     for _ in range(PATIENCE_STEPS):
         aim, hand = goal(), world.hand
-        if reached(hand, aim, distance):
+        stuck = len(before) == STUCK_STEPS and reached(hand, before[0], STUCK_M)
+        if stuck or lost() or reached(hand, aim, distance):
             return
+        before.append(hand)
         yield Aim(_waypoint(hand, aim, route, funnel), grip())
 
 

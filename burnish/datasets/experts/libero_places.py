@@ -53,7 +53,7 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
             tight = _rest(cloud, position, roomy, grid)[0] - z
             pose = Pose(np.array([*position[:2], z + DROP_M]), rotation)
             far = 4.0 * float(np.linalg.norm(offset)) + 6.0 * (z - grid.floor)
-            cost = far + 0.15 * abs(turn) + 8.0 * level + 4.0 * tight
+            cost = far + 0.5 * abs(turn) + 8.0 * level + 4.0 * tight
             outside = predicate[0] == "in" and not (np.abs(pose.position - target.position) < extent + LOW_M).all()
             found.append(Place(pose, float(cost) + 5.0 * outside))
     return sorted(found, key=lambda place: place.cost)[:ENOUGH]

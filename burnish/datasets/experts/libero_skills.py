@@ -17,6 +17,10 @@ from burnish.datasets.experts.libero_world import Pose, World
 
 LIFT_M = 0.04
 FUNNEL_M = 0.012
+CARRY_M = 0.01
+"""More room than an empty hand needs: what is carried hangs a little lower when it is fast."""
+LOST_M = 0.03
+"""A thing that moved so far in the hand has been dropped."""
 
 
 def pick(world: World, step: Step, attempt: int) -> Motion:
@@ -47,13 +51,21 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     )[0].pose
     rotation = chosen.rotation @ body.rotation.T @ hand.rotation
 
+    held = hand.inverse().points(body.position)
+
     def at() -> Pose:
         return Pose(world.hand.position + chosen.position - world.body(step.thing).position, rotation)
 
+    def lost() -> bool:
+        return float(np.linalg.norm(world.hand.points(held) - world.body(step.thing).position)) > LOST_M
+
     carried = world.cloud(step.thing) - hand.position
     below = max(-float(carried[:, 2].min()), hands.TIP_M)
-    route = Route(grid, rotation, below, np.abs(carried[:, :2]).max(axis=0))
-    yield from travel(world, at, route, shut, FUNNEL_M)
+    # What is turned on the way sweeps a circle.
+    turns = hands.angle_between(rotation, hand.rotation) > 0.2
+    sides = np.abs(carried[:, :2]).max(axis=0)
+    around = np.full(2, np.linalg.norm(carried[:, :2], axis=1).max()) if turns else sides
+    yield from travel(world, at, Route(grid, rotation, below + CARRY_M, around), shut, FUNNEL_M, lost=lost)
     yield from release(world)
 
 
