@@ -88,6 +88,11 @@ def blocked(grid: Grid, poses: Sequence[Pose], gap: float, spacing: float = FINE
     return hits.mean(axis=1)
 
 
+def touching(grid: Grid, poses: Sequence[Pose], gap: float, spacing: float = FINE_M) -> np.ndarray:
+    """(N,) the share of the hand that is inside something at each of `poses`."""
+    return grid.hits(placed(poses, hand_points(round(gap, 3), spacing))).mean(axis=1)
+
+
 def strain(shoulder: np.ndarray, hand: Pose) -> float:
     """What it costs to bring the hand there: little within reach, much beyond it. `shoulder` (2,), m."""
     distance = float(np.linalg.norm(hand.position[:2] - shoulder))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_exits import CLEAR_M, way_out
 from burnish.datasets.experts.libero_grid import CELL_M, Grid, spread, thinned
 from burnish.datasets.experts.libero_world import Pose, World
 
@@ -21,17 +22,22 @@ ROOM_M = 0.01
 """Wanted around a thing that is put down."""
 DROP_M = 0.004
 """Let go so far above where it would rest."""
-
-
+ROOF_M = 0.01
 ENOUGH = 30
 """Places to choose from."""
 
 
 class Place(NamedTuple):
-    """The thing's `pose` in the world when the hand lets go, and its `cost`."""
+    """The thing's `pose` in the world when the hand lets go, the `way` (2,) m out from under what is over it, `cost`."""
 
     pose: Pose
+    way: np.ndarray
     cost: float
+
+    @property
+    def entry(self) -> Pose:
+        """Where the thing comes down before it moves to its place."""
+        return Pose(self.pose.position + [*self.way, CLEAR_M], self.pose.rotation) if self.way.any() else self.pose
 
 
 def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -> list[Place]:
@@ -42,29 +48,40 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
     here, target = world.body(name), world.spot(predicate[2])
     local = thinned(here.inverse().points(world.cloud(name)))
     extent = _extent(world, predicate[2])
-    roomy = spread(grid.heights, np.full(2, ROOM_M))
+    # What is over the middle of a region is a roof: one comes in from the side.
+    heights = grid.heights_below(float(target.position[2]) + ROOF_M) if extent.any() else grid.heights
+    roomy = spread(heights, np.full(2, ROOM_M))
     found = []
     for turn in TURNS:
         rotation = hands.about_z(turn) @ here.rotation
         cloud = local @ rotation.T
         for offset in _offsets(np.maximum(extent[:2] - EDGE_M, 0.0)):
             position = np.array([*(target.position[:2] + offset), 0.0])
-            z, level = _rest(cloud, position, grid.heights, grid)
+            z, level = _rest(cloud, position, heights, grid)
             tight = _rest(cloud, position, roomy, grid)[0] - z
             pose = Pose(np.array([*position[:2], z + DROP_M]), rotation)
             far = 4.0 * float(np.linalg.norm(offset)) + 6.0 * (z - grid.floor)
             cost = far + 0.5 * abs(turn) + 8.0 * level + 4.0 * tight
             outside = predicate[0] == "in" and not (np.abs(pose.position - target.position) < extent + LOW_M).all()
-            found.append(Place(pose, float(cost) + 5.0 * outside))
-    return sorted(found, key=lambda place: place.cost)[:ENOUGH]
+            found.append(Place(pose, np.zeros(2), float(cost) + 5.0 * outside))
+    found = sorted(found, key=lambda place: place.cost)[:ENOUGH]
+    return sorted((_with_way(place, local, grid) for place in found), key=lambda place: place.cost)
+
+
+def _with_way(place: Place, local: np.ndarray, grid: Grid) -> Place:
+    way = way_out(grid, place.pose.points(local))
+    if way is None:
+        return place._replace(cost=place.cost + 10.0)
+    return place._replace(way=way, cost=place.cost + 3.0 * float(np.linalg.norm(way)))
 
 
 def with_hand(places: list[Place], hand_in_thing: Pose, gap: float, grid: Grid, shoulder: np.ndarray) -> list[Place]:
     """`places` for a hand that holds the thing so, cheapest first: where it hits something or strains costs more."""
     poses = [place.pose @ hand_in_thing for place in places]
-    hits = hands.blocked(grid, poses, gap, hands.COARSE_M)
+    entries = [place.entry @ hand_in_thing for place in places]
+    hits = hands.blocked(grid, entries, gap, hands.COARSE_M) + hands.touching(grid, poses, gap, hands.COARSE_M)
     costs = [20.0 * float(hit) + hands.strain(shoulder, pose) for hit, pose in zip(hits, poses, strict=True)]
-    dearer = [Place(place.pose, place.cost + cost) for place, cost in zip(places, costs, strict=True)]
+    dearer = [place._replace(cost=place.cost + cost) for place, cost in zip(places, costs, strict=True)]
     return sorted(dearer, key=lambda place: place.cost)
 
 

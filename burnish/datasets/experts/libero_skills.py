@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_exits import CLEAR_M, way_out
 from burnish.datasets.experts.libero_fingers import RELEASE_M, close, opening, release, shut, straight
 from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
+from burnish.datasets.experts.libero_grid import thinned
 from burnish.datasets.experts.libero_joints import turn
 from burnish.datasets.experts.libero_motion import CLOSED, Aim, Motion, Route, travel
 from burnish.datasets.experts.libero_places import find_places, with_hand
@@ -38,6 +40,11 @@ def pick(world: World, step: Step, attempt: int) -> Motion:
     yield from travel(world, at, route, opening(world, grasp.gap), min(FUNNEL_M, 0.7 * grasp.clearance))
     yield from close(world)
     start = world.hand
+    grid, cloud = world.grid(without=step.thing), thinned(world.cloud(step.thing))
+    way = way_out(grid, cloud)
+    if way is not None and way.any():
+        yield from straight(world, Pose(start.position + np.array([*way, CLEAR_M]), start.rotation), shut)
+        start = world.hand
     yield from straight(world, Pose(start.position + np.array([0, 0, LIFT_M]), start.rotation), shut)
 
 
@@ -48,13 +55,13 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     gap = round(min(world.gap + RELEASE_M, 2 * hands.OPEN_M), 3)
     chosen = with_hand(
         find_places(world, step.thing, step.predicate, grid), body.inverse() @ hand, gap, grid, world.shoulder
-    )[0].pose
-    rotation = chosen.rotation @ body.rotation.T @ hand.rotation
+    )[0]
+    rotation = chosen.pose.rotation @ body.rotation.T @ hand.rotation
 
     held = hand.inverse().points(body.position)
 
     def at() -> Pose:
-        return Pose(world.hand.position + chosen.position - world.body(step.thing).position, rotation)
+        return Pose(world.hand.position + chosen.entry.position - world.body(step.thing).position, rotation)
 
     def lost() -> bool:
         return float(np.linalg.norm(world.hand.points(held) - world.body(step.thing).position)) > LOST_M
@@ -66,6 +73,9 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     sides = np.abs(carried[:, :2]).max(axis=0)
     around = np.full(2, np.linalg.norm(carried[:, :2], axis=1).max()) if turns else sides
     yield from travel(world, at, Route(grid, rotation, below + CARRY_M, around), shut, FUNNEL_M, lost=lost)
+    if chosen.way.any() and not lost():
+        rest = world.hand.position + chosen.pose.position - world.body(step.thing).position
+        yield from straight(world, Pose(rest, rotation), shut, 0.006)
     yield from release(world)
 
 
