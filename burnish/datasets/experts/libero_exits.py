@@ -19,13 +19,13 @@ def way_out(grid: Grid, cloud: np.ndarray) -> np.ndarray | None:
 
     `cloud` (P, 3): the thing's points in the world; `grid`: everything solid but the thing.
     """
-    raised = cloud + [0.0, 0.0, CLEAR_M]
+    raised = cloud + np.array([0.0, 0.0, CLEAR_M])
     if _open(grid, raised):
         return np.zeros(2)
     free = np.ones(len(DIRECTIONS), bool)
     for distance in np.arange(STEP_M, FARTHEST_M, STEP_M):
         for index in np.flatnonzero(free):
-            moved = raised + [*(distance * DIRECTIONS[index]), 0.0]
+            moved = raised + np.array([*(distance * DIRECTIONS[index]), 0.0])
             if grid.hits(moved).mean() > SCRAPE:
                 free[index] = False
             elif _open(grid, moved):

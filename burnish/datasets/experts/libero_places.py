@@ -28,7 +28,7 @@ ENOUGH = 30
 
 
 class Place(NamedTuple):
-    """The thing's `pose` in the world when the hand lets go, the `way` (2,) m out from under what is over it, `cost`."""
+    """The thing's `pose` in the world when the hand lets go, the `way` (2,) m out from under a roof, and the `cost`."""
 
     pose: Pose
     way: np.ndarray
@@ -37,7 +37,11 @@ class Place(NamedTuple):
     @property
     def entry(self) -> Pose:
         """Where the thing comes down before it moves to its place."""
-        return Pose(self.pose.position + [*self.way, CLEAR_M], self.pose.rotation) if self.way.any() else self.pose
+        return (
+            Pose(self.pose.position + np.array([*self.way, CLEAR_M]), self.pose.rotation)
+            if self.way.any()
+            else self.pose
+        )
 
 
 def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -> list[Place]:
