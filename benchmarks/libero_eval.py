@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# A script's own folder comes first on the path, where `libero.py` beside this file would pass for the package.
+# A script's own folder comes first on the path, where files beside this one would pass for packages of their name.
 HERE = str(Path(__file__).resolve().parent)
 sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(HERE)]
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
