@@ -1,6 +1,6 @@
 """One multi-task policy per LIBERO suite: scripted demonstrations, imitation, refinement from sparse success.
 
-`uv run python benchmarks/libero_refinement.py [--suites object spatial] [--seed 0] [--out runs/libero] [--quick]`. State
+`uv run python benchmarks/libero_refinement.py [--suites object spatial] [--seed 0] [--out DIR] [--quick]`. State
 observations and instructions; 20 demonstrations per task. Success is over 10 tasks × 20 init states (30–49) that are
 neither in the demonstrations nor met in refinement. Run it again to go on after an interruption. `--quick` shows the
 whole path in some minutes, with far too little training to be a result. The last line is JSON: `ours` is the mean
