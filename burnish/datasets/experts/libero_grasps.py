@@ -75,7 +75,7 @@ def find_grasps(
             # Off the middle the thing turns in the grip; a thick wall is not held along its normal; little cover slips.
             beside = rotation.T @ (pose.position - middle)
             offset, shallow = np.linalg.norm(beside[:2]) / size, max(-beside[2], 0.0)
-            cost = 3.0 * offset + 12.0 * width + 5.0 * shallow + 0.25 * turn + 0.5 * (1 - cover)
+            cost = 3.0 * offset + 25.0 * width + 10.0 * shallow + 0.25 * turn + 1.0 * (1 - cover)
             cost += hands.strain(shoulder, pose)
             mine += [Grasp(pose, width, gap, float(cost) + more) for gap, more in GAPS if width < gap - 0.01]
         mine.sort(key=lambda grasp: grasp.cost)
