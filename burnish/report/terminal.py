@@ -34,7 +34,8 @@ def print_evaluation(result: Mapping[str, Any]) -> None:
     first, rows = evaluation_rows(result)
     if len(rows) < 2:
         return
-    table = Table(first, box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(first, overflow="fold")
     columns = ["success", "95 % interval", "episodes", "length"] + ["difference"] * ("axes" in result)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
