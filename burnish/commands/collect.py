@@ -15,6 +15,9 @@ from burnish.datasets.collect import CollectConfig, collect
 from burnish.sim.base import make_env
 
 
+EXPERTS = ("scripted",)
+
+
 @dataclass(frozen=True)
 class Recording(CollectConfig):
     """How to record; which task is said in another place."""
@@ -28,6 +31,8 @@ class Config:
 
     out: Path
     """Folder of the dataset."""
+    expert: str = EXPERTS[0]
+    """Who shows the tasks: "scripted"."""
     collect: Recording = field(default_factory=Recording)
 
 
@@ -40,6 +45,8 @@ def configure(words: list[str]) -> Config:
 def run(config: Config) -> dict[str, Any]:
     """Record what is missing of the dataset; returns `episodes`, `attempts`, `success`, `env_steps`, `wall_s`."""
     settings = config.collect
+    if config.expert not in EXPERTS:
+        raise registry.unknown("expert", config.expert, EXPERTS)
     with stage.lock(config.out):
         if config.out.exists():
             say(f"{config.out}: already complete")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_geometry import Pose
 from burnish.datasets.experts.libero_motion import CLOSED, OPEN, Aim, Grip, Motion
-from burnish.datasets.experts.libero_world import Pose, World
+from burnish.datasets.experts.libero_world import World
 
 RETREAT_M = 0.06
 RELEASE_M = 0.02

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from burnish.datasets.experts import libero_hand as hands
-from burnish.datasets.experts.libero_grid import Grid, thinned
-from burnish.datasets.experts.libero_world import Pose
+from burnish.datasets.experts.libero_geometry import Pose, thinned
+from burnish.datasets.experts.libero_grid import Grid
 
 ANGLES = np.radians(np.arange(-90, 90, 15))
 GAPS = ((0.08, 0.0), (0.045, 0.4))
@@ -70,14 +70,14 @@ def find_grasps(
         rotation = _nearer(rotation, hand.rotation)
         turn = hands.angle_between(rotation, hand.rotation)
         mine = []
-        for position, width, cover in _between(cloud @ rotation):
+        for position, width, cover, room in _between(cloud @ rotation):
             pose = Pose(rotation @ position, rotation)
             # Off the middle the thing turns in the grip; a thick wall is not held along its normal; little cover slips.
             beside = rotation.T @ (pose.position - middle)
             offset, shallow = np.linalg.norm(beside[:2]) / size, max(-beside[2], 0.0)
             cost = 3.0 * offset + 25.0 * width + 10.0 * shallow + 0.25 * turn + 1.0 * (1 - cover)
             cost += hands.strain(shoulder, pose)
-            mine += [Grasp(pose, width, gap, float(cost) + more) for gap, more in GAPS if width < gap - 0.01]
+            mine += [Grasp(pose, width, gap, float(cost) + more) for gap, more in GAPS if width < gap - 0.01 and room > gap / 2]
         mine.sort(key=lambda grasp: grasp.cost)
         found += list(islice(_free(mine, grid, others, 0.0), ENOUGH)) or _grazing(mine, grid, others)
     return sorted(found, key=lambda grasp: grasp.cost)
@@ -89,9 +89,9 @@ def _nearer(rotation: np.ndarray, present: np.ndarray) -> np.ndarray:
     return min(rotation, other, key=lambda one: hands.angle_between(one, present))
 
 
-def _between(points: np.ndarray) -> Iterator[tuple[np.ndarray, float, float]]:
-    """Positions (3,) of the grip site in the hand's axes that put one wall between the pads, its width and how much
-    of the pads touches. `points` (P, 3) are in the hand's axes too."""
+def _between(points: np.ndarray) -> Iterator[tuple[np.ndarray, float, float, float]]:
+    """Positions (3,) of the grip site that put something between the pads: its width, how much of the pads touches it,
+    and how far the next wall is from its middle. `points` (P, 3) are, like the positions, in the hand's axes."""
     low, high = points.min(axis=0), points.max(axis=0)
     # The nearest end of the thing is where the fingers come from; they reach at most `DEEPEST_M` past it.
     for y in _steps(low[1] + 0.004, high[1] - 0.004):
@@ -101,11 +101,11 @@ def _between(points: np.ndarray) -> Iterator[tuple[np.ndarray, float, float]]:
         top = row[:, 2].min()
         for z in _steps(top + 0.004, min(top + DEEPEST_M, row[:, 2].max() - 0.002)):
             slab = row[(row[:, 2] > z + hands.PAD[0, 0]) & (row[:, 2] < z + hands.PAD[0, 1])]
-            for run in _runs(slab):
+            for run, room in _runs(slab):
                 width = float(np.ptp(run[:, 0]))
-                if width <= WIDEST_M:
-                    cover = np.ptp(run[:, 1]) * np.ptp(run[:, 2]) / np.prod(np.ptp(hands.PAD, axis=1))
-                    yield np.array([(run[:, 0].min() + run[:, 0].max()) / 2, y, z]), width, min(float(cover), 1.0)
+                cover = np.ptp(run[:, 1]) * np.ptp(run[:, 2]) / np.prod(np.ptp(hands.PAD, axis=1))
+                middle = (run[:, 0].min() + run[:, 0].max()) / 2
+                yield np.array([middle, y, z]), width, min(float(cover), 1.0), room
 
 
 def _steps(low: float, high: float) -> np.ndarray:
@@ -114,12 +114,22 @@ def _steps(low: float, high: float) -> np.ndarray:
     return np.linspace(low, high, int(np.ceil((high - low) / STRIDE_M)) + 1)
 
 
-def _runs(points: np.ndarray) -> list[np.ndarray]:
-    """`points` split where they leave a gap along x."""
+def _runs(points: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """What fits between the fingers: one wall, or several with nothing but air between them, and how far from its
+    middle the next wall is, m."""
     if not len(points):
-        return []
+        return
     points = points[points[:, 0].argsort()]
-    return np.split(points, np.flatnonzero(np.diff(points[:, 0]) > APART_M) + 1)
+    x = points[:, 0]
+    gaps = np.flatnonzero(np.diff(x) > APART_M) + 1
+    firsts, ends = [0, *gaps.tolist()], [*gaps.tolist(), len(x)]
+    for first in firsts:
+        for end in ends:
+            if end > first and x[end - 1] - x[first] <= WIDEST_M:
+                middle = (x[first] + x[end - 1]) / 2
+                before = middle - x[first - 1] if first else np.inf
+                after = x[end] - middle if end < len(x) else np.inf
+                yield points[first:end], float(min(before, after))
 
 
 def _grazing(grasps: Sequence[Grasp], grid: Grid, others: Grid) -> list[Grasp]:

@@ -65,10 +65,3 @@ class Grid:
 def spread(heights: np.ndarray, around: np.ndarray) -> np.ndarray:
     """(X, Y) m: the highest point within `around` (2,) m of each column along x and y."""
     return maximum_filter(heights, size=tuple(2 * np.ceil(around / CELL_M).astype(int) + 1), mode="nearest")
-
-
-def thinned(points: np.ndarray) -> np.ndarray:
-    """One of the `points` per cell of 3 mm."""
-    cells = np.round(points / 0.003).astype(np.int64)
-    _, first = np.unique(cells @ np.array([1, 1 << 20, 1 << 40]), return_index=True)
-    return points[first]

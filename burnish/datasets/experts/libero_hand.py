@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from burnish.datasets.experts.libero_geometry import Pose, box_shell
 from burnish.datasets.experts.libero_grid import CELL_M, Grid
-from burnish.datasets.experts.libero_world import Pose, box_shell
 
 OPEN_M = 0.04
 """Distance of an open finger from the middle."""

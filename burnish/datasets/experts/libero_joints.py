@@ -9,11 +9,12 @@ from scipy.spatial.transform import Rotation
 
 from burnish.datasets.experts import libero_hand as hands
 from burnish.datasets.experts.libero_fingers import close, opening, release, shut, straight
+from burnish.datasets.experts.libero_geometry import Joint, Pose
 from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
 from burnish.datasets.experts.libero_grid import Grid
 from burnish.datasets.experts.libero_motion import CLOSED, Aim, Motion, Route, travel
 from burnish.datasets.experts.libero_planner import Step
-from burnish.datasets.experts.libero_world import Joint, Pose, World
+from burnish.datasets.experts.libero_world import World
 
 LEAD_M, LEAD_RAD = 0.04, 0.35
 """How far ahead of a moving joint the hand aims."""
@@ -21,6 +22,8 @@ TURN_STEPS = 100
 BEHIND_M = 0.025
 """Kept between the fingers and what they are going to push."""
 TILTS = np.radians([0, 20, 35, 50, 65])
+PLACES, TRIED, ANOTHER = 400, 300, 10
+"""Points at which pushing is considered, hands looked at, and how far down the list each new attempt begins."""
 PULL_TILTS = np.radians([0, 30, 60, 75, 83, 90])
 
 
@@ -42,10 +45,9 @@ def _push(world: World, step: Step, attempt: int) -> Motion:
             break
         joint, change = _way(world, step)
         touching = world.link(joint.body) @ in_part
-        lead = float(np.clip(change, -LEAD_M, LEAD_M)) if joint.slides else float(np.clip(change, -LEAD_RAD, LEAD_RAD))
         # The fingers start a little behind the contact, so the aim is as much farther ahead.
         extra = np.sign(change) * BEHIND_M / (1.0 if joint.slides else _radius(joint, start))
-        ahead = joint.carry(touching, lead + extra)
+        ahead = joint.carry(touching, _lead(joint, change) + extra)
         yield Aim(Pose(ahead.position, start.rotation), CLOSED)
     back = -np.sign(change) * (0.05 if joint.slides else 0.2)
     yield from straight(world, joint.carry(world.hand, back), shut, 0.015)
@@ -59,7 +61,7 @@ def _pull(world: World, step: Step, attempt: int) -> Motion:
         return
     route = Route(world.grid(), grasp.pose.rotation, hands.TIP_M, np.abs(grasp.pose.rotation[:2]) @ hands.FINGERS)
     approach = Pose(grasp.pose.position - 0.06 * grasp.pose.rotation[:, 2], grasp.pose.rotation)
-    if grasp.pose.rotation[2, 2] > -0.9:
+    if grasp.pose.rotation[2, 2] > hands.UPRIGHT:
         yield from travel(world, lambda: approach, route, opening(world, grasp.gap), 0.02, 0.015)
         yield from straight(world, grasp.pose, opening(world, grasp.gap), 0.005)
     else:
@@ -72,8 +74,7 @@ def _pull(world: World, step: Step, attempt: int) -> Motion:
         if world.true(step.predicate):
             break
         joint, change = _way(world, step)
-        limit = LEAD_M if joint.slides else LEAD_RAD
-        yield Aim(joint.carry(world.link(joint.body) @ in_part, float(np.clip(change, -limit, limit))), CLOSED)
+        yield Aim(joint.carry(world.link(joint.body) @ in_part, _lead(joint, change)), CLOSED)
     yield from release(world)
 
 
@@ -83,51 +84,43 @@ def _way(world: World, step: Step) -> tuple[Joint, float]:
     return joint, world.end(step.predicate) - joint.value
 
 
+def _lead(joint: Joint, change: float) -> float:
+    most = LEAD_M if joint.slides else LEAD_RAD
+    return float(np.clip(change, -most, most))
+
+
 def _radius(joint: Joint, pose: Pose) -> float:
     arm = pose.position - joint.anchor
     return float(np.linalg.norm(arm - joint.axis * (arm @ joint.axis)))
 
 
 def _motion(joint: Joint, points: np.ndarray, change: float) -> np.ndarray:
-    """(P, 3) unit directions in which `points` of the moving part set off."""
-    if joint.slides:
-        return np.broadcast_to(np.sign(change) * joint.axis, points.shape)
-    away = np.cross(np.sign(change) * joint.axis, points - joint.anchor)
-    return away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
+    """(P, 3) level unit directions in which `points` of the moving part set off."""
+    around = np.cross(np.sign(change) * joint.axis, points - joint.anchor)
+    ways = np.broadcast_to(np.sign(change) * joint.axis, points.shape) if joint.slides else around
+    level = ways * [1.0, 1.0, 0.0]
+    return level / np.maximum(np.linalg.norm(level, axis=1, keepdims=True), 1e-6)
 
 
 def _contact(world: World, joint: Joint, change: float, attempt: int) -> Pose:
     """Where closed fingers stand before they push: behind the part, far from a hinge, as upright as there is room."""
-    points = world.part(joint.body)
-    heading = _motion(joint, points, change)
-    grid = world.grid()
-    best: list[tuple[float, Pose]] = []
-    centre = points.mean(axis=0)
+    every = world.part(joint.body)
+    points = every[np.linspace(0, len(every) - 1, PLACES).astype(int)]
+    ways = _motion(joint, points, change)
+    from_centre = points - every.mean(axis=0)
+    behind = (from_centre * ways).sum(axis=1)
+    aside = np.linalg.norm(np.cross(from_centre, ways), axis=1)
+    lever = -aside if joint.slides else np.linalg.norm(np.cross(points - joint.anchor, joint.axis), axis=1)
+    deep = every[:, 2].max() - points[:, 2]
+    rated: list[tuple[float, Pose]] = []
     for tilt in TILTS:
-        for index in np.linspace(0, len(points) - 1, 400).astype(int):
-            point, way = points[index], heading[index]
-            way = np.array([way[0], way[1], 0.0]) / max(float(np.linalg.norm(way[:2])), 1e-6)
-            rotation = _facing(way, tilt, world.hand.rotation)
-            pose = Pose(point - BEHIND_M * way - (hands.TIP_M - 0.004) * 0 * way, rotation)
-            behind = float((point - centre) @ way)
-            aside = -float(np.linalg.norm(np.cross(point - centre, way)[2]))
-            lever = aside if joint.slides else _radius(joint, pose)
-            cost = (
-                8.0 * behind
-                - 2.0 * lever
-                + 0.3 * tilt
-                + 1.5 * (points[:, 2].max() - point[2])
-                + hands.strain(world.shoulder, pose)
-            )
-            best.append((cost, pose))
-    best.sort(key=lambda one: one[0])
-    shape = hands.hand_points(0.0)
-    free = [
-        pose
-        for _, pose in best[:300]
-        if not grid.hits(hands.placed([pose, joint.carry(pose, change)][:1], shape)).any()
-    ]
-    return free[min(attempt * 10, len(free) - 1)] if free else best[0][1]
+        for point, way, cost in zip(points, ways, 8.0 * behind - 2.0 * lever + 0.3 * tilt + 1.5 * deep, strict=True):
+            pose = Pose(point - BEHIND_M * way, _facing(way, tilt, world.hand.rotation))
+            rated.append((float(cost) + hands.strain(world.shoulder, pose), pose))
+    rated.sort(key=lambda one: one[0])
+    poses = [pose for _, pose in rated[:TRIED]]
+    free = np.flatnonzero(hands.touching(world.grid(), poses, gap=0.0) == 0)
+    return poses[free[min(attempt * ANOTHER, len(free) - 1)]] if len(free) else poses[0]
 
 
 def _facing(way: np.ndarray, tilt: float, present: np.ndarray) -> np.ndarray:
@@ -151,7 +144,8 @@ def _handle(world: World, joint: Joint, change: float, attempt: int) -> Grasp | 
         points = points[points[:, 2] > points[:, 2].max() - 0.03]
         rotations = None
     grid = world.grid()
-    found = find_grasps(points, grid, _empty(grid), world.hand, world.shoulder, rotations)
+    nothing = Grid(np.zeros((0, 3)), grid.floor)
+    found = find_grasps(points, grid, nothing, world.hand, world.shoulder, rotations)
     return found[attempt % len(found)] if found else None
 
 
@@ -163,7 +157,3 @@ def _pulls(way: np.ndarray) -> Iterator[np.ndarray]:
         base = np.stack([across, np.cross(forward, across), forward], axis=1)
         for roll in (0.0, np.pi / 2):
             yield base @ Rotation.from_rotvec([0, 0, roll]).as_matrix()
-
-
-def _empty(grid: Grid) -> Grid:
-    return Grid(np.zeros((0, 3)), grid.floor)

@@ -10,8 +10,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from burnish.datasets.experts import libero_hand as hands
+from burnish.datasets.experts.libero_geometry import Pose
 from burnish.datasets.experts.libero_grid import Grid, spread
-from burnish.datasets.experts.libero_world import Pose, World
+from burnish.datasets.experts.libero_world import World
 from burnish.sim.libero.osc import MAX_MOVE_M, MAX_TURN_RAD
 
 OPEN, CLOSED = -1.0, 1.0

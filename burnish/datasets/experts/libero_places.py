@@ -9,8 +9,9 @@ import numpy as np
 
 from burnish.datasets.experts import libero_hand as hands
 from burnish.datasets.experts.libero_exits import CLEAR_M, way_out
-from burnish.datasets.experts.libero_grid import CELL_M, Grid, spread, thinned
-from burnish.datasets.experts.libero_world import Pose, World
+from burnish.datasets.experts.libero_geometry import Pose, thinned
+from burnish.datasets.experts.libero_grid import CELL_M, Grid, spread
+from burnish.datasets.experts.libero_world import World
 
 TURNS = np.radians([0, 90, -90, 45, -45])
 STEP_M = 0.01

@@ -9,13 +9,13 @@ import numpy as np
 from burnish.datasets.experts import libero_hand as hands
 from burnish.datasets.experts.libero_exits import CLEAR_M, way_out
 from burnish.datasets.experts.libero_fingers import RELEASE_M, close, opening, release, shut, straight
+from burnish.datasets.experts.libero_geometry import Pose, thinned
 from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
-from burnish.datasets.experts.libero_grid import thinned
 from burnish.datasets.experts.libero_joints import turn
 from burnish.datasets.experts.libero_motion import CLOSED, Aim, Motion, Route, travel
 from burnish.datasets.experts.libero_places import find_places, with_hand
 from burnish.datasets.experts.libero_planner import Step
-from burnish.datasets.experts.libero_world import Pose, World
+from burnish.datasets.experts.libero_world import World
 
 LIFT_M = 0.04
 FUNNEL_M = 0.012

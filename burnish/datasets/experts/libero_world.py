@@ -3,60 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from itertools import product
-from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import mujoco
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from burnish.datasets.experts.libero_geometry import Joint, Pose, shell
 from burnish.datasets.experts.libero_grid import Grid
 from burnish.errors import BurnishError
 from burnish.sim.lanes import Arrays
 from burnish.sim.libero.scene import Scene
 
-SPACING_M = 0.004
-"""Between the points that stand for a solid; less than a cell of the grid, so that surfaces have no holes."""
+_shells: WeakKeyDictionary[Scene, dict[int, np.ndarray]] = WeakKeyDictionary()
+"""Points of each solid geom, kept as long as its scene."""
 HELD_GAP_M = 0.001
 """Fingers closer together than this hold nothing."""
-
-
-class Pose(NamedTuple):
-    """`position` (3,), m, and `rotation` (3, 3), both in the world unless said otherwise."""
-
-    position: np.ndarray
-    rotation: np.ndarray
-
-    def __matmul__(self, other: Pose) -> Pose:
-        return Pose(self.position + self.rotation @ other.position, self.rotation @ other.rotation)
-
-    def inverse(self) -> Pose:
-        """The pose of this frame's parent in this frame."""
-        return Pose(-self.rotation.T @ self.position, self.rotation.T)
-
-    def points(self, points: np.ndarray) -> np.ndarray:
-        """(P, 3) points of this frame in its parent."""
-        return points @ self.rotation.T + self.position
-
-
-class Joint(NamedTuple):
-    """A hinge or slide that moves `body`: its axis and a point on it in the world, value and range, rad or m."""
-
-    body: int
-    slides: bool
-    axis: np.ndarray
-    anchor: np.ndarray
-    value: float
-    low: float
-    high: float
-
-    def carry(self, pose: Pose, change: float) -> Pose:
-        """Where something at `pose` that moves along is after a `change` of the joint."""
-        if self.slides:
-            return Pose(pose.position + change * self.axis, pose.rotation)
-        turn = Rotation.from_rotvec(change * self.axis).as_matrix()
-        return Pose(self.anchor + turn @ (pose.position - self.anchor), turn @ pose.rotation)
 
 
 class World:
@@ -157,16 +118,12 @@ class World:
     def holds(self, name: str) -> bool:
         """Whether both fingers touch the object."""
         mujoco.mj_fwdPosition(self.model, self.data)
-        mine = self.model.geom_bodyid[self.data.contact.geom]
-        root = self._roots[self._number(name)]
-        fingers = [self.model.body(f"gripper0_{part}").id for part in ("leftfinger", "rightfinger")]
-        return self.gap > HELD_GAP_M and all(
-            bool((self._same(mine, side) & (self._roots[mine] == root)[:, ::-1]).any()) for side in fingers
-        )
-
-    def _same(self, bodies: np.ndarray, side: int) -> np.ndarray:
-        tips = [side, *np.flatnonzero(self.model.body_parentid == side)]
-        return np.isin(bodies, tips)
+        pairs = self.model.geom_bodyid[self.data.contact.geom]
+        its = self._roots[pairs] == self._roots[self._number(name)]
+        fingers = (self.model.body(f"gripper0_{side}finger").id for side in ("left", "right"))
+        # The pads are bodies of their own, on the fingers.
+        touched = [np.isin(pairs, [one, *np.flatnonzero(self.model.body_parentid == one)]) for one in fingers]
+        return self.gap > HELD_GAP_M and all(bool((mine & its[:, ::-1]).any()) for mine in touched)
 
     def cloud(self, name: str) -> np.ndarray:
         """(P, 3) points in the world of the solid parts of an object or fixture, moving parts included."""
@@ -191,42 +148,15 @@ class World:
     def _table(self, geoms: np.ndarray) -> float:
         """Height of the table over the middle of the workspace, or of the floor if there is none."""
         mujoco.mj_kinematics(self.model, self.data)
-        points = np.concatenate([np.zeros((1, 3)), *(self._place(_shell(self.model, int(g)), int(g)) for g in geoms)])
+        points = np.concatenate([np.zeros((1, 3)), self._points(geoms)])
         return float(points[np.abs(points[:, :2]).max(axis=1) < 0.3, 2].max())
 
     def _place(self, points: np.ndarray, geom: int) -> np.ndarray:
         return points @ self.data.geom_xmat[geom].reshape(3, 3).T + self.data.geom_xpos[geom]
 
     def _points(self, geoms: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.zeros((0, 3)), *(self._place(self._shells[int(geom)], int(geom)) for geom in geoms)])
-
-    @cached_property
-    def _shells(self) -> dict[int, np.ndarray]:
-        return {int(geom): _shell(self.model, int(geom)) for geom in self._solid}
-
-
-def _shell(model: mujoco.MjModel, geom: int) -> np.ndarray:
-    """(P, 3) points on the surface of a geom, in its frame. Capsules and the like count as the box around them."""
-    kind, size = model.geom_type[geom], model.geom_size[geom]
-    kinds = mujoco.mjtGeom
-    if kind == kinds.mjGEOM_MESH:
-        mesh = model.geom_dataid[geom]
-        first = model.mesh_vertadr[mesh]
-        return model.mesh_vert[first : first + model.mesh_vertnum[mesh]].astype(float)
-    if kind == kinds.mjGEOM_SPHERE:
-        size = np.full(3, size[0])
-    elif kind == kinds.mjGEOM_CAPSULE:
-        size = np.array([size[0], size[0], size[0] + size[1]])
-    elif kind == kinds.mjGEOM_CYLINDER:
-        size = np.array([size[0], size[0], size[1]])
-    return box_shell(-size, size)
-
-
-def box_shell(low: np.ndarray, high: np.ndarray, spacing: float = SPACING_M) -> np.ndarray:
-    """(P, 3) points on the six faces of a box."""
-    lines = [np.linspace(a, b, max(2, int(np.ceil((b - a) / spacing)) + 1)) for a, b in zip(low, high, strict=True)]
-    faces = []
-    for axis, side in product(range(3), (0, -1)):
-        chosen = [line if i != axis else line[[side]] for i, line in enumerate(lines)]
-        faces.append(np.stack(np.meshgrid(*chosen, indexing="ij"), axis=-1).reshape(-1, 3))
-    return np.concatenate(faces)
+        known = _shells.setdefault(self.here, {})
+        for geom in map(int, geoms):
+            if geom not in known:
+                known[geom] = shell(self.model, geom)
+        return np.concatenate([np.zeros((0, 3)), *(self._place(known[int(geom)], int(geom)) for geom in geoms)])
