@@ -51,7 +51,7 @@ def measure(suite: str, seed: int, out: Path, quick: bool) -> dict[str, Any]:
         )
 
     dataset, imitated, refined = folder / "dataset", folder / "imitate", folder / "refine"
-    collected = collect.run(collect.Config(dataset, Recording(task, episodes=episodes, seed=seed)))
+    collected = collect.run(collect.Config(dataset, collect=Recording(task, episodes=episodes, seed=seed)))
     train.run(train.Config("meanflow", dataset, imitated, POLICY, training))
     before = judge(imitated)
     result = refine.run(refine.Config("residual", imitated / "policy", dataset, refined, refinement))

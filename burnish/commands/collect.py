@@ -14,7 +14,6 @@ from burnish.console import say
 from burnish.datasets.collect import CollectConfig, collect
 from burnish.sim.base import make_env
 
-
 EXPERTS = ("scripted",)
 
 

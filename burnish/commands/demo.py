@@ -84,7 +84,7 @@ def stages(config: Config) -> list[Callable[[], Any]]:
         return lambda: evaluation.run(evaluation.Config(made / "policy", folder, config.task, eval=config.eval))
 
     return [
-        lambda: collect.run(collect.Config(dataset, recording)),
+        lambda: collect.run(collect.Config(dataset, collect=recording)),
         lambda: train.run(train.Config("meanflow", dataset, imitated, config.policy, training)),
         judge(imitated),
         lambda: refine.run(refine.Config("residual", imitated / "policy", dataset, refined, refinement)),
