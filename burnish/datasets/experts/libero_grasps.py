@@ -79,10 +79,6 @@ def find_grasps(
             cost += hands.strain(shoulder, pose)
             roomy = [(gap, more) for gap, more in GAPS if width < gap - 0.01 and room > gap / 2]
             mine += [Grasp(pose, width, gap, float(cost) + more) for gap, more in roomy]
-                Grasp(pose, width, gap, float(cost) + more)
-                for gap, more in GAPS
-                if width < gap - 0.01 and room > gap / 2
-            ]
         mine.sort(key=lambda grasp: grasp.cost)
         found += list(islice(_free(mine, grid, others, 0.0), ENOUGH)) or _grazing(mine, grid, others)
     return sorted(found, key=lambda grasp: grasp.cost)
