@@ -77,7 +77,11 @@ def find_grasps(
             offset, shallow = np.linalg.norm(beside[:2]) / size, max(-beside[2], 0.0)
             cost = 3.0 * offset + 25.0 * width + 10.0 * shallow + 0.25 * turn + 1.0 * (1 - cover)
             cost += hands.strain(shoulder, pose)
-            mine += [Grasp(pose, width, gap, float(cost) + more) for gap, more in GAPS if width < gap - 0.01 and room > gap / 2]
+            mine += [
+                Grasp(pose, width, gap, float(cost) + more)
+                for gap, more in GAPS
+                if width < gap - 0.01 and room > gap / 2
+            ]
         mine.sort(key=lambda grasp: grasp.cost)
         found += list(islice(_free(mine, grid, others, 0.0), ENOUGH)) or _grazing(mine, grid, others)
     return sorted(found, key=lambda grasp: grasp.cost)
