@@ -30,9 +30,9 @@ class Config:
 
     out: Path
     """Folder of the dataset."""
+    collect: Recording = field(default_factory=Recording)
     expert: str = EXPERTS[0]
     """Who shows the tasks: "scripted"."""
-    collect: Recording = field(default_factory=Recording)
 
 
 def configure(words: list[str]) -> Config:

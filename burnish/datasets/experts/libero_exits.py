@@ -10,6 +10,8 @@ DIRECTIONS = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) *
 FARTHEST_M, STEP_M = 0.16, 0.01
 CLEAR_M = 0.006
 """The thing is raised so much while it moves to the side."""
+SPARE_M = 0.015
+"""Beyond what is needed: a thing hangs askew in the hand."""
 SCRAPE = 0.02
 """Share of a thing's points that may touch something: the cells are coarse."""
 
@@ -29,7 +31,7 @@ def way_out(grid: Grid, cloud: np.ndarray) -> np.ndarray | None:
             if grid.hits(moved).mean() > SCRAPE:
                 free[index] = False
             elif _open(grid, moved):
-                return distance * DIRECTIONS[index]
+                return (distance + SPARE_M) * DIRECTIONS[index]
     return None
 
 

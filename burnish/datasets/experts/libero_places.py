@@ -19,6 +19,8 @@ EDGE_M = 0.015
 """Kept to the edge of a region."""
 LOW_M = np.array([0.0, 0.0, 0.008])
 """LIBERO takes a thing for inside a region even if its origin is a centimetre lower."""
+SHARED_M = 0.05
+"""From the middle of a region that several things are to stand on."""
 ROOM_M = 0.01
 """Wanted around a thing that is put down."""
 DROP_M = 0.004
@@ -57,6 +59,9 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
     heights = grid.heights_below(float(target.position[2]) + ROOF_M) if extent.any() else grid.heights
     roomy = spread(heights, np.full(2, ROOM_M))
     found = []
+    # Where several things are to stand, none takes the middle.
+    others = [goal for goal in world.goals if len(goal) == 3 and goal[0] == "on" and goal[2] == predicate[2]]
+    best = SHARED_M if extent.any() and len(others) > 1 else 0.0
     for turn in TURNS:
         rotation = hands.about_z(turn) @ here.rotation
         cloud = local @ rotation.T
@@ -65,7 +70,7 @@ def find_places(world: World, name: str, predicate: Sequence[str], grid: Grid) -
             z, level = _rest(cloud, position, heights, grid)
             tight = _rest(cloud, position, roomy, grid)[0] - z
             pose = Pose(np.array([*position[:2], z + DROP_M]), rotation)
-            far = 4.0 * float(np.linalg.norm(offset)) + 6.0 * (z - grid.floor)
+            far = 4.0 * abs(float(np.linalg.norm(offset)) - best) + 6.0 * (z - grid.floor)
             cost = far + 0.5 * abs(turn) + 8.0 * level + 4.0 * tight
             outside = predicate[0] == "in" and not (np.abs(pose.position - target.position) < extent + LOW_M).all()
             found.append(Place(pose, np.zeros(2), float(cost) + 5.0 * outside))
