@@ -147,6 +147,7 @@ def main() -> None:
         checkpoint = options.checkpoint or random_act(Path(folder), options.plays)
         replan = load_policy(Path(f"lerobot:{checkpoint}")).replan
         ours = play(checkpoint, options.tasks, options.trials, options.workers)
+        print(f"ours: {len(ours.success)} episodes in {ours.seconds:.1f} s", flush=True)
         theirs = peer.play(checkpoint, options.tasks, options.trials, SIZE, options.batch)
     step_ms, look_ms = costs(options.tasks[0])
     episodes, steps = len(ours.success), sum(map(len, ours.states))

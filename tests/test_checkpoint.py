@@ -53,6 +53,8 @@ def test_what_was_saved_is_loaded(tmp_path):
         "training.safetensors",
         "config.json",
         "contract.json",
+        "policy_preprocessor.json",
+        "policy_postprocessor.json",
         "README.md",
     }
 
