@@ -23,7 +23,7 @@ def test_every_registered_name_can_be_loaded(each):
 def test_a_mistyped_name_gets_the_closest():
     with pytest.raises(UnknownNameError, match="unknown policy 'meanflwo'; did you mean 'meanflow'"):
         registry.policies.load("meanflwo")
-    with pytest.raises(UnknownNameError, match="unknown policy 'zzz'; known: diffusion, flow, meanflow"):
+    with pytest.raises(UnknownNameError, match="unknown policy 'zzz'; known: diffusion, flow, lerobot"):
         registry.policies.load("zzz")
 
 

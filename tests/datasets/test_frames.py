@@ -50,7 +50,7 @@ class Pusher:
 def recorded(tmp_path_factory):
     """Two short "successful" episodes, and what the cameras showed while they were recorded."""
     out, live = tmp_path_factory.mktemp("frames") / "dataset", []
-    with pytest.MonkeyPatch.context() as patch, make_env("libero/object", 2, horizon=STEPS, cameras=SIZE) as env:
+    with pytest.MonkeyPatch.context() as patch, make_env("libero/object/3", 2, horizon=STEPS, cameras=SIZE) as env:
         step, poses = LiberoLane.step, env.poses
 
         def watched(ids):
@@ -61,7 +61,7 @@ def recorded(tmp_path_factory):
             LiberoLane, "step", lambda lane, action: step(lane, action) or env._buffers.steps.min() >= STEPS - 1
         )
         patch.setattr(env, "poses", watched)
-        config = CollectConfig(task="libero/object", episodes=2, lanes=2, workers=2, horizon=STEPS, images=SIZE)
+        config = CollectConfig(task="libero/object/3", episodes=2, lanes=2, workers=2, horizon=STEPS, images=SIZE)
         result = collect(env, Pusher(), config, out)
     assert result["episodes"] == 2
     return out, live

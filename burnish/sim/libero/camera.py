@@ -25,7 +25,7 @@ class Cameras:
     """Both cameras of a task, `size` pixels per side."""
 
     def __init__(self, task: LiberoTask, size: int) -> None:
-        self._scene = scene(task)
+        self._scene = scene(task, looks=True)
         model = self._scene.model
         self._renderer = Renderer(model, size, hide=[COLLISION_GROUP])
         self._data = mujoco.MjData(model)

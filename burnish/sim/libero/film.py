@@ -21,7 +21,7 @@ def film(members: Sequence[LiberoTask], poses: Sequence[Arrays], size: int) -> n
     """(T, size, size, 3) uint8 frames of `LiberoLane.pose`s of tasks `members`, seen by LIBERO's "agentview"."""
     frames = [np.zeros((0, size, size, 3), np.uint8)]
     for number, group in groupby(poses, key=lambda pose: int(pose["numbers"][0])):
-        here = scene(members[number])
+        here = scene(members[number], looks=True)
         data, traced = mujoco.MjData(here.model), []
         for pose in group:
             here.place(int(pose["numbers"][1]))
@@ -34,7 +34,7 @@ def film(members: Sequence[LiberoTask], poses: Sequence[Arrays], size: int) -> n
 
 @cache
 def _visible(task: LiberoTask) -> mujoco.MjModel:
-    model = copy.copy(scene(task).model)
+    model = copy.copy(scene(task, looks=True).model)
     hidden = model.geom_group == COLLISION_GROUP
     model.geom_matid[hidden], model.geom_rgba[hidden, 3] = -1, 0.0
     return model

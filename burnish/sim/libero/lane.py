@@ -109,7 +109,7 @@ class LiberoLane:
 
     def _enter(self, task: LiberoTask) -> None:
         self._task = self._tasks.index(task)
-        found = scene(task)
+        found = scene(task, looks=self._cameras is not None)
         if getattr(self, "_scene", None) is not found:
             self._scene: Scene = found
             self._data = mujoco.MjData(found.model)
