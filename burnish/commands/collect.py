@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from burnish.datasets.collect import CollectConfig, collect
 from burnish.sim.base import make_env
 
 EXPERTS = ("scripted",)
+IMAGE_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Config:
     collect: Recording = field(default_factory=Recording)
     expert: str = EXPERTS[0]
     """Who shows the tasks: "scripted"."""
+    images: bool = False
+    """Render the cameras' images when all is recorded, 128 pixels per side unless --collect.images says otherwise."""
 
 
 def configure(words: list[str]) -> Config:
@@ -44,6 +47,8 @@ def configure(words: list[str]) -> Config:
 def run(config: Config) -> dict[str, Any]:
     """Record what is missing of the dataset; returns `episodes`, `attempts`, `success`, `env_steps`, `wall_s`."""
     settings = config.collect
+    if config.images and not settings.images:
+        settings = replace(settings, images=IMAGE_SIZE)
     if config.expert not in EXPERTS:
         raise registry.unknown("expert", config.expert, EXPERTS)
     with stage.lock(config.out):

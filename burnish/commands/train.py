@@ -35,6 +35,8 @@ class Config:
     without: tuple[str, ...] = ()
     """Observations in the dataset that the policy is not to read, e.g. observation.environment_state, which only a
     simulator knows."""
+    state: bool = False
+    """Leave out all images: the policy then also runs where nothing can render them."""
 
 
 def configure(words: list[str]) -> Config:
@@ -65,7 +67,8 @@ def run(config: Config) -> dict[str, Any]:
         for key in config.without:
             if key not in offered:
                 raise registry.unknown("observation", key, offered)
-        demos = load_demonstrations(config.dataset, only=[key for key in offered if key not in config.without])
+        left_out = {*config.without, *(load_contract(config.dataset).images if config.state else ())}
+        demos = load_demonstrations(config.dataset, only=[key for key in offered if key not in left_out])
         policy = _fresh(config, demos)
         sampler = ChunkSampler(demos, policy.horizon, settings.batch_size, seed=settings.seed, device=settings.device)
         result = record.finish(train(record, policy, sampler, settings))

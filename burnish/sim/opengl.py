@@ -86,7 +86,8 @@ def _missing(error: Exception) -> OpenGLError:
     return OpenGLError(
         f"images cannot be rendered: no working OpenGL ({type(error).__name__}: {error}). On Debian or Ubuntu: "
         f"`apt-get install {PACKAGES}`, or `apt-get install libosmesa6` and MUJOCO_GL=osmesa. "
-        "State observations need none of it: leave `cameras` out, or use a policy that reads no images"
+        "State observations need none of it: record without `--images`, and `burnish train … --state` makes a policy "
+        "that reads no images"
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from burnish.commands import train
 from burnish.contract import ACTION, STATE, TASK, decode_text
 from burnish.datasets.attempts import attempt_path, save_attempt
 from burnish.datasets.chunks import ChunkSampler
@@ -14,6 +15,9 @@ from burnish.datasets.demonstrations import compute_stats
 from burnish.datasets.frames import images_path, load_images, render_attempts
 from burnish.datasets.store import load_demonstrations
 from burnish.errors import BurnishError, CorruptFileError
+from burnish.policies.base import load_policy
+from burnish.policies.meanflow import MeanFlowConfig
+from burnish.policies.train import TrainConfig
 from burnish.sim.base import make_env
 from burnish.sim.libero.camera import CAMERAS
 from burnish.sim.libero.lane import LiberoLane
@@ -98,6 +102,14 @@ def test_a_policy_that_reads_no_images_need_not_load_them(recorded):
     demos = load_demonstrations(folder, only=[STATE, TASK])
     assert demos.obs.keys() == demos.contract.observation.keys() == {STATE, TASK}
     assert np.array_equal(demos.action, load_demonstrations(folder).action)
+
+
+def test_a_policy_may_be_trained_on_the_state_alone(recorded, tmp_path):
+    folder, _ = recorded
+    settings = MeanFlowConfig(horizon=2, replan=1, width=16)
+    config = train.Config("meanflow", folder, tmp_path, settings, TrainConfig(steps=1, log_every=1), state=True)
+    train.run(config)
+    assert load_policy(tmp_path / "policy").contract.cameras is None
 
 
 def test_batches_keep_images_as_bytes(recorded):

@@ -148,7 +148,7 @@ def test_a_machine_without_opengl_is_told_what_to_install():
     )
     missing = os.environ | {"MUJOCO_GL": "egl", "MUJOCO_EGL_DEVICE_ID": "99"}
     done = subprocess.run([sys.executable, "-c", code], env=missing, capture_output=True, text=True, check=True)
-    assert f"apt-get install {PACKAGES}" in done.stdout and "State observations need none of it" in done.stdout
+    assert f"apt-get install {PACKAGES}" in done.stdout and "`burnish train … --state`" in done.stdout
 
 
 def test_a_policy_may_read_a_part_of_what_there_is_but_no_more():
