@@ -18,7 +18,8 @@ from burnish.errors import BurnishError, UnknownNameError
 VERBS = {
     "demo": "the whole road once: collect, train, refine, distill, export, evaluate, report",
     "collect": "record an expert on a task as a LeRobotDataset",
-    "train": "imitate a dataset with a policy (meanflow, flow, diffusion)",
+    "train": "imitate a dataset with a policy (meanflow, flow, diffusion, mint, tokens)",
+    "tokenize": "learn to write a dataset's action chunks as tokens (mint, fast, bins)",
     "eval": "play fixed episodes with a checkpoint; success with a 95 % interval, videos",
     "refine": "improve a checkpoint by reinforcement learning, from the success signal only",
     "distill": "turn base and residual into one one-step policy",

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Fixed, Suppress
 
 from burnish import registry
-from burnish.commands import flags, stage
+from burnish.commands import flags, stage, tokenize
 from burnish.console import say
 from burnish.policies.train import TrainConfig
 
 if TYPE_CHECKING:
     from burnish.datasets.demonstrations import Demonstrations
     from burnish.policies.base import Policy
+    from burnish.policies.tokenizers.base import Tokenizer
+    from burnish.policies.tokens import TokenConfig
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,29 @@ def _fresh(config: Config, demos: Demonstrations) -> Policy:
 
     from burnish.datasets.demonstrations import compute_stats
     from burnish.policies.base import make_policy
+    from burnish.policies.tokens import TokenConfig, TokenPolicy, with_tokenizer
 
-    settings = {field.name: getattr(config.policy, field.name) for field in dataclasses.fields(config.policy)}
+    tokenizer, chosen = None, config.policy
+    if isinstance(chosen, TokenConfig):
+        tokenizer = _tokenizer(config, chosen)
+        chosen = with_tokenizer(chosen, tokenizer)
+    settings = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
     with torch.random.fork_rng():
         torch.manual_seed(config.train.seed)
-        return make_policy(config.name, demos.contract, compute_stats(demos), **settings)
+        policy = make_policy(config.name, demos.contract, compute_stats(demos), **settings)
+    if tokenizer is not None and isinstance(policy, TokenPolicy):
+        policy.adopt(tokenizer)
+    return policy
+
+
+def _tokenizer(config: Config, policy: TokenConfig) -> Tokenizer:
+    """The one whose folder the policy names, or one of that kind, learned from the same dataset."""
+    from burnish.policies.tokenizers.base import load_tokenizer
+
+    name = policy.tokenizer
+    if name not in registry.tokenizers.names() and Path(name).exists():
+        return load_tokenizer(Path(name))
+    settings = registry.tokenizers.load(name).Config(**policy.tokenizer_config)
+    out = config.out / "tokenizer"
+    tokenize.run(tokenize.Config(name, config.dataset, out, settings, config.train))
+    return load_tokenizer(out / "policy")

@@ -21,22 +21,39 @@ from burnish.errors import BurnishError, CorruptFileError
 from burnish.policies.language import FEATURES, PACKAGED, Language, with_embeddings
 from burnish.policies.networks.vision import Vision
 from burnish.policies.normalize import Normalizer
+from burnish.registry import Registry
 
 Batch = Mapping[str, Tensor]
 """Contract key → tensor: observations (B, *shape), `action` (B, H, A), `action_is_pad` (B, H) bool; physical units."""
 
 
-class Policy(nn.Module, ABC):
-    """Observation → action chunk.
+class Learned(nn.Module, ABC):
+    """What is trained on action chunks and saved as a checkpoint: a policy, or a tokenizer of chunks.
 
-    A subclass sets `Config` (a frozen dataclass) and `name` (its registry name), builds its network
-    in `__init__` after `super().__init__(config, contract, stats)`, and gives `loss` and `sample`.
+    A subclass sets `Config` (a frozen dataclass) and `name` (its registry name).
     """
 
     name: ClassVar[str]
     Config: ClassVar[type]
+    config: Any
+    contract: Contract
+    stats: Stats
+    normalizer: Normalizer
     horizon: int
     """Actions per chunk, H."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Training loss (scalar) of a batch in physical units, and scalar metrics to log."""
+
+
+class Policy(Learned):
+    """Observation → action chunk.
+
+    A subclass builds its network in `__init__` after `super().__init__(config, contract, stats)`, and gives `loss`
+    and `sample`.
+    """
+
     nfe: int
     """Network evaluations per chunk."""
 
@@ -60,10 +77,6 @@ class Policy(nn.Module, ABC):
     def replan(self) -> int:
         """Actions executed from each chunk before the next one is drawn."""
         return max(1, self.horizon // 4) if self.config.replan is None else self.config.replan
-
-    @abstractmethod
-    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Training loss (scalar) of a batch in physical units, and scalar metrics to log."""
 
     @abstractmethod
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
@@ -133,7 +146,7 @@ def masked_mean(error: Tensor, batch: Batch) -> Tensor:
 
 
 def save_policy(
-    policy: Policy,
+    policy: Learned,
     folder: Path,
     *,
     training: Mapping[str, Tensor] | None = None,
@@ -196,17 +209,22 @@ def load_training(folder: Path) -> TrainingState | None:
 
 def build_policy(saved: Checkpoint, *, source: str) -> Policy:
     """The policy a `Checkpoint` describes. `source` names it in errors."""
-    cls = registry.policies.load(saved.policy)
+    return build(saved, registry.policies, source=source)
+
+
+def build(saved: Checkpoint, kinds: Registry, *, source: str) -> Any:
+    """What a `Checkpoint` describes, one of the `kinds` it may be, in evaluation mode."""
+    cls = kinds.load(saved.policy)
     try:
         config = cls.Config(**_tuples(saved.config))
     except TypeError as error:
         raise CorruptFileError(f"{source}/config.json: {error}") from error
-    policy = cls(config, saved.contract, saved.stats)
+    made = cls(config, saved.contract, saved.stats)
     try:
-        policy.load_state_dict(_to_torch(saved.tensors))
+        made.load_state_dict(_to_torch(saved.tensors))
     except RuntimeError as error:
         raise CorruptFileError(f"{source}/model.safetensors: the weights do not fit config.json: {error}") from error
-    return policy.eval()
+    return made.eval()
 
 
 def make_policy(name: str, contract: Contract, stats: Stats, **config: Any) -> Policy:

@@ -44,7 +44,7 @@ class ChunkAgent:
         """Next action of every lane (N, A), physical units. Raises `NonFiniteError` that names the lane."""
         due = self._cursor >= self.replan
         if due.any():
-            chunk = self.policy.act(obs, self._draw(due))
+            chunk = self._plan(obs, due)
             bad = ~torch.isfinite(chunk).all(dim=(1, 2)) & due
             if bad.any():
                 lane = int(bad.nonzero()[0])
@@ -54,6 +54,10 @@ class ChunkAgent:
         action = self._chunk[torch.arange(self.lanes, device=self._device), self._cursor]
         self._cursor = self._cursor + 1
         return action
+
+    def _plan(self, obs: Mapping[str, Tensor], due: Tensor) -> Tensor:
+        """Chunks (N, H, A) of all lanes, of which those that are `due` (N,) count."""
+        return self.policy.act(obs, self._draw(due))
 
     def _draw(self, due: Tensor) -> Tensor:
         shape = self.policy.noise_shape

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from burnish.console import track
-from burnish.policies.base import Policy, load_training, save_policy
+from burnish.policies.base import Learned, load_training, save_policy
 from burnish.run import Run
 
 
@@ -43,7 +43,7 @@ class Sampler(Protocol):
         ...
 
 
-def train(run: Run, policy: Policy, sampler: Sampler, cfg: TrainConfig) -> dict[str, Any]:
+def train(run: Run, policy: Learned, sampler: Sampler, cfg: TrainConfig) -> dict[str, Any]:
     """Train `policy`; the averaged weights are saved as `run.folder/policy`. Returns `steps` and the last `loss`.
 
     Raises:
@@ -68,7 +68,7 @@ def train(run: Run, policy: Policy, sampler: Sampler, cfg: TrainConfig) -> dict[
 class Trainer:
     """Weights, their average, optimizer and random stream of one run."""
 
-    def __init__(self, policy: Policy, cfg: TrainConfig) -> None:
+    def __init__(self, policy: Learned, cfg: TrainConfig) -> None:
         self.policy, self.cfg, self.done, self.loss = policy, cfg, 0, math.nan
         self.average = copy.deepcopy(policy).eval().requires_grad_(False)
         self.parameters: list[Tensor] = list(policy.parameters())

@@ -27,6 +27,11 @@ CONTRACT = Contract(
 )
 SMALL: dict[str, Any] = {"width": 16, "depth": 2, "horizon": 4, "replan": 2}
 
+TINY_MINT: dict[str, Any] = {
+    "tokenizer_config": {"horizon": 8, "scales": (1, 2), "codebook": 16, "code_width": 8, "width": 8},
+    "width": 16, "depth": 1, "replan": 2,
+}  # fmt: skip
+
 CONFIGS: dict[str, list[dict[str, Any]]] = {
     "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp")],
     "flow": [SMALL | {"denoiser": name, "steps": 2} for name in ("unet", "dit")],
@@ -35,6 +40,10 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
         SMALL | {"denoiser": "dit", "steps": 3, "sampler": "ddpm", "prediction": "v_prediction"},
         SMALL | {"denoiser": "mlp", "steps": 3, "prediction": "sample"},
     ],
+    "tokens": [
+        {"tokenizer": "bins", "tokenizer_config": {"horizon": 4, "bins": 16}, "width": 16, "depth": 1, "replan": 2},
+    ],
+    "mint": [TINY_MINT | {"ensemble": "none"}, TINY_MINT],
     "residual": [{"base": "meanflow", "base_config": SMALL, "hidden": 16}],
     "lerobot": [],  # neither trained nor exported here: test_lerobot.py
 }
@@ -138,13 +147,17 @@ def make_chunks() -> Callable[..., dict[str, torch.Tensor]]:
     return chunks
 
 
+def _kind(config: dict[str, Any]) -> str:
+    return config.get("denoiser", config.get("ensemble", "plain"))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for `policy_config` runs for every registered policy and each of its configs."""
     if "policy_config" in metafunc.fixturenames:
         from burnish import registry
 
         cases = [(name, config) for name in registry.policies.names() for config in CONFIGS.get(name, [None])]
-        ids = [f"{name}-{(config or {}).get('denoiser', 'plain')}" for name, config in cases]
+        ids = [f"{name}-{_kind(config or {})}" for name, config in cases]
         metafunc.parametrize("policy_config", cases, ids=ids)
 
 

@@ -1,0 +1,70 @@
+"""MINT (arXiv 2602.08602): action chunks from coarse to fine; the coarsest code says what is intended.
+
+Section 3.2: next-scale prediction over the codes of `tokenizers.mint`, 7 of them in 3 passes. Section 3.3: overlapping
+chunks are averaged by how alike their intents are. Section 3.4: a demonstration's intents in place of the policy's own
+show a new task in one shot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from burnish.agent import Agent
+from burnish.checkpoint import Stats
+from burnish.contract import Contract
+from burnish.policies.overlap import OverlapAgent
+from burnish.policies.tokenizers.mint import MintTokenizer
+from burnish.policies.tokens import TokenConfig, TokenPolicy
+
+
+@dataclass(frozen=True)
+class MintConfig(TokenConfig):
+    """The paper's tokenizer and ensemble."""
+
+    tokenizer: str = "mint"
+    """`mint`, which is trained first, or the folder of a trained one."""
+    ensemble: Literal["intent", "temporal", "none"] = "intent"
+    """What the actions of chunks that overlap are weighted by."""
+    ensemble_rate: float = 1.0
+    """β: a chunk whose intent has cosine c with the newest one's weighs exp(β c); of age h, exp(−β h) if temporal."""
+
+
+class Mint(TokenPolicy):
+    """Plans in as many passes as there are scales."""
+
+    name = "mint"
+    Config = MintConfig
+
+    def __init__(self, config: MintConfig, contract: Contract, stats: Stats) -> None:
+        super().__init__(config, contract, stats)
+        self.config: MintConfig = config
+        self.tokenizer: MintTokenizer
+
+    def plan(self, obs: Mapping[str, Tensor], noise: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Chunks (B, H, A) in physical units and their intents (B, C); `first` (B,): codes of intents to follow."""
+        condition = self.encode(obs)
+        codes = self.draw(condition, noise, first)
+        return self.normalizer.action(self.decode(codes, condition)), self.tokenizer.intent(codes)
+
+    def agent(self, lanes: int, *, replan: int | None = None) -> Agent:
+        """Overlapping chunks are averaged as the config says."""
+        if self.config.ensemble == "none":
+            return super().agent(lanes, replan=replan)
+        return OverlapAgent(self, lanes, replan=replan)
+
+    def weights(self, intents: Tensor, ages: Tensor) -> Tensor:
+        """How much each of K chunks counts (B, K), not yet of sum one; `intents` (B, K, C), the newest first.
+
+        Args:
+            ages: (K,) plans since each was made.
+        """
+        rate = self.config.ensemble_rate
+        if self.config.ensemble == "temporal":
+            return torch.exp(-rate * ages).expand(len(intents), -1)
+        likeness = torch.nn.functional.cosine_similarity(intents[:, :1], intents, dim=2)
+        return torch.exp(rate * likeness)

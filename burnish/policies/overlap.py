@@ -1,0 +1,65 @@
+"""A chunked policy whose overlapping chunks are averaged: what was planned earlier still has a say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from burnish.policies.base import Policy
+from burnish.policies.chunks import ChunkAgent
+
+
+class Overlapping(Protocol):
+    """What the agent asks of its policy beyond what every policy gives."""
+
+    def plan(self, obs: Mapping[str, Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Chunks (B, H, A) and their intents (B, C)."""
+        ...
+
+    def weights(self, intents: Tensor, ages: Tensor) -> Tensor:
+        """How much each of K chunks counts: (B, K, C), (K,) → (B, K)."""
+        ...
+
+
+class OverlapAgent(ChunkAgent):
+    """Plays means over the newest chunk and those before it that reach as far (ACT, arXiv 2304.13705, section 4)."""
+
+    def __init__(self, policy: Policy, lanes: int, *, replan: int | None = None) -> None:
+        super().__init__(policy, lanes, replan=replan)
+        self._planner: Overlapping = policy  # pyright: ignore[reportAttributeAccessIssue]
+        self._kept = -(-policy.horizon // self.replan)
+        self._chunks: Tensor | None = None
+        self._intents: Tensor | None = None
+        self._count = torch.zeros(lanes, dtype=torch.long, device=self._device)
+
+    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
+        """Forget the chunks of the last episode."""
+        super().reset(lanes, seeds)
+        self._count[list(lanes)] = 0
+
+    def _plan(self, obs: Mapping[str, Tensor], due: Tensor) -> Tensor:
+        chunk, intent = self._planner.plan(obs, self._draw(due))
+        if self._chunks is None or self._intents is None:
+            self._chunks = chunk[:, None].repeat(1, self._kept, 1, 1)
+            self._intents = intent[:, None].repeat(1, self._kept, 1)
+        # The newest first; a lane that does not plan keeps what it has.
+        chunks = torch.cat([chunk[:, None], self._chunks[:, :-1]], dim=1)
+        intents = torch.cat([intent[:, None], self._intents[:, :-1]], dim=1)
+        self._chunks = torch.where(due[:, None, None, None], chunks, self._chunks)
+        self._intents = torch.where(due[:, None, None], intents, self._intents)
+        self._count = torch.where(due, self._count + 1, self._count)
+        return self._mean(chunk, self._chunks, self._intents)
+
+    def _mean(self, newest: Tensor, chunks: Tensor, intents: Tensor) -> Tensor:
+        """The newest chunks, their first `replan` actions replaced by the weighted means."""
+        ages = torch.arange(self._kept, device=self._device)
+        weights = self._planner.weights(intents, ages) * (ages < self._count[:, None])
+        total, mass = torch.zeros_like(newest), torch.zeros_like(newest[:, :, :1])
+        for age in range(self._kept):
+            ahead = chunks[:, age, age * self.replan :]
+            total[:, : ahead.shape[1]] += weights[:, age, None, None] * ahead
+            mass[:, : ahead.shape[1]] += weights[:, age, None, None]
+        return total / mass

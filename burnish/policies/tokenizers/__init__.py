@@ -1,0 +1,1 @@
+"""Action chunks as tokens."""
