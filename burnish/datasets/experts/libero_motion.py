@@ -16,10 +16,6 @@ from burnish.datasets.experts.libero_world import World
 from burnish.sim.libero.osc import MAX_MOVE_M, MAX_TURN_RAD
 
 OPEN, CLOSED = -1.0, 1.0
-GAIN, TURN_GAIN = 2.0, 1.0
-"""Commanded displacement per displacement missing. Above 1, because the arm covers a third of a command per step."""
-LEAD_STEPS = 2.0
-"""The hand swings on for about so long: displacements are taken from where it will be then."""
 MARGIN_M = 0.012
 """Kept between the hand and what it passes over."""
 STRETCHED_M, LONGEST_M = 0.57, 0.69
@@ -28,6 +24,8 @@ SLOPE = 3.0
 """The hand comes down on its goal inside a funnel: so much higher per metre and per 5 cm x rad that are missing."""
 TURN_ARM_M = 0.05
 REACHED_M, REACHED_RAD = 0.006, 0.06
+LOOSELY_M = 0.015
+"""Near enough where there is room."""
 STUCK_STEPS, STUCK_M = 12, 0.004
 """A hand that stays within so little for so long is held back by something."""
 PATIENCE_STEPS = 90
@@ -49,8 +47,10 @@ Motion = Iterator[Aim]
 def action(world: World, aim: Aim) -> np.ndarray:
     """(7,) LIBERO's action towards `aim`, in [-1, 1]; straight, however far."""
     hand = world.hand
-    move = GAIN / MAX_MOVE_M * (_within_reach(world, aim.pose.position) - hand.position - LEAD_STEPS * world.speed)
-    turn = TURN_GAIN / MAX_TURN_RAD * Rotation.from_matrix(aim.pose.rotation @ hand.rotation.T).as_rotvec()
+    # What is missing and nothing else: the controller is critically damped, and no observation tells the hand's speed,
+    # so that a policy could not imitate an action that depends on it.
+    move = (_within_reach(world, aim.pose.position) - hand.position) / MAX_MOVE_M
+    turn = Rotation.from_matrix(aim.pose.rotation @ hand.rotation.T).as_rotvec() / MAX_TURN_RAD
     move, turn = (part / max(1.0, float(np.abs(part).max())) for part in (move, turn))
     return np.concatenate([_braked(world, move), turn, [aim.grip]])
 

@@ -12,7 +12,7 @@ from burnish.datasets.experts.libero_fingers import RELEASE_M, close, opening, r
 from burnish.datasets.experts.libero_geometry import Pose, thinned
 from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
 from burnish.datasets.experts.libero_joints import turn
-from burnish.datasets.experts.libero_motion import CLOSED, Aim, Motion, Route, travel
+from burnish.datasets.experts.libero_motion import CLOSED, LOOSELY_M, REACHED_M, Aim, Motion, Route, travel
 from burnish.datasets.experts.libero_places import find_places, with_hand
 from burnish.datasets.experts.libero_planner import Step
 from burnish.datasets.experts.libero_world import World
@@ -21,6 +21,7 @@ LIFT_M = 0.04
 FUNNEL_M = 0.012
 CARRY_M = 0.01
 """More room than an empty hand needs: what is carried hangs a little lower when it is fast."""
+PLACED_M = 0.01
 LOST_M = 0.03
 """A thing that moved so far in the hand has been dropped."""
 
@@ -37,7 +38,8 @@ def pick(world: World, step: Step, attempt: int) -> Motion:
         return Pose(held.position, grasp.pose.rotation)
 
     route = Route(world.grid(), grasp.pose.rotation, hands.TIP_M, np.abs(grasp.pose.rotation[:2]) @ hands.FINGERS)
-    yield from travel(world, at, route, opening(world, grasp.gap), min(FUNNEL_M, 0.7 * grasp.clearance))
+    funnel, near = min(FUNNEL_M, 0.7 * grasp.clearance), float(np.clip(0.5 * grasp.clearance, REACHED_M, LOOSELY_M))
+    yield from travel(world, at, route, opening(world, grasp.gap), funnel, near)
     yield from close(world)
     start = world.hand
     grid, cloud = world.grid(without=step.thing), thinned(world.cloud(step.thing))
@@ -72,7 +74,8 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     turns = hands.angle_between(rotation, hand.rotation) > 0.2
     sides = np.abs(carried[:, :2]).max(axis=0)
     around = np.full(2, np.linalg.norm(carried[:, :2], axis=1).max()) if turns else sides
-    yield from travel(world, at, Route(grid, rotation, below + CARRY_M, around), shut, FUNNEL_M, lost=lost)
+    route = Route(grid, rotation, below + CARRY_M, around)
+    yield from travel(world, at, route, shut, FUNNEL_M, PLACED_M, lost)
     if chosen.way.any() and not lost():
         rest = world.hand.position + chosen.pose.position - world.body(step.thing).position
         yield from straight(world, Pose(rest, rotation), shut, 0.006)

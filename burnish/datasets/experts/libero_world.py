@@ -27,9 +27,6 @@ class World:
         self.here, self.model = here, here.model
         self.data = mujoco.MjData(here.model)
         self.goals = here.goals
-        self.speed = np.zeros(3)
-        """(3,) m: how far the hand moved in the last step."""
-        self._before: np.ndarray | None = None
         self._roots = here.model.body_rootid
         solid = (self.model.geom_contype | self.model.geom_conaffinity) != 0
         thing = np.isin(self._roots[self.model.geom_bodyid], [self._roots[self._number(name)] for name in here.things])
@@ -42,9 +39,6 @@ class World:
         self.here.place(int(pose["numbers"][1]))
         self.data.qpos[:] = pose["qpos"]
         mujoco.mj_kinematics(self.model, self.data)
-        position = self.hand.position
-        self.speed = position - (position if self._before is None else self._before)
-        self._before = position
 
     @property
     def hand(self) -> Pose:
