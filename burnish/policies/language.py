@@ -36,6 +36,7 @@ class SentenceEncoder:
             from transformers.utils import logging
 
             logging.disable_progress_bar()  # one over a hundred tensors, in the middle of ours
+            logging.set_verbosity_error()  # a report on a buffer of older versions that nobody needs
             source = _packaged() if name == PACKAGED else name
             self._tokenizer: Any = AutoTokenizer.from_pretrained(source)
             self._model: Any = AutoModel.from_pretrained(source).eval()
