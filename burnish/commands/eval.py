@@ -14,6 +14,7 @@ from burnish.errors import BurnishError
 from burnish.report.terminal import print_evaluation
 
 if TYPE_CHECKING:
+    from burnish.agent import Agent
     from burnish.policies.base import Policy
     from burnish.sim.protocols import Protocol
     from burnish.sim.records import Evaluation
@@ -53,6 +54,8 @@ class Config:
     """With --protocol: number of the first of them. LIBERO's init states from 30 on are in no demonstration."""
     replan: str = "own"
     """After how many steps to plan again: `own` (the policy's), `protocol` (as its authors do), or a number."""
+    intent_from: str | None = None
+    """DATASET or DATASET:EPISODE: a demonstration whose intents a `mint` policy follows (one shot)."""
     eval: EvalConfig = field(default_factory=EvalConfig)
 
 
@@ -152,7 +155,7 @@ def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> E
     ) as env:
         offered = env.contract.only(reads.observation)
         reads.check(offered, here=f"checkpoint {config.checkpoint}", there=f"environment {env.task}")
-        agent = policy.agent(env.num_envs, replan=_replan(policy, protocol, config)["replan"])
+        agent = _agent(policy, env.num_envs, _replan(policy, protocol, config)["replan"], config)
         with track(f"Evaluating on {env.task}", protocol.episodes) as advance:
             evaluation = evaluate(agent, env, protocol, folder=folder, advance=advance)
         if isinstance(env, LanesEnv):  # it can draw what it remembers; others are judged without a film
@@ -162,6 +165,25 @@ def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> E
             except RenderError as error:  # the numbers stand without a film
                 say(f"  no videos: {error}")
     return evaluation
+
+
+def _agent(policy: Policy, lanes: int, replan: int, config: Config) -> Agent:
+    if config.intent_from is None:
+        return policy.agent(lanes, replan=replan)
+    import torch
+
+    from burnish.datasets.store import load_demonstrations
+    from burnish.policies.mint import Mint
+
+    if not isinstance(policy, Mint):
+        raise BurnishError(f"--intent-from: {config.checkpoint} is a {policy.name!r} policy; only 'mint' has intents")
+    folder, _, number = config.intent_from.partition(":")
+    demos = load_demonstrations(Path(folder), only=[])
+    if number and (not number.isdecimal() or int(number) >= len(demos.ends)):
+        raise BurnishError(f"--intent-from {config.intent_from}: {folder} has episodes 0 … {len(demos.ends) - 1}")
+    demos.contract.check(policy.contract.only([]), here=f"dataset {folder}", there=f"checkpoint {config.checkpoint}")
+    end, length = (int(each[int(number or 0)]) for each in (demos.ends, demos.lengths))
+    return policy.follower(torch.from_numpy(demos.action[end - length : end]), lanes, replan=replan)
 
 
 def _replan(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from burnish.agent import Agent
 from burnish.checkpoint import Stats
-from burnish.contract import Contract
+from burnish.contract import ACTION, Contract
 from burnish.policies.overlap import OverlapAgent
 from burnish.policies.tokenizers.mint import MintTokenizer
 from burnish.policies.tokens import TokenConfig, TokenPolicy
@@ -57,6 +57,17 @@ class Mint(TokenPolicy):
             return super().agent(lanes, replan=replan)
         return OverlapAgent(self, lanes, replan=replan)
 
+    def follower(self, actions: Tensor, lanes: int, *, replan: int | None = None) -> Agent:
+        """This policy with the intents of one demonstration, `actions` (T, A) in physical units: one-shot transfer."""
+        return OverlapAgent(self, lanes, replan=replan, intents=self.intents(actions))
+
+    @torch.no_grad()
+    def intents(self, actions: Tensor) -> Tensor:
+        """(T,) the coarsest code of the chunk that begins at each step of `actions` (T, A), which ends by repeating."""
+        ahead = torch.arange(len(actions))[:, None] + torch.arange(self.horizon)
+        chunks = actions[ahead.clamp(max=len(actions) - 1)]
+        return self.tokenizer.encode(self.normalizer.normalize(ACTION, chunks))[:, 0]
+
     def weights(self, intents: Tensor, ages: Tensor) -> Tensor:
         """How much each of K chunks counts (B, K), not yet of sum one; `intents` (B, K, C), the newest first.
 
@@ -64,6 +75,8 @@ class Mint(TokenPolicy):
             ages: (K,) plans since each was made.
         """
         rate = self.config.ensemble_rate
+        if self.config.ensemble == "none":
+            return (ages == 0).float().expand(len(intents), -1)
         if self.config.ensemble == "temporal":
             return torch.exp(-rate * ages).expand(len(intents), -1)
         likeness = torch.nn.functional.cosine_similarity(intents[:, :1], intents, dim=2)

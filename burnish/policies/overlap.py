@@ -15,8 +15,8 @@ from burnish.policies.chunks import ChunkAgent
 class Overlapping(Protocol):
     """What the agent asks of its policy beyond what every policy gives."""
 
-    def plan(self, obs: Mapping[str, Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Chunks (B, H, A) and their intents (B, C)."""
+    def plan(self, obs: Mapping[str, Tensor], noise: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Chunks (B, H, A) and their intents (B, C); `first` (B,): the code of an intent to follow, or −1."""
         ...
 
     def weights(self, intents: Tensor, ages: Tensor) -> Tensor:
@@ -27,8 +27,10 @@ class Overlapping(Protocol):
 class OverlapAgent(ChunkAgent):
     """Plays means over the newest chunk and those before it that reach as far (ACT, arXiv 2304.13705, section 4)."""
 
-    def __init__(self, policy: Policy, lanes: int, *, replan: int | None = None) -> None:
+    def __init__(self, policy: Policy, lanes: int, *, replan: int | None = None, intents: Tensor | None = None) -> None:
+        """`intents` (T,): codes to follow from the first step of each episode on; after them the policy's own."""
         super().__init__(policy, lanes, replan=replan)
+        self._shown = intents
         self._planner: Overlapping = policy  # pyright: ignore[reportAttributeAccessIssue]
         self._kept = -(-policy.horizon // self.replan)
         self._chunks: Tensor | None = None
@@ -41,7 +43,7 @@ class OverlapAgent(ChunkAgent):
         self._count[list(lanes)] = 0
 
     def _plan(self, obs: Mapping[str, Tensor], due: Tensor) -> Tensor:
-        chunk, intent = self._planner.plan(obs, self._draw(due))
+        chunk, intent = self._planner.plan(obs, self._draw(due), self._follow())
         if self._chunks is None or self._intents is None:
             self._chunks = chunk[:, None].repeat(1, self._kept, 1, 1)
             self._intents = intent[:, None].repeat(1, self._kept, 1)
@@ -52,6 +54,14 @@ class OverlapAgent(ChunkAgent):
         self._intents = torch.where(due[:, None, None], intents, self._intents)
         self._count = torch.where(due, self._count + 1, self._count)
         return self._mean(chunk, self._chunks, self._intents)
+
+    def _follow(self) -> Tensor | None:
+        """The shown code of each lane at its step, −1 after the last; None where nothing is shown."""
+        if self._shown is None:
+            return None
+        step = self._count * self.replan
+        shown = self._shown.to(self._device)
+        return torch.where(step < len(shown), shown[step.clamp(max=len(shown) - 1)], -1)
 
     def _mean(self, newest: Tensor, chunks: Tensor, intents: Tensor) -> Tensor:
         """The newest chunks, their first `replan` actions replaced by the weighted means."""

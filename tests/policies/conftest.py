@@ -133,6 +133,11 @@ def make() -> Callable[..., Policy]:
 
 
 @pytest.fixture
+def tiny_mint() -> dict[str, Any]:
+    return TINY_MINT
+
+
+@pytest.fixture
 def contract() -> Contract:
     return CONTRACT
 
