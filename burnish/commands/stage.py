@@ -50,6 +50,8 @@ def finished(run: Run) -> dict[str, Any] | None:
 def lock(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process; raises `BurnishError` if another one works on it. Ends with the process."""
     folder = folder.absolute()
+    if folder.exists() and not folder.is_dir():
+        raise BurnishError(f"{folder} is a file; choose another --out")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f".{folder.name}.lock").open("w") as file:
         try:

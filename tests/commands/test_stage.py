@@ -112,3 +112,13 @@ with lock(Path({str(config.out)!r})):
         other.kill()
     with stage.lock(config.out):
         pass
+
+
+def test_a_file_is_no_folder_for_a_run(config: Config):
+    config.out.write_text("mine")
+    with (
+        pytest.raises(BurnishError, match="refine is a file; choose another --out"),
+        stage.open_stage("refine", config),
+    ):
+        pass
+    assert config.out.read_text() == "mine"
