@@ -25,9 +25,9 @@ from burnish.rl_finetune.residual import ResidualConfig
 
 DEMONSTRATIONS = 20
 FIRST_TRIAL, TRIALS = 30, 20
-POLICY = MeanFlowConfig(horizon=16, replan=8, width=128)
-TRAINING = TrainConfig(steps=6_000)
-REFINEMENT = ResidualConfig(env_steps=160_000, warmup_steps=8_000)
+POLICY = MeanFlowConfig(horizon=16, replan=8, prior_std=0.02)
+TRAINING = TrainConfig(steps=5_000)
+REFINEMENT = ResidualConfig(env_steps=80_000, warmup_steps=6_000)
 
 
 def measure(suite: str, seed: int, out: Path, quick: bool) -> dict[str, Any]:

@@ -26,6 +26,9 @@ class MeanFlowConfig(DenoiserConfig):
     time_mean: float = -0.4
     time_std: float = 1.0
     """(t, r) are two sorted draws of sigmoid(N(mean, std²))."""
+    prior_std: float | None = None
+    """The network starts from the exact answer for actions that are normal with this standard deviation (network
+    units) and learns the difference; None: from nothing, so that it has to learn first to take the noise away."""
     dispersive_weight: float = 0.0
     """Weight of the dispersive loss on the bottleneck features (MP1: 0.5 with point clouds)."""
     dispersive_temperature: float = 1.0
@@ -75,7 +78,7 @@ class MeanFlow(Policy):
         """u(z, t, r), its total derivative du/dt along the flow (forward mode, tangents (v, 1, 0)), and features."""
 
         def network(z: Tensor, t: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
-            return self.network(z, t, r, condition)
+            return self.velocity(z, t, r, condition)
 
         tangents = (v, torch.ones_like(t), torch.zeros_like(r))
         (u, features), (du_dt, _) = torch.func.jvp(network, (z, t, r), tangents)  # pyright: ignore[reportAssignmentType]
@@ -84,8 +87,28 @@ class MeanFlow(Policy):
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """a = e − u(e, t=1, r=0): one network evaluation."""
         ones = torch.ones_like(condition[:, 0])
-        u, _ = self.network(noise, ones, torch.zeros_like(ones), condition)
+        u, _ = self.velocity(noise, ones, torch.zeros_like(ones), condition)
         return noise - u
+
+    def velocity(self, z: Tensor, t: Tensor, r: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """u(z, t, r) (B, H, A) and features (B, F)."""
+        u, features = self.network(z, t, r, condition)
+        if self.config.prior_std is not None:
+            u = u + normal_velocity(t, r, self.config.prior_std)[:, None, None] * z
+        return u, features
+
+
+def normal_velocity(t: Tensor, r: Tensor, std: float) -> Tensor:
+    """k with u(z, t, r) = k z, the exact average velocity where x ~ N(0, std²); all (B,).
+
+    The flow scales z by s(τ)² = τ² + (1 − τ)² std², so k = (1 − s(r) / s(t)) / (t − r); here without the 0 / 0.
+    """
+    variance = std**2
+
+    def scale(time: Tensor) -> Tensor:
+        return (time.square() + (1 - time).square() * variance).sqrt()
+
+    return ((t + r) * (1 + variance) - 2 * variance) / (scale(t) * (scale(t) + scale(r)))
 
 
 def dispersive_loss(features: Tensor, temperature: float) -> Tensor:
