@@ -33,7 +33,7 @@ TINY_MINT: dict[str, Any] = {
 }  # fmt: skip
 
 CONFIGS: dict[str, list[dict[str, Any]]] = {
-    "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp")],
+    "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp")] + [SMALL | {"prior_std": 0.1}],
     "flow": [SMALL | {"denoiser": name, "steps": 2} for name in ("unet", "dit")],
     "diffusion": [
         SMALL | {"denoiser": "unet", "steps": 3},
@@ -153,7 +153,7 @@ def make_chunks() -> Callable[..., dict[str, torch.Tensor]]:
 
 
 def _kind(config: dict[str, Any]) -> str:
-    return config.get("denoiser", config.get("ensemble", "plain"))
+    return "prior" if "prior_std" in config else config.get("denoiser", config.get("ensemble", "plain"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from burnish.contract import ACTION
-from burnish.policies.meanflow import dispersive_loss
+from burnish.policies.meanflow import dispersive_loss, normal_velocity
 
 SMALL = {"width": 16, "depth": 2, "horizon": 4, "replan": 2}
 
@@ -87,3 +89,17 @@ def test_the_dispersive_loss_pushes_features_apart(make, make_chunks):
     loss.backward()
     assert "dispersive" in metrics
     assert all(torch.isfinite(p.grad).all() for p in policy.parameters() if p.grad is not None)
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(0.01, 2.0))
+def test_normal_actions_are_answered_exactly_without_a_network(first, second, std):
+    t, r = (torch.tensor([each], dtype=torch.float64) for each in (max(first, second), min(first, second)))
+    k = normal_velocity(t, r, std)
+
+    def scale(time):
+        return (time**2 + (1 - time) ** 2 * std**2) ** 0.5
+
+    # z_t − z_r = (t − r) u, and the flow from t to r multiplies z by s(r) / s(t).
+    assert torch.allclose(1 - (t - r) * k, scale(r) / scale(t), atol=1e-9)
+    ends = normal_velocity(torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64), std)
+    assert float(1 - ends) == pytest.approx(std)  # one step makes x ~ N(0, std²) of noise
