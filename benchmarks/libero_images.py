@@ -22,7 +22,7 @@ from burnish.policies.train import TrainConfig
 
 FIRST_TRIAL, TRIALS = 30, 20
 HOUR_S = 3600
-POLICY = MeanFlowConfig(horizon=16, replan=8)
+POLICY = MeanFlowConfig(horizon=16, replan=8, prior_std=0.02)
 
 
 def main() -> None:
