@@ -15,7 +15,6 @@ from burnish.errors import BurnishError, ContractError
 from burnish.policies.base import load_policy
 from burnish.policies.tokenizers.base import load_tokenizer
 
-STATE_FIELD = Field((2,), ("phase", "height"), ("rad", "m"), "world", 20.0, "mean_std")
 TRAIN = ["--train.steps", "2", "--train.batch-size", "8", "--train.log-every", "1"]
 SMALL = ["--policy.width", "16", "--policy.depth", "1"]
 
@@ -25,7 +24,7 @@ def dataset(folder: Path, rate: float = 20.0) -> Path:
     time = np.arange(40, dtype=np.float32)[:, None]
     chunk = np.concatenate([0.12 * np.sin(time / 5), np.sign(time - 20.5)], axis=1).astype(np.float32)
     state = np.concatenate([time / 5, 0 * time], axis=1).astype(np.float32)
-    contract = Contract({STATE: STATE_FIELD}, action)
+    contract = Contract({STATE: Field((2,), ("phase", "height"), ("rad", "m"), "world", rate, "mean_std")}, action)
     write_dataset(Demonstrations.of(contract, "metaworld/reach", [Episode({STATE: state}, chunk)] * 3), folder)
     return folder
 
