@@ -179,11 +179,11 @@ def _agent(policy: Policy, lanes: int, replan: int, config: Config) -> Agent:
         raise BurnishError(f"--intent-from: {config.checkpoint} is a {policy.name!r} policy; only 'mint' has intents")
     folder, _, number = config.intent_from.partition(":")
     demos = load_demonstrations(Path(folder), only=[])
-    if number and (not number.isdecimal() or int(number) >= len(demos.ends)):
-        raise BurnishError(f"--intent-from {config.intent_from}: {folder} has episodes 0 … {len(demos.ends) - 1}")
+    if number and (not number.isdecimal() or int(number) >= len(demos.lengths)):
+        raise BurnishError(f"--intent-from {config.intent_from}: {folder} has episodes 0 … {len(demos.lengths) - 1}")
     demos.contract.check(policy.contract.only([]), here=f"dataset {folder}", there=f"checkpoint {config.checkpoint}")
-    end, length = (int(each[int(number or 0)]) for each in (demos.ends, demos.lengths))
-    return policy.follower(torch.from_numpy(demos.action[end - length : end]), lanes, replan=replan)
+    shown = demos.action[demos.episode_index == int(number or 0)]
+    return policy.follower(torch.from_numpy(shown), lanes, replan=replan)
 
 
 def _replan(policy: Policy, protocol: Protocol, config: Config) -> dict[str, Any]:

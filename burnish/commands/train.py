@@ -65,11 +65,12 @@ def run(config: Config) -> dict[str, Any]:
         if done := stage.finished(record):
             return done
         say(f"Imitating {config.dataset} with a {config.name} policy: it learns to plan what the expert did")
-        offered = load_contract(config.dataset).observation
+        contract = load_contract(config.dataset)
+        offered = contract.observation
         for key in config.without:
             if key not in offered:
                 raise registry.unknown("observation", key, offered)
-        left_out = {*config.without, *(load_contract(config.dataset).images if config.state else ())}
+        left_out = {*config.without, *(contract.images if config.state else ())}
         demos = load_demonstrations(config.dataset, only=[key for key in offered if key not in left_out])
         policy = _fresh(config, demos)
         sampler = ChunkSampler(demos, policy.horizon, settings.batch_size, seed=settings.seed, device=settings.device)

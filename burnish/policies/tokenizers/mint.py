@@ -100,9 +100,11 @@ class MintTokenizer(Tokenizer):
         """Reconstruction of each scale in its band, of all together in time, gripper as two classes, VQ losses."""
         chunk = self.normalizer.normalize(ACTION, batch[ACTION]).clamp(-1.0, 1.0)
         features = self.encoder(chunk)
-        codes, commitment, entropy = self._quantise(features)
+        codes, quantised, likeness = self._quantise(features)
+        commitment = torch.stack([self._apart(features, one) for one in quantised]).mean()
+        entropy = torch.stack([_entropy(one) for one in likeness]).mean()
         # Straight through: what the decoder wants of the sum is told to the codes and to the features.
-        sums = [one + (features - features.detach()) for one in self._sums(codes)]
+        sums = [one + (features - features.detach()) for one in quantised]
         made, logits = (part.chunk(len(sums)) for part in self.decoder(torch.cat(sums)))
         total = commitment + self.config.entropy_weight * entropy
         for scale in range(len(sums)):
@@ -126,10 +128,15 @@ class MintTokenizer(Tokenizer):
             loss = loss + 0.1 * functional.binary_cross_entropy_with_logits(logits, wanted)
         return loss
 
-    def _quantise(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Codes (B, L) of features (B, C, l_K), how far features and codes are apart, and the codes' entropy."""
+    def _apart(self, features: Tensor, quantised: Tensor) -> Tensor:
+        """The codes come to the features, and with a smaller weight these to them (VQ-VAE, arXiv 1711.00937)."""
+        commitment = self.config.commitment * (features - quantised.detach()).square().mean()
+        return commitment + (features.detach() - quantised).square().mean()
+
+    def _quantise(self, features: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Of features (B, C, l_K): codes (B, L); per scale f̂^(k) (B, C, l_K) and cosines with all codes (B, l_k, V)."""
         rest, total = features, torch.zeros_like(features)
-        codes, apart, entropy = [], features.new_zeros(()), features.new_zeros(())
+        codes, sums, alike = [], [], []
         book = functional.normalize(self.codebook, dim=1)
         for index, scale in enumerate(self.blocks):
             wanted = functional.normalize(_resize(rest, scale).transpose(1, 2), dim=2)
@@ -138,10 +145,9 @@ class MintTokenizer(Tokenizer):
             codes.append(found)
             total = total + self._contribution(found, index)
             rest = features - total.detach()
-            apart = apart + (features - total.detach()).square().mean() * self.config.commitment
-            apart = apart + (features.detach() - total).square().mean()
-            entropy = entropy + _entropy(likeness)
-        return torch.cat(codes, dim=1), apart / len(self.blocks), entropy / len(self.blocks)
+            sums.append(total)
+            alike.append(likeness)
+        return torch.cat(codes, dim=1), sums, alike
 
     def _sums(self, codes: Tensor) -> list[Tensor]:
         """f̂^(k), (B, C, l_K), of codes (B, L)."""

@@ -166,9 +166,14 @@ class Scene:
             self._sim.data._data = own
 
 
-@lru_cache(maxsize=KEPT)
 def scene(task: LiberoTask, looks: bool = False) -> Scene:
     """The scene of `task`; the last `KEPT` of a process are kept, each built in 0.3 to 3 s."""
+    return _kept(task, looks)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(task: LiberoTask, looks: bool) -> Scene:
+    # Called in one way alone: the cache takes a default left out, or named, for another argument.
     # A scene holds itself by cycles: one that fell out of the cache keeps its memory until collected.
     gc.collect()
     return Scene(task, looks)
