@@ -17,12 +17,12 @@ from burnish.contract import ACTION, Contract
 from burnish.errors import BurnishError
 from burnish.policies.base import Batch, Policy
 from burnish.policies.networks.tokens import BlockCausal
-from burnish.policies.networks.vision import VisionConfig
+from burnish.policies.senses import SensesConfig
 from burnish.policies.tokenizers.base import Tokenizer
 
 
 @dataclass(frozen=True)
-class TokenConfig:
+class TokenConfig(SensesConfig):
     """Tokenizer and transformer."""
 
     tokenizer: str = "bins"
@@ -34,14 +34,9 @@ class TokenConfig:
     depth: int = 4
     temperature: float = 1.0
     """Of the draw; 0 takes the likeliest code."""
-    language: str = "all-MiniLM-L6-v2"
-    """Frozen sentence encoder, where there are instructions: this packaged one, a folder, or a hub model."""
-    vision: VisionConfig = field(default_factory=VisionConfig)
-    """Image encoder, where there are images."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.vision, Mapping):  # as a checkpoint's JSON has it
-            object.__setattr__(self, "vision", VisionConfig(**self.vision))
+        super().__post_init__()
         settings = {
             key: tuple(value) if isinstance(value, list) else value for key, value in self.tokenizer_config.items()
         }

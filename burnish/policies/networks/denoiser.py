@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from burnish.errors import BurnishError
-from burnish.policies.networks.vision import VisionConfig
+from burnish.policies.senses import SensesConfig
 
 
 @dataclass(frozen=True)
-class DenoiserConfig:
+class DenoiserConfig(SensesConfig):
     """What MeanFlow, flow and diffusion share: chunk length, replanning and the network."""
 
     horizon: int = 32
@@ -29,14 +28,8 @@ class DenoiserConfig:
     depth: int = 1
     """UNet levels, half the DiT's blocks, or half the MLP's residual blocks."""
 
-    language: str = "all-MiniLM-L6-v2"
-    """Frozen sentence encoder, where there are instructions: this packaged one, a folder, or a hub model."""
-    vision: VisionConfig = field(default_factory=VisionConfig)
-    """Image encoder, where there are images."""
-
     def __post_init__(self) -> None:
-        if isinstance(self.vision, Mapping):  # as a checkpoint's JSON has it
-            object.__setattr__(self, "vision", VisionConfig(**self.vision))
+        super().__post_init__()
         if self.horizon < 1:
             raise BurnishError(f"horizon {self.horizon}: a chunk has at least one action")
         if self.replan is not None and not 1 <= self.replan <= self.horizon:

@@ -1,0 +1,22 @@
+"""What every policy that is trained here is told about reading instructions and images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from burnish.policies.networks.vision import VisionConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensesConfig:
+    """Encoders of what is not a number."""
+
+    language: str = "all-MiniLM-L6-v2"
+    """Frozen sentence encoder, where there are instructions: this packaged one, a folder, or a hub model."""
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    """Image encoder, where there are images."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.vision, Mapping):  # as a checkpoint's JSON has it
+            object.__setattr__(self, "vision", VisionConfig(**self.vision))
