@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import batched, islice
+from itertools import batched, islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,12 @@ from burnish.datasets.experts.libero_geometry import Pose, thinned
 from burnish.datasets.experts.libero_grid import Grid
 
 ANGLES = np.radians(np.arange(-90, 90, 15))
-GAPS = ((0.08, 0.0), (0.045, 0.4))
-"""How far open the hand comes, m, and what it costs: half open only where there is no room."""
+GAPS = ((0.08, 0.0), (0.045, 2.5))
+"""How far open the hand comes, m, and what it costs: half open only where nothing else will do, for no action but
+exactly 0 keeps the fingers there, which is hard to imitate."""
+ASIDE_M, ASIDE_COST = (0.0, 0.01, -0.01, 0.02, -0.02), 30.0
+"""How far beside the thing's middle the open hand may come, which one finger then draws to the other, and what each
+metre of it costs."""
 WIDEST_M = 0.070
 """Of what fits between the fingers: 1 cm less than they open."""
 APART_M = 0.008
@@ -30,20 +34,24 @@ ENOUGH = 4
 """Grasps kept per rotation of the hand."""
 BATCH = 25
 SCRAPE_COST = 2.0
+TURNS_BACK_COST = 0.15
+"""Of the two ways to hold a round thing, mirror images of each other, always the same one."""
 
 
 class Grasp(NamedTuple):
-    """A hand `pose` in the world, the `width` between its closed fingers and the `gap` to come with, m; its `cost`."""
+    """A hand `pose` in the world, the `width` between its closed fingers and the `gap` to come with, m, how far its
+    middle is `aside` of the thing's, m, and its `cost`."""
 
     pose: Pose
     width: float
     gap: float
+    aside: float
     cost: float
 
     @property
     def clearance(self) -> float:
-        """How far beside the middle the open hand may come down, m."""
-        return (self.gap - self.width) / 2
+        """How far from its pose the open hand may come down, m."""
+        return (self.gap - self.width) / 2 - self.aside
 
 
 def find_grasps(
@@ -69,16 +77,20 @@ def find_grasps(
     for rotation in rotations:
         rotation = _nearer(rotation, hand.rotation)
         turn = hands.angle_between(rotation, hand.rotation)
+        awkward = 0.25 * turn + TURNS_BACK_COST * (hands.yaw_between(hand.rotation, rotation) < 0)
         mine = []
         for position, width, cover, room in _between(cloud @ rotation):
             pose = Pose(rotation @ position, rotation)
             # Off the middle the thing turns in the grip; a thick wall is not held along its normal; little cover slips.
             beside = rotation.T @ (pose.position - middle)
             offset, shallow = np.linalg.norm(beside[:2]) / size, max(-beside[2], 0.0)
-            cost = 3.0 * offset + 25.0 * width + 10.0 * shallow + 0.25 * turn + 1.0 * (1 - cover)
+            cost = 3.0 * offset + 25.0 * width + 10.0 * shallow + awkward + 1.0 * (1 - cover)
             cost += hands.strain(shoulder, pose)
-            roomy = [(gap, more) for gap, more in GAPS if width < gap - 0.01 and room > gap / 2]
-            mine += [Grasp(pose, width, gap, float(cost) + more) for gap, more in roomy]
+            for (gap, more), aside in product(GAPS, ASIDE_M):
+                if width + 2 * abs(aside) < gap - 0.01 and room > gap / 2 + abs(aside):
+                    shifted = Pose(pose.position + aside * rotation[:, 0], rotation)
+                    dearer = float(cost) + more + ASIDE_COST * abs(aside)
+                    mine.append(Grasp(shifted, width, gap, abs(aside), dearer))
         mine.sort(key=lambda grasp: grasp.cost)
         found += list(islice(_free(mine, grid, others, 0.0), ENOUGH)) or _grazing(mine, grid, others)
     return sorted(found, key=lambda grasp: grasp.cost)

@@ -46,6 +46,11 @@ def angle_between(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.arccos(np.clip((np.trace(one.T @ other) - 1) / 2, -1, 1)))
 
 
+def yaw_between(one: np.ndarray, other: np.ndarray) -> float:
+    """Rad about the world's vertical from rotation `one` to `other` (3, 3)."""
+    return float(Rotation.from_matrix(other @ one.T).as_rotvec()[2])
+
+
 @cache
 def hand_points(gap: float, spacing: float = FINE_M) -> np.ndarray:
     """(P, 3) points of fingers `gap` apart, palm and wrist."""

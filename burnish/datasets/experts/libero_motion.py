@@ -72,10 +72,11 @@ def _within_reach(world: World, position: np.ndarray) -> np.ndarray:
     return position - max(length - LONGEST_M, 0.0) / length * arm
 
 
-def reached(hand: Pose, goal: Pose, distance: float = REACHED_M) -> bool:
-    """Whether `hand` is at `goal`."""
-    near = float(np.linalg.norm(hand.position - goal.position)) < distance
-    return near and hands.angle_between(hand.rotation, goal.rotation) < REACHED_RAD
+def reached(hand: Pose, goal: Pose, beside: float = REACHED_M, short: float | None = None) -> bool:
+    """Whether `hand` is at `goal`, up to `beside` m across its forward axis and `short` m (None: as many) along it."""
+    missing = goal.rotation.T @ (goal.position - hand.position)
+    near = np.linalg.norm(missing[:2]) < beside and abs(missing[2]) < (beside if short is None else short)
+    return bool(near) and hands.angle_between(hand.rotation, goal.rotation) < REACHED_RAD
 
 
 class Route:
@@ -101,18 +102,19 @@ def travel(
     route: Route,
     grip: Grip,
     funnel: float,
-    distance: float = REACHED_M,
+    beside: float = REACHED_M,
+    short: float | None = None,
     lost: Callable[[], bool] = lambda: False,
 ) -> Motion:
     """Up, across and down to `goal()`, which may move. Ends early if what is carried was `lost` or nothing moves.
 
-    The hand comes down within `funnel`, m, of the goal's axis.
+    The hand comes down within `funnel`, m, of the goal's axis; `beside` and `short`: how near is near enough.
     """
     before: deque[Pose] = deque(maxlen=STUCK_STEPS)
     for _ in range(PATIENCE_STEPS):
         aim, hand = goal(), world.hand
         stuck = len(before) == STUCK_STEPS and reached(hand, before[0], STUCK_M)
-        if stuck or lost() or reached(hand, aim, distance):
+        if stuck or lost() or reached(hand, aim, beside, short):
             return
         before.append(hand)
         yield Aim(_waypoint(hand, aim, route, funnel), grip())

@@ -39,7 +39,8 @@ def pick(world: World, step: Step, attempt: int) -> Motion:
 
     route = Route(world.grid(), grasp.pose.rotation, hands.TIP_M, np.abs(grasp.pose.rotation[:2]) @ hands.FINGERS)
     funnel, near = min(FUNNEL_M, 0.7 * grasp.clearance), float(np.clip(0.5 * grasp.clearance, REACHED_M, LOOSELY_M))
-    yield from travel(world, at, route, opening(world, grasp.gap), funnel, near)
+    # Beside its middle a thing is drawn into the grip; too high over it, the fingers close on its edge or on nothing.
+    yield from travel(world, at, route, opening(world, grasp.gap), funnel, near, REACHED_M)
     yield from close(world)
     start = world.hand
     grid, cloud = world.grid(without=step.thing), thinned(world.cloud(step.thing))
@@ -75,7 +76,7 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     sides = np.abs(carried[:, :2]).max(axis=0)
     around = np.full(2, np.linalg.norm(carried[:, :2], axis=1).max()) if turns else sides
     route = Route(grid, rotation, below + CARRY_M, around)
-    yield from travel(world, at, route, shut, FUNNEL_M, PLACED_M, lost)
+    yield from travel(world, at, route, shut, FUNNEL_M, PLACED_M, lost=lost)
     if chosen.way.any() and not lost():
         rest = world.hand.position + chosen.pose.position - world.body(step.thing).position
         yield from straight(world, Pose(rest, rotation), shut, 0.006)
