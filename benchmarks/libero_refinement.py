@@ -19,14 +19,14 @@ from burnish.commands import collect, refine, train
 from burnish.commands import eval as evaluation
 from burnish.commands.collect import Recording
 from burnish.commands.eval import EvalConfig
-from burnish.policies.meanflow import MeanFlowConfig
+from burnish.policies.flow import FlowConfig
 from burnish.policies.train import TrainConfig
 from burnish.rl_finetune.residual import ResidualConfig
 
 DEMONSTRATIONS = 20
 FIRST_TRIAL, TRIALS = 30, 20
-POLICY = MeanFlowConfig(horizon=16, replan=8, prior_std=0.02)
-TRAINING = TrainConfig(steps=5_000)
+POLICY = FlowConfig(horizon=16, replan=8)
+TRAINING = TrainConfig(steps=10_000)
 REFINEMENT = ResidualConfig(env_steps=80_000, warmup_steps=6_000)
 
 
@@ -52,7 +52,7 @@ def measure(suite: str, seed: int, out: Path, quick: bool) -> dict[str, Any]:
 
     dataset, imitated, refined = folder / "dataset", folder / "imitate", folder / "refine"
     collected = collect.run(collect.Config(dataset, collect=Recording(task, episodes=episodes, seed=seed)))
-    train.run(train.Config("meanflow", dataset, imitated, POLICY, training))
+    train.run(train.Config("flow", dataset, imitated, POLICY, training))
     before = judge(imitated)
     result = refine.run(refine.Config("residual", imitated / "policy", dataset, refined, refinement))
     after = judge(refined)
