@@ -27,7 +27,7 @@ DEMONSTRATIONS = 20
 FIRST_TRIAL, TRIALS = 30, 20
 POLICY = FlowConfig(horizon=16, replan=8)
 TRAINING = TrainConfig(steps=10_000)
-REFINEMENT = ResidualConfig(env_steps=80_000, warmup_steps=6_000)
+REFINEMENT = ResidualConfig(env_steps=60_000, warmup_steps=6_000)
 
 
 def measure(suite: str, seed: int, out: Path, quick: bool) -> dict[str, Any]:

@@ -155,9 +155,17 @@ def _free(grasps: Sequence[Grasp], grid: Grid, others: Grid, grazing: float) -> 
     """Where the open hand fits but for a share `grazing` of it, with nothing but the thing between its fingers."""
     for batch in batched(grasps, BATCH):
         for gap, _ in GAPS:
-            same = [grasp for grasp in batch if grasp.gap == gap]
-            if same:
-                poses = [grasp.pose for grasp in same]
-                bad = hands.blocked(grid, poses, gap) > grazing
-                bad |= others.hits(hands.placed(poses, hands.between_points(gap))).any(axis=1)
-                yield from (grasp for grasp, hit in zip(same, bad, strict=True) if not hit)
+            # Few points rule most of them out.
+            rest = _unblocked([grasp for grasp in batch if grasp.gap == gap], grid, grazing, hands.COARSE_M)
+            rest = _unblocked(rest, grid, grazing, hands.FINE_M)
+            if rest:
+                between = hands.placed([grasp.pose for grasp in rest], hands.between_points(gap))
+                yield from (grasp for grasp, hit in zip(rest, others.hits(between).any(axis=1), strict=True) if not hit)
+
+
+def _unblocked(grasps: list[Grasp], grid: Grid, grazing: float, spacing: float) -> list[Grasp]:
+    """Those of `grasps`, all with one gap, whose hand, as points `spacing` m apart, fits but for a share `grazing`."""
+    if not grasps:
+        return []
+    blocked = hands.blocked(grid, [grasp.pose for grasp in grasps], grasps[0].gap, spacing) > grazing
+    return [grasp for grasp, bad in zip(grasps, blocked, strict=True) if not bad]

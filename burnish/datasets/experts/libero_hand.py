@@ -78,7 +78,7 @@ def placed(poses: Sequence[Pose], points: np.ndarray) -> np.ndarray:
     """(N, P, 3) `points` (P, 3) of the hand in the world, with the hand at each of `poses`."""
     rotations = np.stack([pose.rotation for pose in poses])
     positions = np.stack([pose.position for pose in poses])
-    return np.einsum("nij,pj->npi", rotations, points) + positions[:, None]
+    return points @ rotations.transpose(0, 2, 1) + positions[:, None]
 
 
 def blocked(grid: Grid, poses: Sequence[Pose], gap: float, spacing: float = FINE_M) -> np.ndarray:
