@@ -20,7 +20,7 @@ class Agent(Protocol):
         ...
 
     def looks(self) -> list[int]:
-        """The lanes whose images the next `act` reads; the images of others may be old."""
+        """The lanes whose images and points the next `act` reads; those of others may be old."""
         ...
 
     def act(self, obs: Observation) -> Tensor:

@@ -31,6 +31,8 @@ ENVIRONMENT_STATE = "observation.environment_state"
 """What only a simulator knows: poses of objects."""
 IMAGES = "observation.images."
 """How the keys of cameras begin."""
+POINTS = "observation.points"
+"""A point cloud: (N, 3), m."""
 TASK = "task"
 """The instruction, as UTF-8 bytes filled up with zeros."""
 
@@ -97,6 +99,16 @@ class Contract:
     def images(self) -> tuple[str, ...]:
         """Keys of the images among the observations."""
         return tuple(key for key in self.observation if key.startswith(IMAGES))
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """Keys of what is dear to perceive, and so perceived only when a plan needs it: images and points."""
+        return tuple(key for key in self.observation if key.startswith(IMAGES) or key == POINTS)
+
+    @property
+    def points(self) -> int | None:
+        """Points of its cloud, None without one."""
+        return self.observation[POINTS].shape[0] if POINTS in self.observation else None
 
     @property
     def cameras(self) -> int | None:

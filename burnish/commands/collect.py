@@ -16,6 +16,7 @@ from burnish.sim.base import make_env
 
 EXPERTS = ("scripted",)
 IMAGE_SIZE = 128
+POINTS = 512
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Config:
     """Who shows the tasks: "scripted"."""
     images: bool = False
     """Render the cameras' images when all is recorded, 128 pixels per side unless --collect.images says otherwise."""
+    points: bool = False
+    """Make point clouds when all is recorded, 512 points each unless --collect.points says otherwise."""
 
 
 def configure(words: list[str]) -> Config:
@@ -49,6 +52,8 @@ def run(config: Config) -> dict[str, Any]:
     settings = config.collect
     if config.images and not settings.images:
         settings = replace(settings, images=IMAGE_SIZE)
+    if config.points and not settings.points:
+        settings = replace(settings, points=POINTS)
     if config.expert not in EXPERTS:
         raise registry.unknown("expert", config.expert, EXPERTS)
     with stage.lock(config.out):
@@ -63,6 +68,7 @@ def run(config: Config) -> dict[str, Any]:
             workers=settings.workers,
             horizon=settings.horizon,
             cameras=settings.images or None,
+            points=settings.points or None,
         ) as env:
             make_expert = registry.experts.load(simulator)
             expert = make_expert(env, noise=settings.noise, push_steps=settings.push_steps)

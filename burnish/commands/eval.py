@@ -151,6 +151,7 @@ def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> E
         workers=settings.workers,
         horizon=protocol.horizon,
         cameras=reads.cameras,
+        points=reads.points,
         settings=protocol.settings,
     ) as env:
         offered = env.contract.only(reads.observation)

@@ -74,7 +74,12 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
         known = demos.contract.only(reads.observation)
         reads.check(known, here=f"checkpoint {config.policy}", there=f"dataset {config.dataset}")
         with make_env(
-            demos.task, settings.lanes, workers=settings.workers, auto_reset=True, cameras=reads.cameras
+            demos.task,
+            settings.lanes,
+            workers=settings.workers,
+            auto_reset=True,
+            cameras=reads.cameras,
+            points=reads.points,
         ) as env:
             offered = env.contract.only(reads.observation)
             reads.check(offered, here=f"checkpoint {config.policy}", there=f"environment {demos.task}")

@@ -38,7 +38,7 @@ class Config:
     """Observations in the dataset that the policy is not to read, e.g. observation.environment_state, which only a
     simulator knows."""
     state: bool = False
-    """Leave out all images: the policy then also runs where nothing can render them."""
+    """Leave out all images and points: the policy then also runs where nothing can render them."""
 
 
 def configure(words: list[str]) -> Config:
@@ -70,7 +70,7 @@ def run(config: Config) -> dict[str, Any]:
         for key in config.without:
             if key not in offered:
                 raise registry.unknown("observation", key, offered)
-        left_out = {*config.without, *(contract.images if config.state else ())}
+        left_out = {*config.without, *(contract.looks if config.state else ())}
         demos = load_demonstrations(config.dataset, only=[key for key in offered if key not in left_out])
         policy = _fresh(config, demos)
         sampler = ChunkSampler(demos, policy.horizon, settings.batch_size, seed=settings.seed, device=settings.device)

@@ -52,13 +52,13 @@ def save_attempt(
 
 
 def load_attempt(path: Path, contract: Contract) -> Attempt:
-    """Read what `save_attempt` wrote, without images. Raises `CorruptFileError` that names the file."""
+    """Read what `save_attempt` wrote, without images and points. Raises `CorruptFileError` that names the file."""
     try:
         with safe_open(path, "numpy") as file:
             steps = int(file.metadata()["steps"])
             if ACTION not in file.keys():  # noqa: SIM118 (not a mapping)
                 return Attempt(steps, None)
-            keys = [key for key in contract.observation if key not in contract.images]
+            keys = [key for key in contract.observation if key not in contract.looks]
             obs = {key: file.get_tensor(key) for key in keys}
             return Attempt(steps, Episode(obs, file.get_tensor(ACTION)))
     except (SafetensorError, KeyError, TypeError) as error:

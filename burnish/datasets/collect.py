@@ -58,6 +58,8 @@ class CollectConfig:
     """Processes that share the lanes; does not change the result."""
     images: int = 0
     """Pixels per side of the images that are rendered when all is recorded; 0 for none."""
+    points: int = 0
+    """Points of the clouds that are made when all is recorded; 0 for none."""
     max_attempts_per_episode: int = 20
     """Give up when the expert fails more often than this."""
 
@@ -80,7 +82,7 @@ def collect(env: VecEnv, expert: Expert, config: CollectConfig, out: Path) -> di
     _open_staging(staging, identity)
     attempts = _record_all(env, expert, config, staging)
     episodes = [one.attempt.episode for one in attempts if one.attempt.episode is not None]
-    numbers = env.contract.only(env.contract.observation.keys() - env.contract.images)
+    numbers = env.contract.only(env.contract.observation.keys() - env.contract.looks)
     demos = Demonstrations.of(numbers, env.task, episodes)
     images = _rendered(env, attempts, staging, config.workers)
     result = {
@@ -143,7 +145,7 @@ def _record(env: VecEnv, expert: Expert, seed: int, staging: Path, wave: Sequenc
             obs = env.reset(seeds, fresh)
             expert.reset(fresh, seeds)
         active = sorted(takes)
-        if isinstance(env, LanesEnv) and env.contract.images:
+        if isinstance(env, LanesEnv) and env.contract.looks:
             for lane, pose in zip(active, env.poses(active), strict=True):
                 takes[lane].poses.append(pose)
         action = expert.act(obs)
@@ -209,12 +211,12 @@ def _failures(env: VecEnv, attempts: Sequence[Numbered], seed: int) -> list[dict
 
 
 def _rendered(env: VecEnv, attempts: Sequence[Numbered], staging: Path, workers: int) -> RenderedAttempts | None:
-    """The images of the successful attempts, if `env` has cameras."""
-    if not isinstance(env, LanesEnv) or not env.contract.images:
+    """What the successful attempts saw, if `env` looks."""
+    if not isinstance(env, LanesEnv) or not env.contract.looks:
         return None
     kept = [_path(staging, one.key) for one in _successful(attempts)]
     render_attempts(kept, env.spec, workers)
-    fields = {key: env.contract.observation[key] for key in env.contract.images}
+    fields = {key: env.contract.observation[key] for key in env.contract.looks}
     return RenderedAttempts(kept, fields)
 
 
@@ -226,7 +228,7 @@ def _identity(config: CollectConfig, env: VecEnv) -> dict[str, Any]:
     """The settings that decide what is recorded, as JSON gives them back."""
     settings = dataclasses.asdict(config) | {"task": env.task, "horizon": env.max_episode_steps}
     keys = ["task", "episodes", "noise", "push_steps", "seed", "horizon"]
-    return {key: settings[key] for key in (*keys, *(["images"] if config.images else []))}
+    return {key: settings[key] for key in (*keys, *(name for name in ("images", "points") if settings[name]))}
 
 
 def _open_staging(staging: Path, identity: dict[str, Any]) -> None:

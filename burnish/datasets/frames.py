@@ -1,4 +1,4 @@
-"""Images of recorded attempts: rendered from their poses when the recording is over, in parallel and resumable.
+"""Images and points of recorded attempts: rendered from their poses when the recording is over, in parallel and resumable.
 
 Run as `python -m burnish.datasets.frames` it is one of the processes that render; a JSON object on its standard input
 says what. It prints the name of each attempt it has finished.
@@ -41,7 +41,7 @@ class RenderedAttempts:
     fields: Mapping[str, Field]
 
     def episode(self, number: int) -> Arrays:
-        """Contract key → (T, H, W, 3) uint8."""
+        """Contract key → (T, H, W, 3) uint8 images, or (T, N, 3) points."""
         return load_images(self.attempts[number])
 
 
@@ -54,7 +54,7 @@ def render_attempts(attempts: Sequence[Path], spec: LaneSpec, workers: int) -> N
     """Write the images of `attempts` (made with poses) beside them; those that are there are not rendered again.
 
     Args:
-        spec: lanes that can look, with the shapes of their images.
+        spec: lanes that can look, with the shapes of what they see.
         workers: processes; attempts that follow each other, and so share a scene, go to the same one.
     Raises `BurnishError` with the reason if a process fails; what is finished stays.
     """
@@ -79,7 +79,7 @@ def render_attempts(attempts: Sequence[Path], spec: LaneSpec, workers: int) -> N
 
 
 def load_images(attempt: Path) -> Arrays:
-    """Contract key → (T, H, W, 3) uint8. Raises `CorruptFileError` that names the file."""
+    """Contract key → (T, H, W, 3) uint8 images, or (T, N, 3) points. Raises `CorruptFileError` that names the file."""
     path = images_path(attempt)
     try:
         return load_file(path)
@@ -93,7 +93,7 @@ def _process(spec: LaneSpec, attempts: Sequence[Path]) -> Iterator[subprocess.Po
     job = {
         "factory": spec.factory,
         "arguments": spec.arguments,
-        "images": spec.layout.images,
+        "looks": {key: (list(shape), spec.layout.dtype(key).name) for key, shape in spec.layout.looks.items()},
         "attempts": [str(path) for path in attempts],
     }
     process = subprocess.Popen(
@@ -116,10 +116,10 @@ def _process(spec: LaneSpec, attempts: Sequence[Path]) -> Iterator[subprocess.Po
         process.wait()
 
 
-def _render(lane: Lane, attempt: Path, images: Mapping[str, Sequence[int]]) -> None:
+def _render(lane: Lane, attempt: Path, looks: Mapping[str, tuple[Sequence[int], str]]) -> None:
     poses = load_poses(attempt)
     steps = len(next(iter(poses.values())))
-    seen = {key: np.zeros((steps, *shape), np.uint8) for key, shape in images.items()}
+    seen = {key: np.zeros((steps, *shape), dtype) for key, (shape, dtype) in looks.items()}
     for step in range(steps):
         out = {key: value[step] for key, value in seen.items()}
         lane.look(out, {name: value[step] for name, value in poses.items()})
@@ -133,7 +133,7 @@ def main() -> None:
     try:
         lane = make_lane(job["factory"], job["arguments"])
         for attempt in job["attempts"]:
-            _render(lane, Path(attempt), job["images"])
+            _render(lane, Path(attempt), job["looks"])
             print(attempt, flush=True)
     except BurnishError as error:
         print(error, file=sys.stderr)

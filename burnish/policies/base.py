@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from burnish import checkpoint, registry
 from burnish.agent import Agent
 from burnish.checkpoint import Checkpoint, Stats
-from burnish.contract import ACTION, TASK, Contract
+from burnish.contract import ACTION, POINTS, TASK, Contract
 from burnish.errors import BurnishError, CorruptFileError
 from burnish.policies.language import FEATURES, PACKAGED, Language, with_embeddings
+from burnish.policies.networks.points import Points
 from burnish.policies.networks.vision import Vision
 from burnish.policies.normalize import Normalizer
 from burnish.registry import Registry
@@ -67,6 +68,8 @@ class Policy(Learned):
         self.language = Language(stats[TASK], encoder) if TASK in contract.observation else None
         sight = getattr(config, "vision", None)
         self.vision = Vision(sight, list(contract.images)) if sight is not None and contract.images else None
+        touch = getattr(config, "points", None)
+        self.points = Points(touch, contract.points) if touch is not None and contract.points else None
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -86,13 +89,17 @@ class Policy(Learned):
         """
 
     def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
-        """All that is observed as one vector (B, `condition_dim`): that of `encode_state`, then features of the images.
+        """All that is observed as one vector (B, `condition_dim`): `encode_state`, then features of images and points.
 
         Args:
             generator: in training, shifts the images at random.
         """
-        state = self.encode_state(obs)
-        return state if self.vision is None else torch.cat([state, self.vision(obs, generator)], dim=1)
+        parts = [self.encode_state(obs)]
+        if self.vision is not None:
+            parts.append(self.vision(obs, generator))
+        if self.points is not None:
+            parts.append(self.points(self.normalizer.normalize(POINTS, obs[POINTS])))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def encode_state(self, obs: Mapping[str, Tensor]) -> Tensor:
         """What is known at every step (B, `state_dim`): normalised numbers, features of the instruction."""
@@ -102,7 +109,8 @@ class Policy(Learned):
     @property
     def condition_dim(self) -> int:
         """C, the width of `encode`."""
-        return self.state_dim + (0 if self.vision is None else self.vision.features)
+        perceived = [part.features for part in (self.vision, self.points) if part is not None]
+        return self.state_dim + sum(perceived)
 
     @property
     def state_dim(self) -> int:

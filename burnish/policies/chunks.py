@@ -34,8 +34,8 @@ class ChunkAgent:
             self._noise[lane].manual_seed(seed)
 
     def looks(self) -> list[int]:
-        """The lanes that plan next, if the policy reads images."""
-        if not self.policy.contract.images:
+        """The lanes that plan next, if the policy reads images or points."""
+        if not self.policy.contract.looks:
             return []
         return (self._cursor >= self.replan).nonzero().flatten().tolist()
 

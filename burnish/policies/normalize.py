@@ -30,8 +30,9 @@ class Normalizer(nn.Module):
     def __init__(self, contract: Contract, stats: Stats) -> None:
         super().__init__()
         self.contract = contract
-        self._keys = sorted(key for key, field in contract.observation.items() if field.is_number)
-        for key in (*self._keys, ACTION):
+        numbers = sorted(key for key, field in contract.observation.items() if field.is_number)
+        self._keys = [key for key in numbers if key not in contract.looks]
+        for key in (*numbers, ACTION):
             offset, scale = affine(contract.fields[key], stats[key])
             self.register_buffer(f"{_safe(key)}_offset", torch.from_numpy(offset), persistent=False)
             self.register_buffer(f"{_safe(key)}_scale", torch.from_numpy(scale), persistent=False)
@@ -54,7 +55,7 @@ class Normalizer(nn.Module):
         return standard @ self.get_buffer(f"{_safe(key)}_whitening")
 
     def condition(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """All numeric observations, normalised, clipped to ±`LARGEST_INPUT`, flattened and joined: (B, C)."""
+        """All numeric observations but points, normalised, clipped to ±`LARGEST_INPUT`, flattened and joined: (B, C)."""
         parts = [self.normalize(key, obs[key]).flatten(1) for key in self._keys]
         return torch.cat(parts, dim=1).clamp(-LARGEST_INPUT, LARGEST_INPUT)
 

@@ -1,10 +1,11 @@
-"""What every policy that is trained here is told about reading instructions and images."""
+"""What every policy that is trained here is told about reading instructions, images and points."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from burnish.policies.networks.points import PointsConfig
 from burnish.policies.networks.vision import VisionConfig
 
 
@@ -16,7 +17,11 @@ class SensesConfig:
     """Frozen sentence encoder, where there are instructions: this packaged one, a folder, or a hub model."""
     vision: VisionConfig = field(default_factory=VisionConfig)
     """Image encoder, where there are images."""
+    points: PointsConfig = field(default_factory=PointsConfig)
+    """Point encoder, where there is a cloud."""
 
     def __post_init__(self) -> None:
         if isinstance(self.vision, Mapping):  # as a checkpoint's JSON has it
             object.__setattr__(self, "vision", VisionConfig(**self.vision))
+        if isinstance(self.points, Mapping):
+            object.__setattr__(self, "points", PointsConfig(**self.points))

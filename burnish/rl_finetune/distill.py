@@ -70,10 +70,10 @@ class Distiller:
     """The loop's state: student, its running average, and every labelled state so far."""
 
     def __init__(self, teacher: Policy, env: VecEnv, demos: Demonstrations, cfg: DistillConfig) -> None:
-        if teacher.contract.images:
+        if teacher.contract.looks:
             raise BurnishError(
-                f"the teacher reads {', '.join(teacher.contract.images)}: a student that acts anew at every step would "
-                "need images at every step; distil a policy of states, or use the teacher as it is"
+                f"the teacher reads {', '.join(teacher.contract.looks)}: a student that acts anew at every step would "
+                "need them at every step; distil a policy of states, or use the teacher as it is"
             )
         self.teacher, self.env, self.cfg = teacher, env, cfg
         self.generator = torch.Generator().manual_seed(cfg.seed)

@@ -11,7 +11,7 @@ from burnish.contract import ACTION
 from burnish.policies.residual import ResidualPolicy
 from burnish.rl_finetune.buffer import NStep, Transitions
 from burnish.rl_finetune.clock import Clock
-from burnish.sim.base import VecEnv, next_seed, with_images
+from burnish.sim.base import VecEnv, next_seed, with_looks
 
 
 class Rollout:
@@ -61,7 +61,7 @@ class Rollout:
         """
         with clock.measure("inference"):
             condition = self.pair.encode_state(self.obs)
-            seen = with_images(self.obs, self.env, self.base)
+            seen = with_looks(self.obs, self.env, self.base)
             base = self.normalizer.normalize(ACTION, self.base.act(seen))
             action = (base + residual(condition, base)).clamp(-1.0, 1.0)
         with clock.measure("environment"):

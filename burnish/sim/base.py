@@ -52,6 +52,8 @@ class VecEnv(ABC):
     """Names that `make_env` accepts after "SIMULATOR/"."""
     has_cameras: ClassVar[bool] = False
     """Whether it takes `cameras`."""
+    has_points: ClassVar[bool] = False
+    """Whether it takes `points`."""
     num_envs: int
     contract: Contract
     task: str
@@ -78,7 +80,7 @@ class VecEnv(ABC):
         """
 
     def look(self, ids: Sequence[int]) -> Obs:
-        """The images of the contract, rendered now in lanes `ids`; other rows show what was seen there before.
+        """Images and points of the contract, as they are now in lanes `ids`; other rows show what was seen there before.
 
         `step` and `reset` return everything else: an image that nobody reads is never rendered.
         """
@@ -120,8 +122,8 @@ class VecEnv(ABC):
         self.close()
 
 
-def with_images(obs: Obs, env: VecEnv, agent: Agent, lanes: Container[int] | None = None) -> Obs:
-    """`obs` and the images that the next `act` of `agent` reads: new ones in those of `lanes` (None: all) it asks for.
+def with_looks(obs: Obs, env: VecEnv, agent: Agent, lanes: Container[int] | None = None) -> Obs:
+    """`obs` and the images and points that the next `act` of `agent` reads: new ones in those of `lanes` (None: all) it asks for.
 
     Where it asks for none, `obs` as it is: a chunked policy costs one frame per plan.
     """
@@ -139,6 +141,7 @@ def make_env(
     horizon: int | None = None,
     auto_reset: bool = False,
     cameras: int | None = None,
+    points: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> VecEnv:
     """A vector environment by full task name ("metaworld/peg-insert-side").
@@ -147,9 +150,10 @@ def make_env(
         workers: processes that share the lanes, this one among them; with 0 or 1 it steps them all.
         horizon: episode length in steps; None is the task's own default.
         cameras: pixels per side of the images that `VecEnv.look` returns; None for an environment without images.
+        points: how many the cloud has that `VecEnv.look` returns; None for an environment without.
         settings: what only this simulator knows, e.g. `{"settle_steps": 15}` of LIBERO; other than its defaults.
     Raises `UnknownNameError` with the closest match for an unknown simulator or task, `BurnishError` for `cameras`
-    where there are none.
+    or `points` where there are none.
     """
     simulator, slash, name = task.partition("/")
     if not slash:
@@ -162,6 +166,12 @@ def make_env(
         if cameras < 1:
             raise BurnishError(f"{task}: cameras={cameras}; give the pixels per side of the images")
         given["cameras"] = cameras
+    if points is not None:
+        if not factory.has_points:
+            raise BurnishError(f"{task}: points={points}, but {simulator} has no point clouds")
+        if points < 1:
+            raise BurnishError(f"{task}: points={points}; give the number of points of a cloud")
+        given["points"] = points
     env: VecEnv = factory(name, **given, **(settings or {}))
     env.settings = dict(settings or {})
     return env

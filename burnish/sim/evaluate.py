@@ -12,7 +12,7 @@ from torch import Tensor
 from burnish.agent import Agent
 from burnish.console import Advance, say
 from burnish.errors import BurnishError, NonFiniteError
-from burnish.sim.base import Obs, VecEnv, with_images
+from burnish.sim.base import Obs, VecEnv, with_looks
 from burnish.sim.nonfinite import keep_observations
 from burnish.sim.protocols import Protocol
 from burnish.sim.records import Episode, Evaluation, Ledger
@@ -145,7 +145,7 @@ class _Session:
             self.ledger.add(Episode(episode, seed, bool(success[lane]), self.length[lane], self.returns[lane]))
 
     def _act(self, obs: Obs) -> Tensor:
-        obs = with_images(obs, self.env, self.agent, self.running)
+        obs = with_looks(obs, self.env, self.agent, self.running)
         with keep_observations(obs, self.folder):
             action = self.agent.act(obs)
             finite = torch.isfinite(action).all(dim=1)

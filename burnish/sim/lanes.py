@@ -50,7 +50,7 @@ class Lane(Protocol):
         ...
 
     def look(self, out: Arrays, pose: Arrays | None = None) -> None:
-        """Write what the cameras see now, or at `pose`, into `out`. Only lanes with cameras have this method."""
+        """Write what the cameras see now, or at `pose`, into `out`. Only lanes that perceive have this method."""
         ...
 
 
@@ -63,8 +63,8 @@ class Layout:
     observation: Mapping[str, Sequence[int]]
     dtypes: Mapping[str, str] = field(default_factory=dict)
     """Of the observations that are not float32."""
-    images: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """Observations that are rendered when asked for: uint8."""
+    looks: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Observations that are made only when asked for: images and points."""
 
     def _shapes(self) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
         n = self.num_envs
@@ -75,9 +75,13 @@ class Layout:
             yield name, np.dtype(bool), (n,)
         for part in ("obs", "final"):
             for key, shape in self.observation.items():
-                yield f"{part}/{key}", np.dtype(self.dtypes.get(key, "float32")), (n, *shape)
-        for key, shape in self.images.items():
-            yield f"look/{key}", np.dtype(np.uint8), (n, *shape)
+                yield f"{part}/{key}", self.dtype(key), (n, *shape)
+        for key, shape in self.looks.items():
+            yield f"look/{key}", self.dtype(key), (n, *shape)
+
+    def dtype(self, key: str) -> np.dtype[Any]:
+        """Of the observation `key`."""
+        return np.dtype(self.dtypes.get(key, "float32"))
 
     @property
     def nbytes(self) -> int:
@@ -99,8 +103,8 @@ class Buffers:
 
     `active` marks the lanes that a command is for, `working` the one of a process that is busy with it; `seed` is
     that of the running episode; `steps` counts its steps (-1: the lane was never reset); `ended` marks a lane that
-    waits for a reset; `final` is the last observation of an ended episode; `look` holds the images each lane saw when
-    it last looked.
+    waits for a reset; `final` is the last observation of an ended episode; `look` holds the images and points each lane saw
+    when it last looked.
     """
 
     def __init__(self, arrays: Arrays) -> None:
@@ -180,7 +184,7 @@ class LaneGroup:
         return [lane.pose() for _, lane in self._active()]
 
     def look(self) -> None:
-        """Render the images of every active lane."""
+        """Perceive images and points in every active lane."""
         for index, lane in self._active():
             try:
                 lane.look(self._look[index])

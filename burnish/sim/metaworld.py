@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 
 from burnish import registry
-from burnish.contract import STATE, Contract, Field
+from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE, Contract, Field
 from burnish.sim.lanes import Arrays
-from burnish.sim.metaworld_lane import MAX_STEP_M, STATE_NAMES, STATE_UNITS, MetaWorldLane
+from burnish.sim.metaworld_lane import HAND, HIGH, LOW, MAX_STEP_M, STATE_NAMES, STATE_UNITS, MetaWorldLane
 from burnish.sim.metaworld_tasks import TASKS
 from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.vector import LanesEnv
@@ -35,21 +35,40 @@ CONTRACT = Contract(
 )
 
 
+def contract(points: int | None) -> Contract:
+    """`CONTRACT`; with `points`, the robot's own state, what only a simulator knows, and a cloud of so many points."""
+    if points is None:
+        return CONTRACT
+    everything = CONTRACT.observation[STATE]
+    own = Field((HAND,), STATE_NAMES[:HAND], STATE_UNITS[:HAND], "world", RATE_HZ, "whitening")
+    cloud = Field((points, 3), ("x", "y", "z"), ("m",) * 3, "world", RATE_HZ, "min_max", low=LOW, high=HIGH)
+    return Contract({STATE: own, ENVIRONMENT_STATE: everything, POINTS: cloud}, CONTRACT.action)
+
+
 class MetaWorld(LanesEnv):
     """One task ("peg-insert-side") in `num_envs` lanes. Raises `UnknownNameError` with the closest match."""
 
     tasks = tuple(TASKS)
 
+    has_points = True
+
     def __init__(
-        self, name: str, *, num_envs: int, workers: int = 0, horizon: int | None = None, auto_reset: bool = False
+        self,
+        name: str,
+        *,
+        num_envs: int,
+        workers: int = 0,
+        horizon: int | None = None,
+        auto_reset: bool = False,
+        points: int | None = None,
     ) -> None:
         if name not in TASKS:
             raise registry.unknown("task", f"metaworld/{name}", [f"metaworld/{known}" for known in TASKS])
         super().__init__(
             f"metaworld/{name}",
-            CONTRACT,
+            contract(points),
             f"{MetaWorldLane.__module__}:{MetaWorldLane.__name__}",
-            {"task": name},
+            {"task": name, "points": points},
             num_envs=num_envs,
             workers=workers,
             horizon=default_horizon(f"metaworld/{name}") if horizon is None else horizon,
@@ -62,7 +81,8 @@ def render(name: str, poses: list[Arrays], size: int) -> np.ndarray:
     """(T, size, size, 3) uint8 frames of `MetaWorld.poses`. Raises `RenderError` where no renderer runs."""
     from burnish.sim.raytrace import Pose, raytrace
 
-    return raytrace(_model(name), [Pose(**pose) for pose in poses], size=size)
+    drawn = [Pose(pose["geom_xpos"], pose["geom_xmat"], pose["site_xpos"]) for pose in poses]
+    return raytrace(_model(name), drawn, size=size)
 
 
 @cache

@@ -12,7 +12,10 @@ import mujoco
 import numpy as np
 from gymnasium.utils import seeding
 
-from burnish.contract import STATE
+from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE
+from burnish.points import Cloud, lift, sample
+from burnish.sim.camera import TABLE_VIEW
+from burnish.sim.depth import DepthCamera, put
 from burnish.sim.lanes import Arrays
 from burnish.sim.metaworld_reset import Pristine, make_metaworld
 from burnish.sim.metaworld_tasks import TASKS
@@ -24,18 +27,26 @@ FRAME = 18
 _OBJECT = tuple(f"object{i}_{part}" for i in (1, 2) for part in ("x", "y", "z", "qa", "qb", "qc", "qd"))
 _NAMES = ("hand_x", "hand_y", "hand_z", "gripper_opening", *_OBJECT)
 _UNITS = ("m", "m", "m", "1") + ("m", "m", "m", "1", "1", "1", "1") * 2
+HAND = 4
+"""The first of them are what a robot knows of itself: hand and gripper opening."""
 STATE_NAMES = (*_NAMES, *(f"previous_{name}" for name in _NAMES), "goal_x", "goal_y", "goal_z")
 STATE_UNITS = (*_UNITS, *_UNITS, "m", "m", "m")
+DEPTH_PX = 96
+"""Rays per side of the depth camera."""
+LOW, HIGH = (-0.55, 0.35, 0.005), (0.55, 0.95, 0.45)
+"""What of a cloud is kept, m: the space over the table."""
 
 
 class MetaWorldLane:
-    """One environment of `task` ("peg-insert-side")."""
+    """One environment of `task` ("peg-insert-side"); `points`: of the cloud it sees, if it sees one."""
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, points: int | None = None) -> None:
         self.env = make_metaworld(task)
         self.model, self.data = self.env.model, self.env.data
         self._pristine = Pristine(self.env)
         self._seed = 0
+        self._cloud = None if points is None else Cloud(LOW, HIGH, points)
+        self._depth, self._seen = DepthCamera(self.model, TABLE_VIEW, DEPTH_PX), mujoco.MjData(self.model)
         self._obs, self._frame = np.zeros(39), np.zeros(FRAME)
         data = self.data
         # Views of MuJoCo's memory: they always show the present values.
@@ -68,8 +79,19 @@ class MetaWorldLane:
         return self._solved(self.env, self._obs)
 
     def observe(self, out: Arrays) -> None:
-        """Meta-World's 39 numbers, goal included."""
-        out[STATE][:] = self._obs
+        """Meta-World's 39 numbers, goal included; with points, what the robot knows of itself and, apart, all 39."""
+        if self._cloud is None:
+            out[STATE][:] = self._obs
+        else:
+            out[STATE][:], out[ENVIRONMENT_STATE][:] = self._obs[:HAND], self._obs
+
+    def look(self, out: Arrays, pose: Arrays | None = None) -> None:
+        """The cloud a depth camera sees of the table now, or at `pose`."""
+        assert self._cloud is not None
+        put(self._seen, self.pose() if pose is None else pose)
+        depth, camera = self._depth.look(self._seen), self._depth.camera
+        points = lift(depth, self._depth.focal_px, np.array(camera.eye), camera.rotation())
+        out[POINTS][:] = sample(points, self._cloud)
 
     def state(self) -> Arrays:
         """The episode's seed, MuJoCo's integration state and the last observation."""
@@ -87,8 +109,8 @@ class MetaWorldLane:
         self._obs[:], self._frame[:] = state["obs"], state["frame"]
 
     def pose(self) -> Arrays:
-        """World poses of geoms and sites."""
-        return {name: getattr(self.data, name).copy() for name in ("geom_xpos", "geom_xmat", "site_xpos")}
+        """World poses of geoms, sites and bodies."""
+        return {name: getattr(self.data, name).copy() for name in ("geom_xpos", "geom_xmat", "site_xpos", "xipos")}
 
     def _look(self) -> None:
         obs, frame = self._obs, self._frame

@@ -127,7 +127,7 @@ class WorkerPool(Pool):
     def __init__(self, spec: LaneSpec, workers: int) -> None:
         shared_memory = Path("/dev/shm")
         edges = [spec.layout.num_envs * index // workers for index in range(workers + 1)]
-        if spec.layout.images:
+        if spec.layout.looks:
             edges = [0, *edges]
         self._workers: list[Worker] = []
         # An unlinked file: it vanishes with the last process that maps it, even after kill -9.

@@ -41,10 +41,10 @@ class LanesEnv(VecEnv):
         self.task, self.contract, self.num_envs = task, contract, num_envs
         self.max_episode_steps, self.device = horizon, torch.device("cpu")
         fields = contract.observation
-        observation = {key: field.shape for key, field in fields.items() if key not in contract.images}
-        dtypes = {key: fields[key].dtype for key in observation}
-        images = {key: fields[key].shape for key in contract.images}
-        layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, images)
+        observation = {key: field.shape for key, field in fields.items() if key not in contract.looks}
+        dtypes = {key: field.dtype for key, field in fields.items()}
+        looks = {key: fields[key].shape for key in contract.looks}
+        layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, looks)
         self.spec, self._workers = LaneSpec(factory, arguments, layout, horizon, auto_reset), workers
         self._pool = make_pool(self.spec, workers)
         self._renderer = renderer

@@ -79,12 +79,13 @@ def find_grasps(
         turn = hands.angle_between(rotation, hand.rotation)
         awkward = 0.25 * turn + TURNS_BACK_COST * (hands.yaw_between(hand.rotation, rotation) < 0)
         mine = []
-        for position, width, cover, room in _between(cloud @ rotation):
+        for position, width, taper, cover, room in _between(cloud @ rotation):
             pose = Pose(rotation @ position, rotation)
-            # Off the middle the thing turns in the grip; a thick wall is not held along its normal; little cover slips.
+            # Off the middle the thing turns in the grip; a thick wall is not held along its normal; little cover and
+            # sides that are not parallel slip.
             beside = rotation.T @ (pose.position - middle)
             offset, shallow = np.linalg.norm(beside[:2]) / size, max(-beside[2], 0.0)
-            cost = 3.0 * offset + 25.0 * width + 10.0 * shallow + awkward + 1.0 * (1 - cover)
+            cost = 3.0 * offset + 25.0 * width + 10.0 * shallow + awkward + 1.0 * (1 - cover) + 40.0 * taper
             cost += hands.strain(shoulder, pose)
             for (gap, more), aside in product(GAPS, ASIDE_M):
                 if width + 2 * abs(aside) < gap - 0.01 and room > gap / 2 + abs(aside):
@@ -102,9 +103,9 @@ def _nearer(rotation: np.ndarray, present: np.ndarray) -> np.ndarray:
     return min(rotation, other, key=lambda one: hands.angle_between(one, present))
 
 
-def _between(points: np.ndarray) -> Iterator[tuple[np.ndarray, float, float, float]]:
-    """Positions (3,) of the grip site that put something between the pads: its width, how much of the pads touches it,
-    and how far the next wall is from its middle. `points` (P, 3) are, like the positions, in the hand's axes."""
+def _between(points: np.ndarray) -> Iterator[tuple[np.ndarray, float, float, float, float]]:
+    """Positions (3,) of the grip site that put something between the pads: its width, how much that differs between
+    their tips and their roots, how much of them touches it, and how far the next wall is from its middle. `points` (P, 3) are, like the positions, in the hand's axes."""
     low, high = points.min(axis=0), points.max(axis=0)
     # The nearest end of the thing is where the fingers come from; they reach at most `DEEPEST_M` past it.
     for y in _steps(low[1] + 0.004, high[1] - 0.004):
@@ -118,7 +119,13 @@ def _between(points: np.ndarray) -> Iterator[tuple[np.ndarray, float, float, flo
                 width = float(np.ptp(run[:, 0]))
                 cover = np.ptp(run[:, 1]) * np.ptp(run[:, 2]) / np.prod(np.ptp(hands.PAD, axis=1))
                 middle = (run[:, 0].min() + run[:, 0].max()) / 2
-                yield np.array([middle, y, z]), width, min(float(cover), 1.0), room
+                yield np.array([middle, y, z]), width, _taper(run, z), min(float(cover), 1.0), room
+
+
+def _taper(points: np.ndarray, z: float) -> float:
+    """How much the width (m, along x) of `points` (P, 3) differs between the two halves of the pads at `z`."""
+    deep = points[:, 2] > z + hands.PAD[0].mean()
+    return abs(float(np.ptp(points[deep, 0]) - np.ptp(points[~deep, 0]))) if 0 < deep.sum() < len(deep) else 0.0
 
 
 def _steps(low: float, high: float) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from burnish import registry
-from burnish.contract import STATE
+from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.sim.base import VecEnv
 
 SCALE = np.array([0.01, 0.01, 0.01, 1.0])
@@ -69,7 +69,7 @@ class MetaWorldExpert:
 
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Actions to execute (N, 4), physical units; `label` holds the clean ones."""
-        states = obs[STATE].double().cpu().numpy()
+        states = obs.get(ENVIRONMENT_STATE, obs[STATE]).double().cpu().numpy()
         clean = np.stack([self._scripted(state) for state in states])
         executed = np.stack([self._disturbed(lane, action) for lane, action in enumerate(clean)])
         self.label = torch.from_numpy((clean * SCALE).astype(np.float32))
