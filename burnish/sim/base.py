@@ -80,7 +80,7 @@ class VecEnv(ABC):
         """
 
     def look(self, ids: Sequence[int]) -> Obs:
-        """Images and points of the contract, as they are now in lanes `ids`; other rows show what was seen there before.
+        """Images and points of the contract as they are now in lanes `ids`; other rows show what was seen there before.
 
         `step` and `reset` return everything else: an image that nobody reads is never rendered.
         """
@@ -123,9 +123,10 @@ class VecEnv(ABC):
 
 
 def with_looks(obs: Obs, env: VecEnv, agent: Agent, lanes: Container[int] | None = None) -> Obs:
-    """`obs` and the images and points that the next `act` of `agent` reads: new ones in those of `lanes` (None: all) it asks for.
+    """`obs` and the images and points that the next `act` of `agent` reads.
 
-    Where it asks for none, `obs` as it is: a chunked policy costs one frame per plan.
+    They are new in those of `lanes` (None: all) it asks for. Where it asks for none, `obs` as it is: a chunked policy
+    costs one frame per plan.
     """
     asked = agent.looks()
     if not asked:

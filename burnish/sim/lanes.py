@@ -103,8 +103,8 @@ class Buffers:
 
     `active` marks the lanes that a command is for, `working` the one of a process that is busy with it; `seed` is
     that of the running episode; `steps` counts its steps (-1: the lane was never reset); `ended` marks a lane that
-    waits for a reset; `final` is the last observation of an ended episode; `look` holds the images and points each lane saw
-    when it last looked.
+    waits for a reset; `final` is the last observation of an ended episode; `look` holds the images and points each
+    lane saw when it last looked.
     """
 
     def __init__(self, arrays: Arrays) -> None:

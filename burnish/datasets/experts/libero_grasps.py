@@ -105,7 +105,8 @@ def _nearer(rotation: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 def _between(points: np.ndarray) -> Iterator[tuple[np.ndarray, float, float, float, float]]:
     """Positions (3,) of the grip site that put something between the pads: its width, how much that differs between
-    their tips and their roots, how much of them touches it, and how far the next wall is from its middle. `points` (P, 3) are, like the positions, in the hand's axes."""
+    their tips and their roots, how much of them touches it, and how far the next wall is from its middle. `points`
+    (P, 3) are, like the positions, in the hand's axes."""
     low, high = points.min(axis=0), points.max(axis=0)
     # The nearest end of the thing is where the fingers come from; they reach at most `DEEPEST_M` past it.
     for y in _steps(low[1] + 0.004, high[1] - 0.004):
@@ -167,7 +168,8 @@ def _free(grasps: Sequence[Grasp], grid: Grid, others: Grid, grazing: float) -> 
             rest = _unblocked(rest, grid, grazing, hands.FINE_M)
             if rest:
                 between = hands.placed([grasp.pose for grasp in rest], hands.between_points(gap))
-                yield from (grasp for grasp, hit in zip(rest, others.hits(between).any(axis=1), strict=True) if not hit)
+                clear = np.flatnonzero(~others.hits(between).any(axis=1))
+                yield from (rest[index] for index in clear)
 
 
 def _unblocked(grasps: list[Grasp], grid: Grid, grazing: float, spacing: float) -> list[Grasp]:

@@ -1,8 +1,9 @@
-"""Point clouds to features: DP3's encoder (arXiv 2403.03954), or one with a stage of neighbourhoods as in PointNet++."""
+"""Point clouds to features: DP3's encoder (arXiv 2403.03954), or one with neighbourhoods as in PointNet++."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -76,5 +77,4 @@ class Neighbourhoods(nn.Module):
 
 def layers(*sizes: int) -> nn.Sequential:
     """Linear, layer norm and ReLU from each size to the next, as in DP3."""
-    pairs = zip(sizes[:-1], sizes[1:], strict=True)
-    return nn.Sequential(*(nn.Sequential(nn.Linear(i, o), nn.LayerNorm(o), nn.ReLU()) for i, o in pairs))
+    return nn.Sequential(*(nn.Sequential(nn.Linear(i, o), nn.LayerNorm(o), nn.ReLU()) for i, o in pairwise(sizes)))
