@@ -12,6 +12,9 @@ import numpy as np
 from burnish.contract import POINTS
 from burnish.errors import BurnishError
 
+PACKAGES = "libgl1 libegl1 libx11-6 libusb-1.0-0"
+"""Debian's and Ubuntu's packages that Open3D loads."""
+
 
 @dataclass(frozen=True)
 class Cloud:
@@ -63,8 +66,11 @@ def sample(points: np.ndarray, cloud: Cloud) -> np.ndarray:
 def _apart(points: np.ndarray, cloud: Cloud) -> np.ndarray:
     try:
         import open3d
-    except ImportError as error:
-        raise BurnishError(f"point clouds need Open3D: `pip install 'burnish[points]'` ({error})") from error
+    except (ImportError, OSError) as error:
+        raise BurnishError(
+            f"point clouds need Open3D, which cannot be loaded ({error}): `pip install 'burnish[points]'`, and on "
+            f"Debian or Ubuntu `apt-get install {PACKAGES}`"
+        ) from error
     shape = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(points))
     if cloud.voxel_m:
         # From the crop's corner, so that the cubes are the same for every cloud.
