@@ -34,7 +34,7 @@ ENOUGH = 4
 """Grasps kept per rotation of the hand."""
 BATCH = 25
 SCRAPE_COST = 2.0
-TURNS_BACK_COST = 0.15
+TURNS_BACK_COST = 0.3
 """Of the two ways to hold a round thing, mirror images of each other, always the same one."""
 
 

@@ -23,9 +23,10 @@ _GOAL_NAMES = (
     *(f"object_{column}_{axis}" for column in ("front", "left") for axis in "xyz"),
     *(f"hand_to_object_{axis}" for axis in "xyz"),
     *(f"object_to_target_{axis}" for axis in "xyz"),
+    *(f"object_to_source_{axis}" for axis in "xyz"),
     *("joint", "done"),
 )
-_GOAL_UNITS = ("m",) * 3 + ("1",) * 6 + ("m",) * 6 + ("m or rad", "1")
+_GOAL_UNITS = ("m",) * 3 + ("1",) * 6 + ("m",) * 9 + ("m or rad", "1")
 
 CONTRACT = Contract(
     observation={

@@ -21,7 +21,7 @@ from burnish.sim.opengl import context
 
 GOALS = 3
 """Goal predicates described in the environment state; the standard suites have at most that many."""
-GOAL_NUMBERS = 17
+GOAL_NUMBERS = 20
 INSTRUCTION_BYTES = 128
 _NOTHING = np.array([0, 0, 0, 0, 0, 0, -1.0])
 READING_STEP = 23
@@ -146,23 +146,31 @@ class LiberoLane:
 
 
 class Slots:
-    """Goal predicates as numbers: where the object is, how far from hand and target, how open a joint, done or not."""
+    """Goal predicates as numbers: where the object is; how far from hand, target and what it stood on or in at the
+    start (a drawer has walls); how open a joint; done or not."""
 
     def __init__(self, here: Scene) -> None:
         self._hand = here.controller.site
         self._parts = [
-            (_place(here, goal[1]), _place(here, goal[-1]), here.joint(goal[-1])) for goal in here.goals[:GOALS]
+            (
+                _place(here, goal[1]),
+                _place(here, goal[-1]),
+                _place(here, here.sources.get(goal[1], goal[1])),
+                here.joint(goal[-1]),
+            )
+            for goal in here.goals[:GOALS]
         ]
 
     def read(self, data: mujoco.MjData, rows: np.ndarray) -> None:
         """Write the poses in `data` into `rows` (GOALS, GOAL_NUMBERS); whether they are done is not among them."""
         hand = data.site_xpos[self._hand]
-        for row, (subject, target, joint) in zip(rows, self._parts, strict=False):
+        for row, (subject, target, source, joint) in zip(rows, self._parts, strict=False):
             row[:3], rotation = _pose(data, subject)
             row[3:9] = rotation.reshape(3, 3)[:, :2].T.ravel()
             row[9:12] = row[:3] - hand
             row[12:15] = _pose(data, target)[0] - row[:3]
-            row[15] = 0.0 if joint is None else data.qpos[joint]
+            row[15:18] = _pose(data, source)[0] - row[:3]
+            row[18] = 0.0 if joint is None else data.qpos[joint]
 
 
 def _place(here: Scene, name: str) -> tuple[int | None, int | None]:

@@ -52,7 +52,10 @@ class Scene:
         self.joints = np.array(robot._ref_joint_pos_indexes)
         self.substeps = int(self._inner.control_timestep / self._inner.model_timestep)
         self.init_states = task.load_init_states()
-        self.goals: list[list[str]] = self._inner.parsed_problem["goal_state"]
+        problem = self._inner.parsed_problem
+        self.goals: list[list[str]] = problem["goal_state"]
+        self.sources: dict[str, str] = {start[1]: start[2] for start in problem["initial_state"] if len(start) == 3}
+        """What each object stands on or in at the start: another one, or a region."""
         self._fixtures = np.array([self.model.body(body.root_body).id for body in self._inner.fixtures], int)
         self._placements = {FIRST_PLACEMENT: self._places()}
         self._placed = FIRST_PLACEMENT

@@ -22,7 +22,7 @@ def test_every_task_starts_unsolved_and_moves(suite):
         last = len(scene(task).init_states) - 1
         for state in {0, last}:
             lane.reset(address(Start(number, state, 7)))
-            out = {STATE: np.zeros(8), ENVIRONMENT_STATE: np.zeros(51), TASK: np.zeros(128, np.uint8)}
+            out = {STATE: np.zeros(8), ENVIRONMENT_STATE: np.zeros(60), TASK: np.zeros(128, np.uint8)}
             lane.observe(out)
             before = out[STATE].copy()
             solved = [lane.step(np.ones(7, np.float32)) for _ in range(3)]

@@ -34,7 +34,7 @@ def proprioception(obs) -> np.ndarray:
 
 
 def observed(lane: LiberoLane) -> dict[str, np.ndarray]:
-    out = {STATE: np.zeros(8), ENVIRONMENT_STATE: np.zeros(51), TASK: np.zeros(128, np.uint8)}
+    out = {STATE: np.zeros(8), ENVIRONMENT_STATE: np.zeros(60), TASK: np.zeros(128, np.uint8)}
     lane.observe(out)
     return out
 
@@ -61,13 +61,23 @@ def test_the_environment_state_says_where_the_goals_things_are():
     lane = LiberoLane("object/0")
     lane.reset(address(Start(0, 0, 7)))
     found = observed(lane)
-    goal = found[ENVIRONMENT_STATE][:17]
+    goal = found[ENVIRONMENT_STATE][:20]
     assert np.allclose(goal[:3], obs["alphabet_soup_1_pos"])
     assert np.allclose(goal[9:12], obs["alphabet_soup_1_pos"] - found[STATE][:3])
     basket = env.sim.data.get_site_xpos("basket_1_contain_region")
     assert np.allclose(goal[12:15], basket - obs["alphabet_soup_1_pos"], atol=1e-4)
-    assert goal[16] == 0 and not found[ENVIRONMENT_STATE][17:].any()
+    floor = env.sim.data.get_site_xpos("floor_target_object_region")
+    assert np.allclose(goal[15:18], floor - obs["alphabet_soup_1_pos"], atol=1e-4)
+    assert goal[19] == 0 and not found[ENVIRONMENT_STATE][20:].any()
     assert decode_text(found[TASK]) == "pick up the alphabet soup and place it in the basket"
+
+
+def test_a_bowl_in_a_drawer_is_told_where_the_drawer_is():
+    lane = LiberoLane("spatial/4")
+    lane.reset(address(Start(0, 0, 7)))
+    drawer = lane._data.site("wooden_cabinet_1_top_region").xpos
+    goal = observed(lane)[ENVIRONMENT_STATE]
+    assert np.allclose(goal[:3] + goal[15:18], drawer, atol=1e-3)
 
 
 def test_a_lane_moves_between_tasks_without_a_trace():
