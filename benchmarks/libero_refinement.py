@@ -21,13 +21,20 @@ from burnish.commands.collect import Recording
 from burnish.commands.eval import EvalConfig
 from burnish.policies.flow import FlowConfig
 from burnish.policies.train import TrainConfig
+from burnish.rl_finetune.critics import LearnerConfig
 from burnish.rl_finetune.residual import ResidualConfig
 
 DEMONSTRATIONS = 20
 FIRST_TRIAL, TRIALS = 30, 20
 POLICY = FlowConfig(horizon=16, replan=8)
-TRAINING = TrainConfig(steps=10_000)
-REFINEMENT = ResidualConfig(env_steps=60_000, warmup_steps=6_000)
+TRAINING = TrainConfig(steps=20_000)
+REFINEMENT = ResidualConfig(
+    env_steps=40_000,
+    warmup_steps=6_000,
+    action_scale=0.3,
+    gamma=0.997,
+    learner=LearnerConfig(critics=5, critic_hidden=128),
+)
 
 
 def measure(suite: str, seed: int, out: Path, quick: bool) -> dict[str, Any]:
