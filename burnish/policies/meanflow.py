@@ -54,9 +54,8 @@ class MeanFlow(Policy):
         t, r = self.times(len(x), generator, x.device)
         z = (1 - t[:, None, None]) * x + t[:, None, None] * e
         v = e - x
-        u, du_dt, features = self.velocity_and_derivative(z, t, r, v, condition)
-        target = (v - (t - r)[:, None, None] * du_dt).detach()
-        error = masked_mean((u - target).square(), batch)
+        u, features = self.velocity(z, t, r, condition)
+        error = masked_mean((u - self.target(z, t, r, v, condition)).square(), batch)
         loss = (error / (error.detach() + 1e-3).sqrt()).mean()
         metrics = {"velocity_mse": error.mean().detach()}
         if self.config.dispersive_weight:
@@ -72,17 +71,22 @@ class MeanFlow(Policy):
         equal = torch.rand(count, generator=generator, device=device) < self.config.flow_ratio
         return t, torch.where(equal, t, r)
 
-    def velocity_and_derivative(
-        self, z: Tensor, t: Tensor, r: Tensor, v: Tensor, condition: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """u(z, t, r), its total derivative du/dt along the flow (forward mode, tangents (v, 1, 0)), and features."""
+    @torch.no_grad()
+    def target(self, z: Tensor, t: Tensor, r: Tensor, v: Tensor, condition: Tensor) -> Tensor:
+        """v − (t − r) du/dt (B, H, A); no gradient passes through it, and where r = t the derivative does not count."""
+        apart = (t > r).nonzero()[:, 0]
+        target = v.clone()
+        target[apart] -= (t - r)[apart, None, None] * self.derivative(*(x[apart] for x in (z, t, r, v, condition)))
+        return target
 
-        def network(z: Tensor, t: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
-            return self.velocity(z, t, r, condition)
+    def derivative(self, z: Tensor, t: Tensor, r: Tensor, v: Tensor, condition: Tensor) -> Tensor:
+        """du/dt (B, H, A), the total derivative of u(z, t, r) along the flow: forward mode, tangents (v, 1, 0)."""
+
+        def network(z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+            return self.velocity(z, t, r, condition)[0]
 
         tangents = (v, torch.ones_like(t), torch.zeros_like(r))
-        (u, features), (du_dt, _) = torch.func.jvp(network, (z, t, r), tangents)  # pyright: ignore[reportAssignmentType]
-        return u, du_dt, features
+        return torch.func.jvp(network, (z, t, r), tangents)[1]  # pyright: ignore[reportReturnType]
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """a = e − u(e, t=1, r=0): one network evaluation."""
