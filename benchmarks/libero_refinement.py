@@ -33,7 +33,7 @@ REFINEMENT = ResidualConfig(
     warmup_steps=6_000,
     action_scale=0.3,
     gamma=0.997,
-    learner=LearnerConfig(critics=5, critic_hidden=128),
+    learner=LearnerConfig(critics=5, critic_hidden=128, judged="gain"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +24,9 @@ class LearnerConfig:
     actor_lr: float = 2e-4
     pessimism: float = 2.0
     """κ of the actor's objective, mean − κ · standard deviation over the heads: no credit where the heads disagree."""
+    judged: Literal["value", "gain"] = "value"
+    """Disagree on what: the corrected action's value, or what it gains over the base's action. In the gain cancels what
+    each head errs by alike, so that a base that is good already is left alone where nothing is known to be better."""
     imitation: float = 1.0
     """Weight of the squared distance to what was done in episodes that succeeded (self-imitation, arXiv 1806.05635)."""
     tau: float = 0.01
@@ -83,7 +87,8 @@ class Learner:
         raw = base + self.scale * correction
         action = raw.clamp(-1.0, 1.0)
         q, tape = self.critic_network.forward(self.critic_weights, torch.cat([obs, action], 1))
-        deviation = q - q.mean(0)
+        judged = q - self._without(obs, base) if self.cfg.judged == "gain" else q
+        deviation = judged - judged.mean(0)
         spread = deviation.square().mean(0).sqrt().clamp_min(1e-6)
         dq = (self.cfg.pessimism * deviation / spread - 1.0) / q.numel()
         d_action = self.critic_network.input_gradient(self.critic_weights, tape, dq)[:, -self.action_dim :]
@@ -113,6 +118,10 @@ class Learner:
             "average_actor": self.average_actor,
         }
         return self.actor.state("actor") | self.critic.state("critic") | targets
+
+    def _without(self, obs: Tensor, base: Tensor) -> Tensor:
+        """Every head's value of the base's own action (heads, B, 1)."""
+        return self.critic_network.forward(self.critic_weights, torch.cat([obs, base.clamp(-1.0, 1.0)], 1))[0]
 
     def _target(self, batch: Transitions) -> Tensor:
         cfg = self.cfg

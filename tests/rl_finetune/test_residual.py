@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -47,11 +48,13 @@ def test_a_new_episode_gets_a_new_chunk(base: Policy) -> None:
     torch.testing.assert_close(agent.act(obs), first)
 
 
-def test_learns_a_correction_from_sparse_reward() -> None:
+@pytest.mark.parametrize("judged", ["value", "gain"])
+def test_learns_a_correction_from_sparse_reward(judged: Literal["value", "gain"]) -> None:
     """One step, success only near 0.3 beside a base that plays 0: the correction finds it."""
     generator = torch.Generator().manual_seed(0)
     network = EnsembleMLP(1, 2, 32, 1)
-    learner = Learner(network, network.init(generator, zero_output=True), 0.5, LearnerConfig(actor_lr=1e-3), generator)
+    config = LearnerConfig(actor_lr=1e-3, judged=judged)
+    learner = Learner(network, network.init(generator, zero_output=True), 0.5, config, generator)
     zeros = torch.zeros(256, 1)
     for _ in range(600):
         obs = torch.randn(256, 1, generator=generator)
@@ -62,6 +65,22 @@ def test_learns_a_correction_from_sparse_reward() -> None:
         learner.update_actor(batch, torch.zeros(256))
     correction = learner.act(learner.actor_weights, torch.randn(256, 1, generator=generator), zeros)
     assert ((correction - 0.3).abs() < 0.1).float().mean() > 0.95
+
+
+@pytest.mark.parametrize(("pessimism", "moved"), [(0.0, True), (2.0, False)])
+def test_heads_that_disagree_on_the_gain_leave_the_base_alone(pessimism: float, moved: bool) -> None:
+    """Critics that have learned nothing: each likes another action better than the base's."""
+    generator = torch.Generator().manual_seed(0)
+    network = EnsembleMLP(1, 4, 32, 2)
+    config = LearnerConfig(actor_lr=1e-3, judged="gain", pessimism=pessimism)
+    learner = Learner(network, network.init(generator, zero_output=True), 0.5, config, generator)
+    zeros = torch.zeros(256, 2)
+    for _ in range(200):
+        obs = torch.randn(256, 2, generator=generator)
+        batch = Transitions(obs, zeros, zeros, zeros[:, 0], zeros[:, 0], obs, zeros, zeros[:, 0].long())
+        learner.update_actor(batch, torch.zeros(256))
+    correction = learner.act(learner.actor_weights, torch.randn(256, 2, generator=generator), zeros)
+    assert bool(correction.abs().mean() > 0.1) == moved
 
 
 def test_demonstrations_end_in_reward(base: Policy, demos: Demonstrations) -> None:
