@@ -25,8 +25,8 @@ class LearnerConfig:
     pessimism: float = 2.0
     """κ of the actor's objective, mean − κ · standard deviation over the heads: no credit where the heads disagree."""
     judged: Literal["value", "gain"] = "value"
-    """What the heads are to agree on: the corrected action's value, or what it gains over the base's. What a head errs by
-    for both cancels in the gain, so that a good base is left alone where nothing is known to be better."""
+    """What the heads are to agree on: the corrected action's value, or what it gains over the base's. A head's error
+    common to both cancels in the gain, so that a good base is left alone where nothing is known to be better."""
     imitation: float = 1.0
     """Weight of the squared distance to what was done in episodes that succeeded (self-imitation, arXiv 1806.05635)."""
     tau: float = 0.01
