@@ -1,6 +1,6 @@
 """A policy that sees: two cameras of 128² and proprioception, one LIBERO task, trained on a CPU within an hour.
 
-`uv run python benchmarks/libero_images.py [--task object/0] [--demos 50] [--steps 3000] [--seed 0] [--out DIR]`.
+`uv run python benchmarks/libero_images.py [--task object/0] [--demos 50] [--steps 4000] [--seed 0] [--out DIR]`.
 Scripted demonstrations from init states 0–29; success over the init states 30–49, which are in none of them. The policy
 knows nothing that a robot would not: images, hand pose, fingers, instruction. Run it again to go on after an
 interruption. The last line is JSON: `ours` is the seconds of training, `peer` the hour, `success` as it came out.
@@ -17,12 +17,12 @@ from burnish.commands import eval as evaluation
 from burnish.commands.collect import Recording
 from burnish.commands.eval import EvalConfig
 from burnish.contract import ENVIRONMENT_STATE
-from burnish.policies.meanflow import MeanFlowConfig
+from burnish.policies.flow import FlowConfig
 from burnish.policies.train import TrainConfig
 
 FIRST_TRIAL, TRIALS = 30, 20
 HOUR_S = 3600
-POLICY = MeanFlowConfig(horizon=16, replan=8, prior_std=0.02)
+POLICY = FlowConfig(horizon=16, replan=8)
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="object/0")
     parser.add_argument("--demos", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=3_000)
+    parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/libero_images"))
     args = parser.parse_args()
@@ -40,7 +40,7 @@ def main() -> None:
     collect.run(collect.Config(dataset, recording, images=True))
     training = TrainConfig(steps=args.steps, batch_size=64, seed=args.seed)
     blind = (ENVIRONMENT_STATE,)
-    trained = train.run(train.Config("meanflow", dataset, imitated, POLICY, training, without=blind))
+    trained = train.run(train.Config("flow", dataset, imitated, POLICY, training, without=blind))
     protocol = {"protocol": task, "trials": TRIALS, "first_trial": FIRST_TRIAL}
     judged = evaluation.run(
         evaluation.Config(imitated / "policy", folder / "eval", **protocol, eval=EvalConfig(videos=4))

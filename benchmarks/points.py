@@ -63,6 +63,7 @@ def measure(method: str, task: str, seed: int, out: Path, training: TrainConfig)
     for checkpoint in range(1, CHECKPOINTS + 1):
         while trainer.done < training.steps * checkpoint // CHECKPOINTS:
             trainer.step(sampler.batch(trainer.done), run)
+        assert isinstance(trainer.average, Policy)
         found.append(judge(trainer.average, task, folder / f"eval-{checkpoint}"))
         say(f"  {method} {task} {seed}: {trainer.done} steps, {found[-1]:.0%}")
     best = float(np.mean(sorted(found)[-BEST:]))

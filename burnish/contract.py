@@ -103,7 +103,7 @@ class Contract:
     @property
     def looks(self) -> tuple[str, ...]:
         """Keys of what is dear to perceive, and so perceived only when a plan needs it: images and points."""
-        return tuple(key for key in self.observation if key.startswith(IMAGES) or key == POINTS)
+        return (*self.images, POINTS) if POINTS in self.observation else self.images
 
     @property
     def points(self) -> int | None:

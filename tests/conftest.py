@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import functools
 import os
+
+import pytest
 
 # Two cores: tests that start worker processes would otherwise fight over them with a pool of threads each.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_runtest_setup(item) -> None:
+    for mark in item.iter_markers("needs"):
+        if missing := {"open3d": _open3d, "opengl": _opengl}[mark.args[0]]():
+            pytest.skip(missing)
+
+
+@functools.cache
+def _open3d() -> str:
+    from burnish.points import PACKAGES
+
+    try:
+        import open3d  # noqa: F401
+    except ModuleNotFoundError:  # the environment is broken, not the system
+        raise
+    except (ImportError, OSError) as error:
+        return f"Open3D cannot be loaded ({error}): apt-get install {PACKAGES}"
+    return ""
+
+
+@functools.cache
+def _opengl() -> str:
+    from burnish.sim.opengl import PACKAGES, OpenGLError, context
+
+    try:
+        context()
+    except OpenGLError:
+        return f"no OpenGL: apt-get install {PACKAGES}"
+    return ""
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:

@@ -6,18 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish.errors import BurnishError
-from burnish.points import PACKAGES, Cloud, lift, sample
+from burnish.points import Cloud, lift, sample
 
-
-def sees() -> bool:
-    try:
-        import open3d  # noqa: F401
-    except OSError:
-        return False
-    return True
-
-
-needs_open3d = pytest.mark.skipif(not sees(), reason=f"Open3D cannot be loaded: apt-get install {PACKAGES}")
 BOX = Cloud((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), count=64, voxel_m=0.0)
 
 
@@ -37,7 +27,7 @@ def test_a_wall_in_front_of_a_turned_camera_is_lifted_to_where_it_stands():
     assert np.allclose(points[-1], expected)
 
 
-@needs_open3d
+@pytest.mark.needs("open3d")
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 300))
 def test_a_sample_is_a_subset_that_covers_the_crop_evenly(seed, count):
@@ -57,7 +47,7 @@ def test_a_sample_is_a_subset_that_covers_the_crop_evenly(seed, count):
     assert np.array_equal(found, sample(points, BOX))
 
 
-@needs_open3d
+@pytest.mark.needs("open3d")
 def test_of_all_points_in_a_voxel_their_mean_is_kept_and_voxels_stay_where_they_are():
     cloud = Cloud((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), count=8, voxel_m=0.5)
     pair = np.array([[0.1, 0.1, 0.1], [0.3, 0.1, 0.1]])
@@ -67,7 +57,7 @@ def test_of_all_points_in_a_voxel_their_mean_is_kept_and_voxels_stay_where_they_
     assert np.allclose(np.unique(sample(pair, cloud), axis=0), [[0.2, 0.1, 0.1]])
 
 
-@needs_open3d
+@pytest.mark.needs("open3d")
 @pytest.mark.parametrize("points", [np.full((5, 3), 3.0), np.zeros((0, 3))], ids=["outside", "none"])
 def test_an_empty_crop_is_an_error_that_names_the_field_and_the_crop(points):
     with pytest.raises(BurnishError, match=r"observation\.points: no point is inside the crop from \(-1\.0, .*widen"):

@@ -137,25 +137,22 @@ def _play_all(policy: Policy, plan: list[Protocol], config: Config) -> dict[str,
 
 
 def _play(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> Evaluation:
-    from burnish.sim.base import make_env
+    from burnish.sim.base import make_env_for
     from burnish.sim.evaluate import evaluate
     from burnish.sim.raytrace import RenderError
     from burnish.sim.vector import LanesEnv
     from burnish.sim.video import record_episodes
 
     settings = config.eval
-    reads = policy.contract
-    with make_env(
+    with make_env_for(
+        policy.contract,
         protocol.task,
         protocol.lanes,
+        here=f"checkpoint {config.checkpoint}",
         workers=settings.workers,
         horizon=protocol.horizon,
-        cameras=reads.cameras,
-        points=reads.points,
         settings=protocol.settings,
     ) as env:
-        offered = env.contract.only(reads.observation)
-        reads.check(offered, here=f"checkpoint {config.checkpoint}", there=f"environment {env.task}")
         agent = _agent(policy, env.num_envs, _replan(policy, protocol, config)["replan"], config)
         with track(f"Evaluating on {env.task}", protocol.episodes) as advance:
             evaluation = evaluate(agent, env, protocol, folder=folder, advance=advance)

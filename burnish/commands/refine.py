@@ -59,7 +59,7 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
     from burnish.datasets.demonstrations import compute_stats
     from burnish.datasets.store import load_demonstrations
     from burnish.policies.base import load_policy
-    from burnish.sim.base import make_env
+    from burnish.sim.base import make_env_for
 
     train = registry.algorithms.load(algorithm)
     with stage.open_stage(verb, config) as record:
@@ -70,19 +70,10 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
         # The instruction is for policies of other libraries, which do not say whether they read it.
         demos = load_demonstrations(config.dataset, only=[*policy.contract.observation, TASK])
         policy = policy.meet(demos.contract, compute_stats(demos), there=f"dataset {config.dataset}")
-        reads = policy.contract
-        known = demos.contract.only(reads.observation)
-        reads.check(known, here=f"checkpoint {config.policy}", there=f"dataset {config.dataset}")
-        with make_env(
-            demos.task,
-            settings.lanes,
-            workers=settings.workers,
-            auto_reset=True,
-            cameras=reads.cameras,
-            points=reads.points,
-        ) as env:
-            offered = env.contract.only(reads.observation)
-            reads.check(offered, here=f"checkpoint {config.policy}", there=f"environment {demos.task}")
+        reads, here = policy.contract, f"checkpoint {config.policy}"
+        reads.check(demos.contract.only(reads.observation), here=here, there=f"dataset {config.dataset}")
+        options = {"workers": settings.workers, "auto_reset": True}
+        with make_env_for(reads, demos.task, settings.lanes, here=here, **options) as env:
             result = record.finish(train(record, policy, env, demos, settings))
         say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")
         return result

@@ -14,7 +14,7 @@ from torch import Tensor
 from burnish import registry
 from burnish.agent import Agent
 from burnish.contract import Contract
-from burnish.errors import BurnishError
+from burnish.errors import BurnishError, ContractError
 from burnish.sim.seeds import next_seed as next_seed
 
 Obs = dict[str, Tensor]
@@ -161,18 +161,35 @@ def make_env(
         raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
     factory = registry.environments.load(simulator)
     given = {"num_envs": num_envs, "workers": workers, "horizon": horizon, "auto_reset": auto_reset}
-    if cameras is not None:
-        if not factory.has_cameras:
-            raise BurnishError(f"{task}: cameras={cameras}, but {simulator} has no images; use its state observations")
-        if cameras < 1:
-            raise BurnishError(f"{task}: cameras={cameras}; give the pixels per side of the images")
-        given["cameras"] = cameras
-    if points is not None:
-        if not factory.has_points:
-            raise BurnishError(f"{task}: points={points}, but {simulator} has no point clouds")
-        if points < 1:
-            raise BurnishError(f"{task}: points={points}; give the number of points of a cloud")
-        given["points"] = points
+    lacks_images, lacks_points = "no images; use its state observations", "no point clouds"
+    for key, wanted, offered, lacks, advice in (
+        ("cameras", cameras, factory.has_cameras, lacks_images, "give the pixels per side of the images"),
+        ("points", points, factory.has_points, lacks_points, "give the number of points of a cloud"),
+    ):
+        if wanted is None:
+            continue
+        if not offered:
+            raise BurnishError(f"{task}: {key}={wanted}, but {simulator} has {lacks}")
+        if wanted < 1:
+            raise BurnishError(f"{task}: {key}={wanted}; {advice}")
+        given[key] = wanted
     env: VecEnv = factory(name, **given, **(settings or {}))
     env.settings = dict(settings or {})
+    return env
+
+
+def make_env_for(reads: Contract, task: str, num_envs: int, *, here: str, **options: Any) -> VecEnv:
+    """`make_env` with the images and points that `reads` names.
+
+    Args:
+        here: whose contract that is, e.g. "checkpoint runs/demo/policy".
+        options: of `make_env`.
+    Raises `ContractError` if the environment does not offer all that `reads` names, as it names it.
+    """
+    env = make_env(task, num_envs, cameras=reads.cameras, points=reads.points, **options)
+    try:
+        reads.check(env.contract.only(reads.observation), here=here, there=f"environment {env.task}")
+    except ContractError:
+        env.close()
+        raise
     return env

@@ -45,8 +45,10 @@ class MetaWorldLane:
         self.model, self.data = self.env.model, self.env.data
         self._pristine = Pristine(self.env)
         self._seed = 0
-        self._cloud = None if points is None else Cloud(LOW, HIGH, points)
-        self._depth, self._seen = DepthCamera(self.model, TABLE_VIEW, DEPTH_PX), mujoco.MjData(self.model)
+        self._cloud = None
+        if points is not None:
+            self._cloud = Cloud(LOW, HIGH, points)
+            self._depth, self._seen = DepthCamera(self.model, TABLE_VIEW, DEPTH_PX), mujoco.MjData(self.model)
         self._obs, self._frame = np.zeros(39), np.zeros(FRAME)
         data = self.data
         # Views of MuJoCo's memory: they always show the present values.

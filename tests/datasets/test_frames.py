@@ -21,19 +21,11 @@ from burnish.policies.train import TrainConfig
 from burnish.sim.base import make_env
 from burnish.sim.libero.camera import CAMERAS
 from burnish.sim.libero.lane import LiberoLane
-from burnish.sim.opengl import PACKAGES, OpenGLError, context
 
 SIZE, STEPS = 48, 3
 
 
-def sees() -> bool:
-    try:
-        return bool(context())
-    except OpenGLError:
-        return False
-
-
-pytestmark = pytest.mark.skipif(not sees(), reason=f"no OpenGL: apt-get install {PACKAGES}")
+pytestmark = pytest.mark.needs("opengl")
 
 
 class Pusher:

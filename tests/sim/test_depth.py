@@ -6,21 +6,11 @@ import pytest
 
 from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE
 from burnish.errors import BurnishError
-from burnish.points import PACKAGES, lift
+from burnish.points import lift
 from burnish.sim.base import make_env
 from burnish.sim.camera import Camera
 from burnish.sim.depth import DepthCamera
 
-
-def sees() -> bool:
-    try:
-        import open3d  # noqa: F401
-    except OSError:
-        return False
-    return True
-
-
-needs_open3d = pytest.mark.skipif(not sees(), reason=f"Open3D cannot be loaded: apt-get install {PACKAGES}")
 SCENE = """<mujoco><worldbody>
   <geom type="plane" size="5 5 1"/>
   <geom name="ball" type="sphere" pos="0.1 0.05 0.3" size="0.1"/>
@@ -39,7 +29,7 @@ def test_points_lie_on_the_floor_or_on_the_ball():
     assert np.abs(points[~on_ball, 2]).max() < 1e-9
 
 
-@needs_open3d
+@pytest.mark.needs("open3d")
 def test_a_lane_sees_its_own_world_and_a_recorded_pose_shows_the_same_cloud():
     with make_env("metaworld/drawer-open", 2, points=128) as env:
         obs = env.reset([1, 2])

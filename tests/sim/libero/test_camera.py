@@ -17,20 +17,10 @@ from burnish.sim.libero.lane import LiberoLane
 from burnish.sim.libero.quiet import quiet
 from burnish.sim.libero.starts import Start, address
 from burnish.sim.libero.suites import select
-from burnish.sim.opengl import PACKAGES, OpenGLError, context
+from burnish.sim.opengl import PACKAGES
 
 SIZE = 64
 NOTHING = [0, 0, 0, 0, 0, 0, -1]
-
-
-def sees() -> bool:
-    try:
-        return bool(context())
-    except OpenGLError:
-        return False
-
-
-needs_opengl = pytest.mark.skipif(not sees(), reason=f"no OpenGL: apt-get install {PACKAGES}")
 
 
 def blank() -> dict[str, np.ndarray]:
@@ -54,7 +44,7 @@ def original(name: str, state: np.ndarray, actions: np.ndarray) -> list[dict[str
     return [{key: obs[f"{camera}_image"][::-1, ::-1] for key, camera in CAMERAS.items()} for obs in seen]
 
 
-@needs_opengl
+@pytest.mark.needs("opengl")
 @pytest.mark.parametrize(("name", "knob"), [("object/0", None), ("goal/7", 0.27)])
 def test_images_are_liberos_pixel_for_pixel(name, knob):
     """With a stove that begins to glow in between, where there is one."""
@@ -87,7 +77,7 @@ def env(request):
         yield made
 
 
-@needs_opengl
+@pytest.mark.needs("opengl")
 def test_looking_renders_the_lanes_asked_for_and_leaves_the_others(env: VecEnv):
     obs = env.reset([1, 2, 3])
     assert obs.keys() == {STATE, ENVIRONMENT_STATE, TASK}
@@ -105,7 +95,7 @@ def test_looking_renders_the_lanes_asked_for_and_leaves_the_others(env: VecEnv):
     assert step.obs.keys() == obs.keys() == step.info["final_obs"].keys()
 
 
-@needs_opengl
+@pytest.mark.needs("opengl")
 def test_images_belong_to_the_caller_and_to_the_moment(env: VecEnv):
     env.reset([1, 2, 3])
     seen = env.look([0, 1, 2])
@@ -120,7 +110,7 @@ def test_images_belong_to_the_caller_and_to_the_moment(env: VecEnv):
         assert torch.equal(seen[key], kept[key]) and torch.equal(again[key], later[key])
 
 
-@needs_opengl
+@pytest.mark.needs("opengl")
 def test_a_lane_that_was_never_reset_has_nothing_to_show():
     with make_env("libero/object/1", 2, cameras=SIZE) as fresh, pytest.raises(BurnishError, match=r"lanes \[1\]"):
         fresh.look([1])
