@@ -51,3 +51,25 @@ class RandomAgent:
         """Uniform (N, A), physical units."""
         share = torch.stack([torch.rand(self._low.shape, generator=noise) for noise in self._noise])
         return self._low + share * (self._high - self._low)
+
+
+class ReplayAgent:
+    """Plays one demonstration again, whatever it sees, and holds its last action after its end."""
+
+    def __init__(self, actions: Tensor, lanes: int) -> None:
+        """`actions`: (T, A), physical units."""
+        self._actions, self._step = actions, torch.zeros(lanes, dtype=torch.long)
+
+    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
+        """From the first action on."""
+        self._step[list(lanes)] = 0
+
+    def looks(self) -> list[int]:
+        """It is blind."""
+        return []
+
+    def act(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """The recorded actions (N, A)."""
+        action = self._actions[self._step.clamp(max=len(self._actions) - 1)]
+        self._step += 1
+        return action
