@@ -60,12 +60,15 @@ def measure(method: str, task: str, seed: int, out: Path, training: TrainConfig)
     sampler = ChunkSampler(demos, policy.horizon, training.batch_size, seed=seed)
     folder = out / f"{method}-{task}-{seed}"
     trainer, run, found = Trainer(policy.train(), training), Run(folder, "train", {}), []
+    trainer.resume(run)
     for checkpoint in range(1, CHECKPOINTS + 1):
         while trainer.done < training.steps * checkpoint // CHECKPOINTS:
             trainer.step(sampler.batch(trainer.done), run)
         assert isinstance(trainer.average, Policy)
         found.append(judge(trainer.average, task, folder / f"eval-{checkpoint}"))
-        say(f"  {method} {task} {seed}: {trainer.done} steps, {found[-1]:.0%}")
+        if trainer.done == training.steps * checkpoint // CHECKPOINTS:  # further on, these were judged before
+            trainer.save(run)
+        say(f"  {method} {task} {seed}: {training.steps * checkpoint // CHECKPOINTS} steps, {found[-1]:.0%}")
     best = float(np.mean(sorted(found)[-BEST:]))
     row = {"method": method, "task": task, "seed": seed, "final": found[-1], "best": best}
     row |= {"every": found, "latency_ms": latency_ms(trainer.average)}
