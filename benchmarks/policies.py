@@ -1,0 +1,208 @@
+"""Every policy beside lerobot's ACT, Diffusion and VQ-BeT of the same size: size, training, planning, memory on a CPU.
+
+`uv run python benchmarks/policies.py [--threads 2] [--rounds 3] [--only NAME …]`. All see one image of 96² through a
+ResNet-18 and a state of 39 numbers, plan 16 actions of 7 numbers and have about 16 million weights, 11 of them the
+eye's. Training is forward, backward and the optimizer's step on a batch of 64 in memory; what loading costs is
+`training.py`'s matter. Each policy has a process of its own, so that its peak memory is its own; rounds alternate and
+medians are printed. The last line is JSON: `ours` and `peer` are milliseconds per chunk at batch 1, of MeanFlow and of
+lerobot's Diffusion.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from burnish.contract import ACTION, IMAGES, STATE, Contract, Field
+from burnish.policies.base import make_policy
+from burnish.policies.networks.vision import VisionConfig
+
+PIXELS, STATES, ACTIONS, HORIZON, BATCH = 96, 39, 7, 16, 64
+EYE = f"{IMAGES}front"
+UNET = {"horizon": HORIZON, "denoiser": "unet", "width": 176, "depth": 2}
+OURS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "meanflow, unet": ("meanflow", UNET),
+    "meanflow, dit": ("meanflow", {"horizon": HORIZON, "denoiser": "dit", "width": 128, "depth": 2}),
+    "meanflow, mlp": ("meanflow", {"horizon": HORIZON, "denoiser": "mlp", "width": 144, "depth": 2}),
+    "flow, unet": ("flow", UNET),
+    "diffusion, unet": ("diffusion", UNET),
+    "mint": ("mint", {"width": 256, "depth": 4}),
+    "tokens, bins": ("tokens", {"tokenizer_config": {"horizon": HORIZON}, "width": 256, "depth": 4}),
+}
+PEERS: Mapping[str, dict[str, Any]] = {
+    "act": {
+        "chunk_size": HORIZON,
+        "n_action_steps": HORIZON,
+        "dim_model": 192,
+        "dim_feedforward": 1024,
+        "n_heads": 8,
+    },
+    "diffusion": {
+        "n_obs_steps": 1,
+        "horizon": HORIZON,
+        "n_action_steps": HORIZON,
+        "down_dims": (160, 320),
+        "kernel_size": 3,
+        "crop_shape": None,
+        "noise_scheduler_type": "DDIM",
+        "num_inference_steps": 10,
+    },
+    "vqbet": {
+        "n_obs_steps": 1,
+        "n_action_pred_token": 1,
+        "action_chunk_size": HORIZON,
+        "crop_shape": None,
+        "gpt_input_dim": 256,
+        "gpt_output_dim": 256,
+        "gpt_hidden_dim": 256,
+        "gpt_n_layer": 4,
+    },
+}
+
+
+def ours(name: str) -> tuple[torch.nn.Module, Callable[[], torch.Tensor], Callable[[int], Any]]:
+    """A policy, its loss on a batch, and a plan for as many observations."""
+    from transformers import ResNetConfig, ResNetModel, ViTImageProcessor
+
+    kind, settings = OURS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = {"embedding_size": 64, "hidden_sizes": [64, 128, 256, 512], "depths": [2, 2, 2, 2]}
+        ResNetModel(ResNetConfig(**sizes, layer_type="basic")).save_pretrained(folder)
+        ViTImageProcessor(size={"height": PIXELS, "width": PIXELS}).save_pretrained(folder)
+        vision = VisionConfig(encoder=folder)
+        policy = make_policy(kind, contract(), {key: {} for key in (EYE, STATE, ACTION)}, vision=vision, **settings)
+    data = {STATE: torch.randn(BATCH, STATES), EYE: torch.randint(256, (BATCH, PIXELS, PIXELS, 3), dtype=torch.uint8)}
+    batch = data | {ACTION: torch.rand(BATCH, HORIZON, ACTIONS) * 2 - 1}
+    generator = torch.Generator().manual_seed(0)
+
+    def plan(count: int) -> Any:
+        return policy.act({key: value[:count] for key, value in data.items()}, torch.zeros(count, *policy.noise_shape))
+
+    return policy, lambda: policy.loss(batch, generator)[0], plan
+
+
+def contract() -> Contract:
+    """One image, a state of 39 numbers, an action of seven."""
+
+    def numbers(letter: str, count: int) -> Field:
+        return Field((count,), tuple(f"{letter}{i}" for i in range(count)), ("1",) * count, "world", 20.0, "identity")
+
+    image = Field((PIXELS, PIXELS, 3), ("r", "g", "b"), ("1",) * 3, "front", 20.0, "identity", "uint8")
+    return Contract({EYE: image, STATE: numbers("s", STATES)}, numbers("a", ACTIONS))
+
+
+def peer(name: str) -> tuple[torch.nn.Module, Callable[[], torch.Tensor], Callable[[int], Any]]:
+    """The same of lerobot. What its processors do before and after is left out."""
+    from lerobot.configs.types import FeatureType, PolicyFeature
+    from lerobot.policies.factory import get_policy_class, make_policy_config
+
+    image, state = (PolicyFeature(FeatureType.VISUAL, (3, PIXELS, PIXELS)), PolicyFeature(FeatureType.STATE, (STATES,)))
+    config = make_policy_config(
+        name,
+        input_features={EYE: image, STATE: state},
+        output_features={ACTION: PolicyFeature(FeatureType.ACTION, (ACTIONS,))},
+        pretrained_backbone_weights=None,
+        device="cpu",
+        push_to_hub=False,
+        **PEERS[name],
+    )
+    policy = get_policy_class(name)(config)
+    if name == "vqbet":  # its policy is trained after its codes
+        policy.vqbet.action_head.vqvae_model.discretized.fill_(True)
+    past = name != "act"
+    data = {STATE: torch.randn(BATCH, STATES), EYE: torch.rand(BATCH, 3, PIXELS, PIXELS)}
+    batch = {key: value[:, None] if past else value for key, value in data.items()}
+    batch |= {ACTION: torch.rand(BATCH, HORIZON, ACTIONS) * 2 - 1}
+    batch |= {"action_is_pad": torch.zeros(BATCH, HORIZON, dtype=torch.bool)}
+
+    def plan(count: int) -> Any:
+        policy.reset()
+        return policy.select_action({key: value[:count] for key, value in data.items()})
+
+    return policy, lambda: policy.forward(dict(batch))[0], plan
+
+
+def measure(name: str, threads: int) -> dict[str, float]:
+    """One policy in this process: millions of weights, samples/s, ms per chunk at batch 1 and 64, MiB of memory."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    side, _, short = name.partition(" ")
+    policy, loss, plan = ours(short) if side == "burnish" else peer(short)
+    optimizer = torch.optim.AdamW(policy.parameters(), 1e-4, fused=True)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    policy.train()
+    step()
+    seconds = timed(step, 5)
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    policy.eval()
+    with torch.inference_mode():
+        plan(1)
+        one, many = timed(lambda: plan(1), 20), timed(lambda: plan(BATCH), 5)
+    weights = sum(parameter.numel() for parameter in policy.parameters() if parameter.requires_grad) / 1e6
+    return {"million": weights, "rate": BATCH / seconds, "ms_1": one * 1e3, "ms_64": many * 1e3, "mib": memory}
+
+
+def timed(call: Callable[[], Any], times: int) -> float:
+    """Median seconds of a call."""
+    found = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - begin)
+    return float(np.median(found))
+
+
+def main() -> None:
+    """All policies in turn, or one as a process of its own."""
+    names = [*(f"burnish {name}" for name in OURS), *(f"lerobot {name}" for name in PEERS)]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    parser.add_argument("--alone", choices=names, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.alone:
+        print(json.dumps(measure(args.alone, args.threads)))
+        return
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in args.only}
+    for _ in range(args.rounds):
+        for name in args.only:
+            words = [sys.executable, str(Path(__file__)), "--alone", name, "--threads", str(args.threads)]
+            found[name].append(json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout))
+    print("| policy | weights | training | chunk, batch 1 | chunk, batch 64 | memory in training |")
+    print("|---|---|---|---|---|---|")
+    rows = {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
+    for name, row in rows.items():
+        sizes = "{million:.1f} M | {rate:.0f} samples/s | {ms_1:.1f} ms | {ms_64:.0f} ms | {mib:.0f} MiB".format(**row)
+        print(f"| {name} | {sizes} |")
+    fast, slow = rows.get("burnish meanflow, unet"), rows.get("lerobot diffusion")
+    if fast and slow:
+        line = {"name": "policies", "ours": round(fast["ms_1"], 2), "peer": round(slow["ms_1"], 2), "unit": "ms"}
+        print(json.dumps(line | {"ratio": round(slow["ms_1"] / fast["ms_1"], 2), "rows": rows}))
+
+
+if __name__ == "__main__":
+    main()
