@@ -16,6 +16,7 @@ from burnish.errors import BurnishError
 from burnish.policies.train import TrainConfig
 
 if TYPE_CHECKING:
+    from burnish.contract import Contract
     from burnish.datasets.demonstrations import Demonstrations
     from burnish.policies.base import Policy
     from burnish.policies.behaviour import Behaviour
@@ -96,12 +97,14 @@ def _fresh(config: Config, demos: Demonstrations) -> Policy:
         tokenizer = _tokenizer(config, chosen)
         chosen = with_tokenizer(chosen, tokenizer)
     elif isinstance(chosen, OmniJarvisConfig):
-        behaviour = _behaviour(config, chosen)
+        behaviour = _behaviour(config, chosen, demos.contract)
         chosen = with_behaviour(chosen, behaviour)
     settings = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
     with torch.random.fork_rng():
         torch.manual_seed(config.train.seed)
-        policy = make_policy(config.name, demos.contract, compute_stats(demos), **settings)
+        # What the behaviours know of the data they learned from decides how they read: it stays.
+        stats = compute_stats(demos) | (behaviour.stats if behaviour is not None else {})
+        policy = make_policy(config.name, demos.contract, stats, **settings)
     if tokenizer is not None and isinstance(policy, TokenPolicy):
         policy.adopt(tokenizer)
     if behaviour is not None and isinstance(policy, OmniJarvis):
@@ -122,7 +125,7 @@ def _tokenizer(config: Config, policy: TokenConfig) -> Tokenizer:
     return load_tokenizer(out / "policy")
 
 
-def _behaviour(config: Config, policy: OmniJarvisConfig) -> Behaviour:
+def _behaviour(config: Config, policy: OmniJarvisConfig, contract: Contract) -> Behaviour:
     """Those whose folder the policy names, or new ones, learned from the same dataset."""
     from burnish.policies.base import load_policy
     from burnish.policies.behaviour import Behaviour
@@ -133,7 +136,7 @@ def _behaviour(config: Config, policy: OmniJarvisConfig) -> Behaviour:
         out = config.out / "behaviour"
         run(dataclasses.replace(config, name=Behaviour.name, out=out, policy=settings))
         folder = out / "policy"
-    made = load_policy(folder)
+    made = load_policy(folder, contract=contract, there=f"dataset {config.dataset}")
     if not isinstance(made, Behaviour):
         raise BurnishError(f"--policy.behaviour {folder}: a {made.name!r} policy; name the folder of a 'behaviour' one")
     return made

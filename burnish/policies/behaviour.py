@@ -37,7 +37,7 @@ class BehaviourConfig(SensesConfig):
     replan: int | None = None
     """Steps played before the next code; None is the whole segment."""
     width: int = 128
-    depth: int = 3
+    depth: int = 2
     """Blocks of the encoder, and as many of the decoder."""
     unconditioned: float = 0.15
     """Share of the segments whose code the decoder does not see, so that it can act without one."""

@@ -130,9 +130,8 @@ class OmniJarvis(Policy):
         behaviour = self.behaviour.to(device)
         rows = torch.arange(len(segments), device=device).split(1024)
         codes = torch.cat([behaviour.digits(segments.gather(some)) for some in rows])
-        behind = (np.arange(len(demos.action)) - np.repeat(demos.starts, demos.lengths)) / np.repeat(
-            demos.lengths, demos.lengths
-        )
+        length, start = (np.repeat(each, demos.lengths) for each in (demos.lengths, demos.starts))
+        behind = (np.arange(len(length)) - start) / length
         known = {**demos.obs, CODE: codes.cpu().numpy(), PROGRESS: behind.astype(np.float32)}
         demos = dataclasses.replace(demos, obs=known)
         return SegmentSampler(demos, self.decisions, batch_size, seed=seed, device=device, stride=self.replan)

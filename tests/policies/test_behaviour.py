@@ -220,13 +220,15 @@ def test_the_instruction_decides_between_behaviours_and_the_decoder_is_never_tol
     demos = demonstrations()
     stats = compute_stats(demos)
     torch.manual_seed(0)
-    behaviour, _ = fitted(make_policy("behaviour", demos.contract, stats, **tiny_behaviour), demos, 300)
+    behaviour, _ = fitted(make_policy("behaviour", demos.contract, stats, **tiny_behaviour), demos, 150)
     assert TASK not in behaviour.contract.observation
-    config = with_behaviour(make_policy("omnijarvis", demos.contract, stats, width=32, memory=1).config, behaviour)
+    config = with_behaviour(
+        make_policy("omnijarvis", demos.contract, stats, width=32, depth=1, memory=1).config, behaviour
+    )
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     policy = make_policy("omnijarvis", demos.contract, stats, **settings)
     policy.adopt(behaviour)
-    policy, metrics = fitted(policy, demos, 300)
+    policy, metrics = fitted(policy, demos, 150)
     assert metrics["right"] > 0.8
     agent = policy.agent(2)
     agent.reset([0, 1], [0, 1])

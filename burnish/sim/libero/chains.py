@@ -1,7 +1,8 @@
 """Long tasks made of LIBERO's own: two goals of the suite `goal`, whose ten tasks share one scene, both to be reached.
 
-Every first link goes with every second one: neither moves what the other needs. A third of the pairs is held out, each
-second link once and each first link twice, so that every link, but not every pair, is met in training.
+Every first link goes with every second one. (No bowl goes on the plate: it stands under the middle drawer where that is
+open.) A third of the pairs is held out, every second link once, so that every link, but not every pair, is met in
+training.
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ FIRST = (
     "push_the_plate_to_the_front_of_the_stove",
 )
 SECOND = (
-    "put_the_bowl_on_the_plate",
     "put_the_bowl_on_the_stove",
     "put_the_bowl_on_top_of_the_cabinet",
     "put_the_cream_cheese_in_the_bowl",
     "put_the_wine_bottle_on_the_rack",
     "put_the_wine_bottle_on_top_of_the_cabinet",
 )
-_HELD_OUT = {(0, 1), (0, 5), (1, 0), (1, 4), (2, 2), (2, 3)}
+_HELD_OUT = {(0, 0), (0, 4), (1, 3), (2, 1), (2, 2)}
 
 
 def _pairs(held_out: bool) -> tuple[tuple[str, str], ...]:
