@@ -12,11 +12,15 @@ from tyro.conf import Fixed, Suppress
 from burnish import registry
 from burnish.commands import flags, stage, tokenize
 from burnish.console import say
+from burnish.errors import BurnishError
 from burnish.policies.train import TrainConfig
 
 if TYPE_CHECKING:
+    from burnish.contract import Contract
     from burnish.datasets.demonstrations import Demonstrations
     from burnish.policies.base import Policy
+    from burnish.policies.behaviour import Behaviour
+    from burnish.policies.omnijarvis import OmniJarvisConfig
     from burnish.policies.tokenizers.base import Tokenizer
     from burnish.policies.tokens import TokenConfig
 
@@ -56,7 +60,6 @@ def template(recorded: dict[str, Any], out: Path) -> Config:
 
 def run(config: Config) -> dict[str, Any]:
     """Train, or go on training; returns what training reports and `wall_s`."""
-    from burnish.datasets.chunks import ChunkSampler
     from burnish.datasets.store import load_contract, load_demonstrations
     from burnish.policies.train import train
 
@@ -73,7 +76,7 @@ def run(config: Config) -> dict[str, Any]:
         left_out = {*config.without, *(contract.looks if config.state else ())}
         demos = load_demonstrations(config.dataset, only=[key for key in offered if key not in left_out])
         policy = _fresh(config, demos)
-        sampler = ChunkSampler(demos, policy.horizon, settings.batch_size, seed=settings.seed, device=settings.device)
+        sampler = policy.sampler(demos, settings.batch_size, seed=settings.seed, device=settings.device)
         result = record.finish(train(record, policy, sampler, settings))
         steps, seconds, loss = result["steps"], result["wall_s"], result["loss"]
         say(f"  {steps} steps in {seconds:.0f} s, loss {loss:.3g} → {config.out / 'policy'}")
@@ -86,18 +89,26 @@ def _fresh(config: Config, demos: Demonstrations) -> Policy:
 
     from burnish.datasets.demonstrations import compute_stats
     from burnish.policies.base import make_policy
+    from burnish.policies.omnijarvis import OmniJarvis, OmniJarvisConfig, with_behaviour
     from burnish.policies.tokens import TokenConfig, TokenPolicy, with_tokenizer
 
-    tokenizer, chosen = None, config.policy
+    tokenizer, behaviour, chosen = None, None, config.policy
     if isinstance(chosen, TokenConfig):
         tokenizer = _tokenizer(config, chosen)
         chosen = with_tokenizer(chosen, tokenizer)
+    elif isinstance(chosen, OmniJarvisConfig):
+        behaviour = _behaviour(config, chosen, demos.contract)
+        chosen = with_behaviour(chosen, behaviour)
     settings = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
     with torch.random.fork_rng():
         torch.manual_seed(config.train.seed)
-        policy = make_policy(config.name, demos.contract, compute_stats(demos), **settings)
+        # What the behaviours know of the data they learned from decides how they read: it stays.
+        stats = compute_stats(demos) | (behaviour.stats if behaviour is not None else {})
+        policy = make_policy(config.name, demos.contract, stats, **settings)
     if tokenizer is not None and isinstance(policy, TokenPolicy):
         policy.adopt(tokenizer)
+    if behaviour is not None and isinstance(policy, OmniJarvis):
+        policy.adopt(behaviour)
     return policy
 
 
@@ -112,3 +123,20 @@ def _tokenizer(config: Config, policy: TokenConfig) -> Tokenizer:
     out = config.out / "tokenizer"
     tokenize.run(tokenize.Config(name, config.dataset, out, settings, config.train))
     return load_tokenizer(out / "policy")
+
+
+def _behaviour(config: Config, policy: OmniJarvisConfig, contract: Contract) -> Behaviour:
+    """Those whose folder the policy names, or new ones, learned from the same dataset."""
+    from burnish.policies.base import load_policy
+    from burnish.policies.behaviour import Behaviour
+
+    folder = Path(policy.behaviour)
+    if policy.behaviour == Behaviour.name:
+        settings = Behaviour.Config(**policy.behaviour_config)
+        out = config.out / "behaviour"
+        run(dataclasses.replace(config, name=Behaviour.name, out=out, policy=settings))
+        folder = out / "policy"
+    made = load_policy(folder, contract=contract, there=f"dataset {config.dataset}")
+    if not isinstance(made, Behaviour):
+        raise BurnishError(f"--policy.behaviour {folder}: a {made.name!r} policy; name the folder of a 'behaviour' one")
+    return made

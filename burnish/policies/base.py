@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from burnish import checkpoint, registry
 from burnish.agent import Agent
 from burnish.checkpoint import Checkpoint, Stats
 from burnish.contract import ACTION, POINTS, TASK, Contract
+from burnish.datasets.chunks import ChunkSampler
+from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError, CorruptFileError
 from burnish.policies.language import FEATURES, PACKAGED, Language, with_embeddings
 from burnish.policies.networks.points import Points
@@ -46,6 +49,13 @@ class Learned(nn.Module, ABC):
     @abstractmethod
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Training loss (scalar) of a batch in physical units, and scalar metrics to log."""
+
+    def fingerprint(self) -> str:
+        """The same for tokenizers that give the same codes: policies with different ones cannot teach each other."""
+        found = hashlib.sha256(f"{self.name} {self.config}".encode())
+        for key, value in sorted(self.state_dict().items()):
+            found.update(key.encode() + value.detach().cpu().numpy().tobytes())
+        return found.hexdigest()[:16]
 
 
 class Policy(Learned):
@@ -133,6 +143,12 @@ class Policy(Learned):
         Raises `ContractError` that names what it reads and `there` lacks.
         """
         return self
+
+    def sampler(
+        self, demos: Demonstrations, batch_size: int, *, seed: int, device: torch.device | str = "cpu"
+    ) -> ChunkSampler:
+        """How `demos` are shown to `loss`: a chunk from every frame on, unless overridden."""
+        return ChunkSampler(demos, self.horizon, batch_size, seed=seed, device=device)
 
     def check_export(self) -> None:
         """Raise `BurnishError` if this cannot become one ONNX file."""

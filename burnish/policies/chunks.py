@@ -45,15 +45,18 @@ class ChunkAgent:
         due = self._cursor >= self.replan
         if due.any():
             chunk = self._plan(obs, due)
-            bad = ~torch.isfinite(chunk).all(dim=(1, 2)) & due
-            if bad.any():
-                lane = int(bad.nonzero()[0])
-                raise NonFiniteError(f"policy {self.policy.name!r} planned a NaN or infinite action in lane {lane}")
+            self._check(chunk.flatten(1), due)
             self._chunk = torch.where(due[:, None, None], chunk, self._chunk)
             self._cursor = torch.where(due, 0, self._cursor)
         action = self._chunk[torch.arange(self.lanes, device=self._device), self._cursor]
         self._cursor = self._cursor + 1
         return action
+
+    def _check(self, action: Tensor, due: Tensor) -> None:
+        bad = ~torch.isfinite(action).all(dim=1) & due
+        if bad.any():
+            lane = int(bad.nonzero()[0])
+            raise NonFiniteError(f"policy {self.policy.name!r} planned a NaN or infinite action in lane {lane}")
 
     def _plan(self, obs: Mapping[str, Tensor], due: Tensor) -> Tensor:
         """Chunks (N, H, A) of all lanes, of which those that are `due` (N,) count."""

@@ -110,10 +110,7 @@ class TokenPolicy(Policy):
         for count in self.tokenizer.blocks:
             block = slice(begin, begin + count)
             logits = self.logits(codes, condition)[:, block]
-            # Gumbel-max: argmax of logits and Gumbel noise is a draw from softmax; Φ(normal) is uniform.
-            uniform = 0.5 + 0.5 * torch.erf(noise[:, block] * 0.5**0.5)
-            gumbel = -(-uniform.clamp(1e-6, 1 - 1e-6).log()).log()
-            drawn = (logits + self.config.temperature * gumbel).argmax(2)
+            drawn = draw(logits, noise[:, block], self.config.temperature)
             if begin == 0 and first is not None:
                 drawn = torch.where(first[:, None] >= 0, first[:, None], drawn)
             codes = torch.cat([codes[:, :begin], drawn, codes[:, begin + count :]], dim=1)
@@ -131,6 +128,14 @@ class TokenPolicy(Policy):
         blocks = codes.split(list(self.tokenizer.blocks), dim=1)
         nobody = torch.full_like(blocks[0], self.tokenizer.vocabulary)
         return self.names(torch.cat([nobody, *blocks[:-1]], dim=1))
+
+
+def draw(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
+    """Codes (…) drawn from the softmax of logits (…, V) by standard normal `noise` (…, V); zeros take the likeliest."""
+    # Gumbel-max: argmax of logits and Gumbel noise is a draw from softmax; Φ(normal) is uniform.
+    uniform = 0.5 + 0.5 * torch.erf(noise * 0.5**0.5)
+    gumbel = -(-uniform.clamp(1e-6, 1 - 1e-6).log()).log()
+    return (logits + temperature * gumbel).argmax(-1)
 
 
 def with_tokenizer(config: TokenConfig, tokenizer: Tokenizer) -> TokenConfig:

@@ -32,6 +32,8 @@ TINY_MINT: dict[str, Any] = {
     "width": 16, "depth": 1, "replan": 2,
 }  # fmt: skip
 
+TINY_BEHAVIOUR: dict[str, Any] = {"segment": 4, "levels": (4, 3, 2), "width": 16, "depth": 1, "replan": 2}
+
 CONFIGS: dict[str, list[dict[str, Any]]] = {
     "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp")] + [SMALL | {"prior_std": 0.1}],
     "flow": [SMALL | {"denoiser": name, "steps": 2} for name in ("unet", "dit")],
@@ -44,6 +46,8 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
         {"tokenizer": "bins", "tokenizer_config": {"horizon": 4, "bins": 16}, "width": 16, "depth": 1, "replan": 2},
     ],
     "mint": [TINY_MINT | {"ensemble": "none"}, TINY_MINT],
+    "behaviour": [TINY_BEHAVIOUR],
+    "omnijarvis": [{"behaviour_config": TINY_BEHAVIOUR, "memory": 1, "thoughts": 2, "width": 16, "depth": 1}],
     "residual": [{"base": "meanflow", "base_config": SMALL, "hidden": 16}],
     "lerobot": [],  # neither trained nor exported here: test_lerobot.py
 }
@@ -135,6 +139,11 @@ def make() -> Callable[..., Policy]:
 @pytest.fixture
 def tiny_mint() -> dict[str, Any]:
     return TINY_MINT
+
+
+@pytest.fixture
+def tiny_behaviour() -> dict[str, Any]:
+    return TINY_BEHAVIOUR
 
 
 @pytest.fixture

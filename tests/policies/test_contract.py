@@ -28,7 +28,8 @@ def test_a_plan_has_the_promised_shape_lies_in_bounds_and_is_decided_by_the_nois
     for each in (chunk, policy.act(far, 10 * noise)):
         assert ((each >= low) & (each <= high)).all()
     assert torch.equal(policy.act(obs, noise), chunk)
-    assert not torch.equal(policy.act(obs, torch.randn(5, *policy.noise_shape)), chunk)
+    if noise.numel():
+        assert not torch.equal(policy.act(obs, torch.randn(5, *policy.noise_shape)), chunk)
 
 
 @torch.no_grad()
@@ -147,7 +148,16 @@ def test_a_nan_never_reaches_the_robot(policy, observe):
         agent.act(obs)
 
 
+REFUSED = {"behaviour", "omnijarvis"}
+"""They remember what they saw: one graph from an observation to a chunk would be another policy."""
+
+
 def test_the_exported_policy_acts_the_same(policy, contract, observe, tmp_path):
+    if policy.name in REFUSED:
+        with pytest.raises(BurnishError, match=f"'{policy.name}' policy cannot be one ONNX file: .*remembers"):
+            export(policy, tmp_path, ExportConfig())
+        assert not list(tmp_path.iterdir())
+        return
     result = export(policy, tmp_path, ExportConfig(observations=32, calls=3))
     assert result["max_abs_difference"] <= 1e-4
     assert result["latency_ms"] > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -64,13 +63,6 @@ class Tokenizer(Learned):
     def learns(self) -> bool:
         """Whether it has weights to be trained by `loss`."""
         return any(parameter.requires_grad for parameter in self.parameters())
-
-    def fingerprint(self) -> str:
-        """The same for tokenizers that give the same codes: policies with different ones cannot teach each other."""
-        found = hashlib.sha256(f"{self.name} {self.config}".encode())
-        for key, value in sorted(self.state_dict().items()):
-            found.update(key.encode() + value.detach().cpu().numpy().tobytes())
-        return found.hexdigest()[:16]
 
     def count(self, codes: Tensor) -> Tensor:
         """How many of the `codes` (B, L) each chunk has: L, where it is not a variable number."""

@@ -10,6 +10,7 @@ from typing import override
 
 from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, Field
 from burnish.sim.libero.camera import CAMERAS
+from burnish.sim.libero.chains import CHAINS
 from burnish.sim.libero.film import film
 from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, LiberoLane
 from burnish.sim.libero.starts import PLACEMENTS, SETTLE_STEPS, TRAINING_STATES, Start, address
@@ -88,7 +89,12 @@ def contract(cameras: int | None) -> Contract:
 class Libero(LanesEnv):
     """A suite or one task in `num_envs` lanes; see `starts` for what a seed means."""
 
-    tasks = (*(f"{suite}/{i}" for suite in STANDARD for i in range(90 if suite == "90" else 10)), *STANDARD, ALL)
+    tasks = (
+        *(f"{suite}/{i}" for suite in STANDARD for i in range(90 if suite == "90" else 10)),
+        *STANDARD,
+        ALL,
+        *CHAINS,
+    )
 
     has_cameras = True
 

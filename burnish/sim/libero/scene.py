@@ -53,7 +53,7 @@ class Scene:
         self.substeps = int(self._inner.control_timestep / self._inner.model_timestep)
         self.init_states = task.load_init_states()
         problem = self._inner.parsed_problem
-        self.goals: list[list[str]] = problem["goal_state"]
+        self.goals: list[list[str]] = [*problem["goal_state"], *(goal for path in task.also for goal in _goals(path))]
         self.sources: dict[str, str] = {start[1]: start[2] for start in problem["initial_state"] if len(start) == 3}
         """What each object stands on or in at the start: another one, or a region."""
         self._fixtures = np.array([self.model.body(body.root_body).id for body in self._inner.fixtures], int)
@@ -180,6 +180,12 @@ def _kept(task: LiberoTask, looks: bool) -> Scene:
     # A scene holds itself by cycles: one that fell out of the cache keeps its memory until collected.
     gc.collect()
     return Scene(task, looks)
+
+
+def _goals(bddl: Path) -> list[list[str]]:
+    from libero.libero.envs.bddl_utils import robosuite_parse_problem
+
+    return robosuite_parse_problem(str(bddl))["goal_state"]
 
 
 def _make(bddl: Path, looks: bool) -> Any:

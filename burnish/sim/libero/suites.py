@@ -1,7 +1,8 @@
 """Which tasks a suite holds, where their files are, and what the robot is told. Starts no simulator.
 
 Names are short: `object` is LIBERO's `libero_object`, `object_swap` LIBERO-PRO's `libero_object_swap`; `all130` joins
-`spatial`, `object`, `goal`, `10` and `90`. A single task is `object/3` or `object/pick_up_the_milk_and_…`.
+`spatial`, `object`, `goal`, `10` and `90`; `chains` is ours. A single task is `object/3` or
+`object/pick_up_the_milk_and_…`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from burnish import registry
 from burnish.errors import BurnishError
+from burnish.sim.libero.chains import CHAINS, LINKS
 
 STANDARD = ("spatial", "object", "goal", "10", "90")
 ALL = "all130"
@@ -31,6 +33,7 @@ class LiberoTask:
         suite: short name, e.g. "object".
         name: as LIBERO names its files.
         language: the instruction.
+        also: BDDL files of tasks in the same scene whose goals are to be reached too.
     """
 
     suite: str
@@ -38,6 +41,7 @@ class LiberoTask:
     language: str
     bddl: Path
     init_states: Path
+    also: tuple[Path, ...] = ()
 
     def load_init_states(self) -> np.ndarray:
         """(50, 1 + nq + nv) float64: time, positions and velocities of each fixed start."""
@@ -47,7 +51,7 @@ class LiberoTask:
 
 def suite_names() -> list[str]:
     """Every suite whose BDDL files and init states are all there, short names."""
-    return sorted([name for name in _maps() if _complete(name)] + [ALL])
+    return sorted([name for name in _maps() if _complete(name)] + [ALL, *CHAINS])
 
 
 def perturbations(suite: str) -> list[str]:
@@ -60,6 +64,8 @@ def suite_tasks(suite: str) -> tuple[LiberoTask, ...]:
     """The tasks of `suite` in the benchmark's order. Raises `UnknownNameError` with the closest match."""
     if suite == ALL:
         return tuple(task for name in STANDARD for task in suite_tasks(name))
+    if suite in CHAINS:
+        return tuple(_chain(suite, links) for links in CHAINS[suite])
     if suite not in _maps():
         raise registry.unknown("task", f"libero/{suite}", [f"libero/{known}" for known in suite_names()])
     if not _complete(suite):
@@ -88,6 +94,13 @@ def _task(suite: str, name: str) -> LiberoTask:
     bddl, init_states = _files(suite, name)
     language = _bddl_language(bddl) if suite.endswith(REWORDED) else _file_language(name)
     return LiberoTask(suite, name, language, bddl, init_states)
+
+
+def _chain(suite: str, links: tuple[str, ...]) -> LiberoTask:
+    first, *others = (_task(LINKS, link) for link in links)
+    language = " and ".join(link.language for link in (first, *others))
+    also = tuple(link.bddl for link in others)
+    return LiberoTask(suite, "_and_".join(links), language, first.bddl, first.init_states, also)
 
 
 def _file_language(name: str) -> str:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.errors import BurnishError, UnknownNameError
+from burnish.sim.libero.lane import INSTRUCTION_BYTES
 from burnish.sim.libero.starts import PLACEMENTS, TRAINING_STATES, Start, address, start_of
 from burnish.sim.libero.suites import STANDARD, perturbations, select, suite_names, suite_tasks
 
@@ -40,6 +41,21 @@ def test_rewording_suites_say_it_in_other_words():
     assert select("object_lan/0")[0].language == "grab alphabet soup and put it into basket"
     assert select("object_task/0")[0].language == "pick the cream cheese and place it in the basket"
     assert select("object_swap/0")[0].language == select("object/0")[0].language
+
+
+def test_chains_are_pairs_of_goals_and_those_held_out_are_in_no_demonstration():
+    trained, held_out = (
+        {(task.bddl.stem, *(path.stem for path in task.also)) for task in select(suite)}
+        for suite in ("chains", "chains-held-out")
+    )
+    assert (len(trained), len(held_out)) == (10, 5)
+    assert not trained & held_out
+    assert {link for pair in held_out for link in pair} <= {link for pair in trained for link in pair}
+    texts = [task.language for suite in ("chains", "chains-held-out") for task in select(suite)]
+    assert len(set(texts)) == 15 and max(len(text.encode()) for text in texts) <= INSTRUCTION_BYTES
+    assert (
+        select("chains/0")[0].language == "open the middle drawer of the cabinet and put the bowl on top of the cabinet"
+    )
 
 
 def test_every_complete_perturbation_is_offered():
