@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from burnish.datasets.demonstrations import Demonstrations
     from burnish.policies.base import Policy
     from burnish.policies.tokenizers.base import Tokenizer
-    from burnish.policies.tokens import TokenConfig
+    from burnish.policies.tokens import TokenizerChoice
 
 
 @dataclass(frozen=True)
@@ -86,22 +86,22 @@ def _fresh(config: Config, demos: Demonstrations) -> Policy:
 
     from burnish.datasets.demonstrations import compute_stats
     from burnish.policies.base import make_policy
-    from burnish.policies.tokens import TokenConfig, TokenPolicy, with_tokenizer
+    from burnish.policies.tokens import Adopts, TokenizerChoice, with_tokenizer
 
     tokenizer, chosen = None, config.policy
-    if isinstance(chosen, TokenConfig):
+    if isinstance(chosen, TokenizerChoice) and chosen.tokenized:
         tokenizer = _tokenizer(config, chosen)
         chosen = with_tokenizer(chosen, tokenizer)
     settings = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
     with torch.random.fork_rng():
         torch.manual_seed(config.train.seed)
         policy = make_policy(config.name, demos.contract, compute_stats(demos), **settings)
-    if tokenizer is not None and isinstance(policy, TokenPolicy):
+    if tokenizer is not None and isinstance(policy, Adopts):
         policy.adopt(tokenizer)
     return policy
 
 
-def _tokenizer(config: Config, policy: TokenConfig) -> Tokenizer:
+def _tokenizer(config: Config, policy: TokenizerChoice) -> Tokenizer:
     """The one whose folder the policy names, or one of that kind, learned from the same dataset."""
     from burnish.policies.tokenizers.base import load_tokenizer
 
