@@ -44,6 +44,7 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
         {"tokenizer": "bins", "tokenizer_config": {"horizon": 4, "bins": 16}, "width": 16, "depth": 1, "replan": 2},
     ],
     "mint": [TINY_MINT | {"ensemble": "none"}, TINY_MINT],
+    "vla": [],  # reads images and instructions, of which there are none here: tests/policies/vlm
     "residual": [{"base": "meanflow", "base_config": SMALL, "hidden": 16}],
     "lerobot": [],  # neither trained nor exported here: test_lerobot.py
 }
