@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from burnish.policies.behaviour import Behaviour
     from burnish.policies.omnijarvis import OmniJarvisConfig
     from burnish.policies.tokenizers.base import Tokenizer
-    from burnish.policies.tokens import TokenConfig
+    from burnish.policies.tokens import TokenizerChoice
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ def _fresh(config: Config, demos: Demonstrations) -> Policy:
     from burnish.datasets.demonstrations import compute_stats
     from burnish.policies.base import make_policy
     from burnish.policies.omnijarvis import OmniJarvis, OmniJarvisConfig, with_behaviour
-    from burnish.policies.tokens import TokenConfig, TokenPolicy, with_tokenizer
+    from burnish.policies.tokens import Adopts, TokenizerChoice, with_tokenizer
 
     tokenizer, behaviour, chosen = None, None, config.policy
-    if isinstance(chosen, TokenConfig):
+    if isinstance(chosen, TokenizerChoice) and chosen.tokenized:
         tokenizer = _tokenizer(config, chosen)
         chosen = with_tokenizer(chosen, tokenizer)
     elif isinstance(chosen, OmniJarvisConfig):
@@ -105,14 +105,14 @@ def _fresh(config: Config, demos: Demonstrations) -> Policy:
         # What the behaviours know of the data they learned from decides how they read: it stays.
         stats = compute_stats(demos) | (behaviour.stats if behaviour is not None else {})
         policy = make_policy(config.name, demos.contract, stats, **settings)
-    if tokenizer is not None and isinstance(policy, TokenPolicy):
+    if tokenizer is not None and isinstance(policy, Adopts):
         policy.adopt(tokenizer)
     if behaviour is not None and isinstance(policy, OmniJarvis):
         policy.adopt(behaviour)
     return policy
 
 
-def _tokenizer(config: Config, policy: TokenConfig) -> Tokenizer:
+def _tokenizer(config: Config, policy: TokenizerChoice) -> Tokenizer:
     """The one whose folder the policy names, or one of that kind, learned from the same dataset."""
     from burnish.policies.tokenizers.base import load_tokenizer
 

@@ -70,12 +70,13 @@ class Policy(Learned):
 
     def __init__(self, config: Any, contract: Contract, stats: Stats) -> None:
         super().__init__()
-        encoder = getattr(config, "language", PACKAGED)
-        if TASK in contract.observation:
+        encoder = getattr(config, "language", PACKAGED)  # None: the policy reads instructions in its own way
+        told = TASK in contract.observation and encoder is not None
+        if told:
             stats = with_embeddings(stats, encoder)
         self.config, self.contract, self.stats = config, contract, stats
         self.normalizer = Normalizer(contract, stats)
-        self.language = Language(stats[TASK], encoder) if TASK in contract.observation else None
+        self.language = Language(stats[TASK], encoder) if told else None
         sight = getattr(config, "vision", None)
         self.vision = Vision(sight, list(contract.images)) if sight is not None and contract.images else None
         touch = getattr(config, "points", None)

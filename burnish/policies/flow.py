@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
@@ -49,11 +49,13 @@ class Flow(Policy):
     name = "flow"
     Config = FlowConfig
 
-    def __init__(self, config: FlowConfig, contract: Contract, stats: Stats) -> None:
+    def __init__(self, config: FlowConfig, contract: Contract, stats: Stats, network: nn.Module | None = None) -> None:
+        """`network`: of z, t, r and a condition, whatever `encode` gives; None: the one `config` names."""
         super().__init__(config, contract, stats)
         self.config: FlowConfig = config
         self.horizon, self.nfe = config.horizon, config.nfe
-        self.network = build_denoiser(config, contract.action.shape[-1], self.condition_dim)
+        made = build_denoiser(config, contract.action.shape[-1], self.condition_dim) if network is None else network
+        self.network = made
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """E ‖u(z_t, t) − (e − x)‖² (equation 1), or the consistency loss."""
@@ -69,7 +71,7 @@ class Flow(Policy):
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """`nfe` Euler steps of equal length."""
-        z, ones = noise, torch.ones_like(condition[:, 0])
+        z, ones = noise, torch.ones_like(noise[:, 0, 0])
         for k in range(self.nfe):
             t = ones * (1 - k / self.nfe)
             z = z - self._velocity(z, t, condition) / self.nfe

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
@@ -40,11 +40,15 @@ class MeanFlow(Policy):
     name = "meanflow"
     Config = MeanFlowConfig
 
-    def __init__(self, config: MeanFlowConfig, contract: Contract, stats: Stats) -> None:
+    def __init__(
+        self, config: MeanFlowConfig, contract: Contract, stats: Stats, network: nn.Module | None = None
+    ) -> None:
+        """`network`: of z, t, r and a condition, whatever `encode` gives; None: the one `config` names."""
         super().__init__(config, contract, stats)
         self.config: MeanFlowConfig = config
         self.horizon, self.nfe = config.horizon, 1
-        self.network = build_denoiser(config, contract.action.shape[-1], self.condition_dim)
+        made = build_denoiser(config, contract.action.shape[-1], self.condition_dim) if network is None else network
+        self.network = made
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """w · ‖u − sg(v − (t − r) du/dt)‖² with w = (δ² + 1e-3)^-½ (MP1, equations 6–8)."""
@@ -90,7 +94,7 @@ class MeanFlow(Policy):
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """a = e − u(e, t=1, r=0): one network evaluation."""
-        ones = torch.ones_like(condition[:, 0])
+        ones = torch.ones_like(noise[:, 0, 0])
         u, _ = self.velocity(noise, ones, torch.zeros_like(ones), condition)
         return noise - u
 

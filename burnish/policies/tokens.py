@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -21,22 +21,22 @@ from burnish.policies.senses import SensesConfig
 from burnish.policies.tokenizers.base import Tokenizer
 
 
-@dataclass(frozen=True)
-class TokenConfig(SensesConfig):
-    """Tokenizer and transformer."""
+@dataclass(frozen=True, kw_only=True)
+class TokenizerChoice:
+    """Which tokenizer a policy writes with, and how it draws codes."""
 
     tokenizer: str = "bins"
     """Registered name of a tokenizer, which is trained first, or the folder of a trained one."""
     tokenizer_config: Mapping[str, Any] = field(default_factory=dict)
-    replan: int | None = None
-    """Actions executed before the next chunk; None is a quarter of it."""
-    width: int = 128
-    depth: int = 4
     temperature: float = 1.0
     """Of the draw; 0 takes the likeliest code."""
 
+    @property
+    def tokenized(self) -> bool:
+        """Whether the policy writes tokens, and so needs a tokenizer."""
+        return True
+
     def __post_init__(self) -> None:
-        super().__post_init__()
         settings = {
             key: tuple(value) if isinstance(value, list) else value for key, value in self.tokenizer_config.items()
         }
@@ -45,13 +45,35 @@ class TokenConfig(SensesConfig):
             raise BurnishError(f"temperature {self.temperature} is negative; 0 takes the likeliest code")
 
 
+@dataclass(frozen=True)
+class TokenConfig(SensesConfig, TokenizerChoice):
+    """Tokenizer and transformer."""
+
+    replan: int | None = None
+    """Actions executed before the next chunk; None is a quarter of it."""
+    width: int = 128
+    depth: int = 4
+
+    def __post_init__(self) -> None:
+        SensesConfig.__post_init__(self)
+        TokenizerChoice.__post_init__(self)
+
+
 class TokenPolicy(Policy):
     """Cross-entropy on the tokenizer's codes; a chunk costs one pass per block of codes."""
 
     name = "tokens"
     Config = TokenConfig
 
-    def __init__(self, config: TokenConfig, contract: Contract, stats: Stats) -> None:
+    def __init__(
+        self,
+        config: TokenConfig,
+        contract: Contract,
+        stats: Stats,
+        network: Callable[[Tokenizer], nn.Module] | None = None,
+    ) -> None:
+        """`network`: of a tokenizer, what predicts its codes from what is known before each and a condition; None: a
+        `BlockCausal`."""
         super().__init__(config, contract, stats)
         self.config: TokenConfig = config
         kind = registry.tokenizers.load(config.tokenizer)
@@ -59,17 +81,10 @@ class TokenPolicy(Policy):
         self.tokenizer.requires_grad_(False)
         tokenizer = self.tokenizer
         self.horizon, self.nfe = tokenizer.horizon, len(tokenizer.blocks)
-        inputs = tokenizer.context_dim
         # Where codes are nothing but names, what is known before one is the name of the last; at first, nobody's.
-        self.names = nn.Embedding(tokenizer.vocabulary + 1, config.width) if inputs is None else None
-        self.network = BlockCausal(
-            tokenizer.blocks,
-            tokenizer.vocabulary,
-            inputs or config.width,
-            self.condition_dim,
-            config.width,
-            config.depth,
-        )
+        named = tokenizer.context_dim is None
+        self.names = nn.Embedding(tokenizer.vocabulary + 1, config.width) if named else None
+        self.network = (network or self._block_causal)(tokenizer)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -104,13 +119,17 @@ class TokenPolicy(Policy):
         """Draw block after block and decode."""
         return self.decode(self.draw(condition, noise), condition)
 
+    def reader(self, condition: Tensor) -> Callable[[Tensor, slice], Tensor]:
+        """Of the codes so far and a block of places, in order: logits (B, count, V) of that block."""
+        return lambda codes, block: self.logits(codes, condition)[:, block]
+
     def draw(self, condition: Tensor, noise: Tensor, first: Tensor | None = None) -> Tensor:
         """Codes (B, L); `first` (B,) is put in place of the first one, where it is not negative."""
         codes, begin = torch.zeros_like(noise[:, :, 0], dtype=torch.long), 0
+        read = self.reader(condition)
         for count in self.tokenizer.blocks:
             block = slice(begin, begin + count)
-            logits = self.logits(codes, condition)[:, block]
-            drawn = draw(logits, noise[:, block], self.config.temperature)
+            drawn = draw(read(codes, block), noise[:, block], self.config.temperature)
             if begin == 0 and first is not None:
                 drawn = torch.where(first[:, None] >= 0, first[:, None], drawn)
             codes = torch.cat([codes[:, :begin], drawn, codes[:, begin + count :]], dim=1)
@@ -120,6 +139,11 @@ class TokenPolicy(Policy):
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """The chunk that `codes` stand for; NaN where the `condition` has one, which no code could show."""
         return self.tokenizer.decode(codes).masked_fill(condition.isnan().any(1)[:, None, None], torch.nan)
+
+    def _block_causal(self, tokenizer: Tokenizer) -> nn.Module:
+        width, depth = self.config.width, self.config.depth
+        inputs = tokenizer.context_dim or width
+        return BlockCausal(tokenizer.blocks, tokenizer.vocabulary, inputs, self.condition_dim, width, depth)
 
     def _known(self, codes: Tensor) -> Tensor:
         if self.names is None:
@@ -138,7 +162,16 @@ def draw(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
     return (logits + temperature * gumbel).argmax(-1)
 
 
-def with_tokenizer(config: TokenConfig, tokenizer: Tokenizer) -> TokenConfig:
+@runtime_checkable
+class Adopts(Protocol):
+    """A policy that writes with a tokenizer which is trained before it."""
+
+    def adopt(self, tokenizer: Tokenizer) -> None:
+        """Take over its weights. Raises `BurnishError` if it is another one."""
+        ...
+
+
+def with_tokenizer[C: TokenizerChoice](config: C, tokenizer: Tokenizer) -> C:
     """`config` for a policy that is to `adopt` this tokenizer."""
     settings = dataclasses.asdict(tokenizer.config)
     return dataclasses.replace(config, tokenizer=tokenizer.name, tokenizer_config=settings)

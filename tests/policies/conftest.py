@@ -48,6 +48,7 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     "mint": [TINY_MINT | {"ensemble": "none"}, TINY_MINT],
     "behaviour": [TINY_BEHAVIOUR],
     "omnijarvis": [{"behaviour_config": TINY_BEHAVIOUR, "memory": 1, "thoughts": 2, "width": 16, "depth": 1}],
+    "vla": [],  # reads images and instructions, of which there are none here: tests/policies/vlm
     "residual": [{"base": "meanflow", "base_config": SMALL, "hidden": 16}],
     "lerobot": [],  # neither trained nor exported here: test_lerobot.py
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -49,16 +51,17 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
 
-    def forward(self, x: Tensor, e: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, H, size), e (B, size) → (B, H, size); `mask` (H, H) bool: which token sees which."""
+    def forward(self, x: Tensor, e: Tensor, context: Any = None) -> Tensor:
+        """x (B, H, size), e (B, size) → (B, H, size); `context` for the attention: here a mask (H, H) bool, which token
+        sees which."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulate(e)[:, None].chunk(6, dim=2)
-        x = x + gate1 * self._attend(self.norm1(x) * (1 + scale1) + shift1, mask)
+        x = x + gate1 * self._attend(self.norm1(x) * (1 + scale1) + shift1, context)
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 
-    def _attend(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def _attend(self, x: Tensor, context: Any) -> Tensor:
         # Written out: the fused kernel has no forward-mode derivative, which MeanFlow's target needs.
         batch, length, size = x.shape
         q, k, v = self.qkv(x).view(batch, length, 3, _HEADS, size // _HEADS).permute(2, 0, 3, 1, 4)
         scores = q @ k.transpose(-1, -2) * (size // _HEADS) ** -0.5
-        weights = torch.softmax(scores if mask is None else scores.masked_fill(~mask, -torch.inf), dim=-1)
+        weights = torch.softmax(scores if context is None else scores.masked_fill(~context, -torch.inf), dim=-1)
         return self.project((weights @ v).transpose(1, 2).reshape(batch, length, size))

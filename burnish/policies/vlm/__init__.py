@@ -1,0 +1,1 @@
+"""Image-text models as the backbone of a policy."""
