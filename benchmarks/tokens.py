@@ -37,7 +37,7 @@ from burnish.datasets.store import load_demonstrations
 from burnish.policies.base import load_policy, make_policy
 from burnish.policies.mint import Mint, MintConfig
 from burnish.policies.tokenizers.base import load_tokenizer
-from burnish.policies.tokens import TokenConfig, with_tokenizer
+from burnish.policies.tokens import TokenConfig
 from burnish.policies.train import TrainConfig
 from burnish.policies.train import train as learn
 from burnish.run import Run
@@ -143,7 +143,7 @@ def pretrained(demos: Demonstrations, seed: int, out: Path, budget: Budget) -> M
 
     torch.manual_seed(seed)
     written = load_tokenizer(fit(kind(kind.Config(), demos.contract, stats), "tokenizer", budget.tokenizer))
-    config = with_tokenizer(MintConfig(), written)
+    config = MintConfig().with_part(written)
     fresh = make_policy("mint", demos.contract, stats, **fields(config))
     assert isinstance(fresh, Mint)
     fresh.adopt(written)

@@ -12,17 +12,12 @@ from tyro.conf import Fixed, Suppress
 from burnish import registry
 from burnish.commands import flags, stage, tokenize
 from burnish.console import say
-from burnish.errors import BurnishError
 from burnish.policies.train import TrainConfig
 
 if TYPE_CHECKING:
-    from burnish.contract import Contract
     from burnish.datasets.demonstrations import Demonstrations
-    from burnish.policies.base import Policy
-    from burnish.policies.behaviour import Behaviour
-    from burnish.policies.omnijarvis import OmniJarvisConfig
-    from burnish.policies.tokenizers.base import Tokenizer
-    from burnish.policies.tokens import TokenizerChoice
+    from burnish.policies.base import Learned, Policy
+    from burnish.policies.parts import Part
 
 
 @dataclass(frozen=True)
@@ -89,54 +84,30 @@ def _fresh(config: Config, demos: Demonstrations) -> Policy:
 
     from burnish.datasets.demonstrations import compute_stats
     from burnish.policies.base import make_policy
-    from burnish.policies.omnijarvis import OmniJarvis, OmniJarvisConfig, with_behaviour
-    from burnish.policies.tokens import Adopts, TokenizerChoice, with_tokenizer
+    from burnish.policies.parts import Assembled
 
-    tokenizer, behaviour, chosen = None, None, config.policy
-    if isinstance(chosen, TokenizerChoice) and chosen.tokenized:
-        tokenizer = _tokenizer(config, chosen)
-        chosen = with_tokenizer(chosen, tokenizer)
-    elif isinstance(chosen, OmniJarvisConfig):
-        behaviour = _behaviour(config, chosen, demos.contract)
-        chosen = with_behaviour(chosen, behaviour)
-    settings = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
+    chosen, made, stats = config.policy, None, compute_stats(demos)
+    if isinstance(chosen, Assembled) and chosen.part is not None:
+        made = _trained(chosen.part, config)
+        chosen = chosen.with_part(made)
+        # What a part knows of the data it learned from decides how it reads: it stays.
+        stats |= made.stats
+    settings = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(config.policy)}
     with torch.random.fork_rng():
         torch.manual_seed(config.train.seed)
-        # What the behaviours know of the data they learned from decides how they read: it stays.
-        stats = compute_stats(demos) | (behaviour.stats if behaviour is not None else {})
         policy = make_policy(config.name, demos.contract, stats, **settings)
-    if tokenizer is not None and isinstance(policy, Adopts):
-        policy.adopt(tokenizer)
-    if behaviour is not None and isinstance(policy, OmniJarvis):
-        policy.adopt(behaviour)
+    if made is not None:
+        policy.adopt(made)
     return policy
 
 
-def _tokenizer(config: Config, policy: TokenizerChoice) -> Tokenizer:
-    """The one whose folder the policy names, or one of that kind, learned from the same dataset."""
-    from burnish.policies.tokenizers.base import load_tokenizer
-
-    name = policy.tokenizer
-    if name not in registry.tokenizers.names() and Path(name).exists():
-        return load_tokenizer(Path(name))
-    settings = registry.tokenizers.load(name).Config(**policy.tokenizer_config)
-    out = config.out / "tokenizer"
-    tokenize.run(tokenize.Config(name, config.dataset, out, settings, config.train))
-    return load_tokenizer(out / "policy")
-
-
-def _behaviour(config: Config, policy: OmniJarvisConfig, contract: Contract) -> Behaviour:
-    """Those whose folder the policy names, or new ones, learned from the same dataset."""
-    from burnish.policies.base import load_policy
-    from burnish.policies.behaviour import Behaviour
-
-    folder = Path(policy.behaviour)
-    if policy.behaviour == Behaviour.name:
-        settings = Behaviour.Config(**policy.behaviour_config)
-        out = config.out / "behaviour"
-        run(dataclasses.replace(config, name=Behaviour.name, out=out, policy=settings))
-        folder = out / "policy"
-    made = load_policy(folder, contract=contract, there=f"dataset {config.dataset}")
-    if not isinstance(made, Behaviour):
-        raise BurnishError(f"--policy.behaviour {folder}: a {made.name!r} policy; name the folder of a 'behaviour' one")
-    return made
+def _trained(part: Part, config: Config) -> Learned:
+    """The one whose folder is given, or one of that kind, learned from the same dataset."""
+    if not part.fresh:
+        return part.load(Path(part.choice))
+    settings, out = part.kinds.load(part.choice).Config(**part.settings), config.out / part.name
+    if part.kinds is registry.tokenizers:
+        tokenize.run(tokenize.Config(part.choice, config.dataset, out, settings, config.train))
+    else:
+        run(dataclasses.replace(config, name=part.choice, out=out, policy=settings))
+    return part.load(out / "policy")

@@ -151,6 +151,10 @@ class Policy(Learned):
         """How `demos` are shown to `loss`: a chunk from every frame on, unless overridden."""
         return ChunkSampler(demos, self.horizon, batch_size, seed=seed, device=device)
 
+    def adopt(self, part: Any) -> None:
+        """Take over the weights of the trained part its config stands on. Raises `BurnishError` if it is another."""
+        raise BurnishError(f"policy {self.name!r} stands on nothing that is trained before it")
+
     def check_export(self) -> None:
         """Raise `BurnishError` if this cannot become one ONNX file."""
 

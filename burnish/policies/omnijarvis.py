@@ -11,22 +11,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from burnish import registry
 from burnish.agent import Agent
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.datasets.segments import SegmentSampler
 from burnish.errors import BurnishError
-from burnish.policies.base import Batch, Policy
+from burnish.policies.base import Batch, Policy, load_policy
 from burnish.policies.behaviour import Behaviour, BehaviourConfig
 from burnish.policies.networks.interleaved import Interleaved
+from burnish.policies.parts import Part
 from burnish.policies.senses import SensesConfig
 from burnish.policies.tokens import draw
 
@@ -64,6 +67,16 @@ class OmniJarvisConfig(SensesConfig):
         for part, least in (("memory", 0), ("thoughts", 1), ("temperature", 0)):
             if getattr(self, part) < least:
                 raise BurnishError(f"omnijarvis: {part} is at least {least}, not {getattr(self, part)}")
+
+    @property
+    def part(self) -> Part:
+        """The behaviours."""
+        return Part("behaviour", registry.policies, self.behaviour, self.behaviour_config, _load)
+
+    def with_part(self, made: Behaviour) -> Self:
+        """For the behaviours `made`."""
+        settings, mark = dataclasses.asdict(made.config), made.fingerprint()
+        return dataclasses.replace(self, behaviour=made.name, behaviour_config=settings, behaviour_fingerprint=mark)
 
 
 class OmniJarvis(Policy):
@@ -107,20 +120,20 @@ class OmniJarvis(Policy):
         numbers, told, perceived, begun = condition.split(self._parts, dim=-1)
         return told, torch.cat([numbers, perceived], dim=-1), begun
 
-    def adopt(self, behaviour: Behaviour) -> None:
+    def adopt(self, part: Behaviour) -> None:
         """Take over trained behaviours. Raises `BurnishError` if they are not those this policy is made for."""
-        for part in dataclasses.fields(BehaviourConfig):
-            wanted, given = (getattr(one.config, part.name) for one in (self.behaviour, behaviour))
+        for setting in dataclasses.fields(BehaviourConfig):
+            wanted, given = (getattr(one.config, setting.name) for one in (self.behaviour, part))
             if wanted != given:
-                raise BurnishError(f"behaviour.{part.name}: the policy wants {wanted!r}, given is {given!r}")
-        behaviour.contract.check(self.behaviour.contract, here="behaviour", there="policy")
-        wanted, given = self.config.behaviour_fingerprint, behaviour.fingerprint()
+                raise BurnishError(f"behaviour.{setting.name}: the policy wants {wanted!r}, given is {given!r}")
+        part.contract.check(self.behaviour.contract, here="behaviour", there="policy")
+        wanted, given = self.config.behaviour_fingerprint, part.fingerprint()
         if wanted not in ("", given):
             raise BurnishError(
                 f"behaviour_fingerprint: the policy wants {wanted!r}, given is {given!r}: these behaviours were "
                 "trained otherwise, so that their codes mean something else; train the policy on them"
             )
-        self.behaviour.load_state_dict(behaviour.state_dict())
+        self.behaviour.load_state_dict(part.state_dict())
 
     def sampler(
         self, demos: Demonstrations, batch_size: int, *, seed: int, device: torch.device | str = "cpu"
@@ -192,7 +205,8 @@ class OmniJarvis(Policy):
         return DecidingAgent(self, lanes, replan=replan)
 
 
-def with_behaviour(config: OmniJarvisConfig, behaviour: Behaviour) -> OmniJarvisConfig:
-    """`config` for a policy that is to `adopt` these behaviours."""
-    settings, mark = dataclasses.asdict(behaviour.config), behaviour.fingerprint()
-    return dataclasses.replace(config, behaviour=behaviour.name, behaviour_config=settings, behaviour_fingerprint=mark)
+def _load(folder: Path) -> Behaviour:
+    made = load_policy(folder)
+    if not isinstance(made, Behaviour):
+        raise BurnishError(f"--policy.behaviour {folder}: a {made.name!r} policy; name the folder of a 'behaviour' one")
+    return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,9 @@ from burnish.contract import ACTION, Contract
 from burnish.errors import BurnishError
 from burnish.policies.base import Batch, Policy
 from burnish.policies.networks.tokens import BlockCausal
+from burnish.policies.parts import Part
 from burnish.policies.senses import SensesConfig
-from burnish.policies.tokenizers.base import Tokenizer
+from burnish.policies.tokenizers.base import Tokenizer, load_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,18 @@ class TokenizerChoice:
     def tokenized(self) -> bool:
         """Whether the policy writes tokens, and so needs a tokenizer."""
         return True
+
+    @property
+    def part(self) -> Part | None:
+        """The tokenizer, if there is one."""
+        if not self.tokenized:
+            return None
+        return Part("tokenizer", registry.tokenizers, self.tokenizer, self.tokenizer_config, load_tokenizer)
+
+    def with_part(self, made: Tokenizer) -> Self:
+        """Of the kind and with the settings of `made`."""
+        settings = dataclasses.asdict(made.config)
+        return dataclasses.replace(self, tokenizer=made.name, tokenizer_config=settings)
 
     def __post_init__(self) -> None:
         settings = {
@@ -91,9 +104,9 @@ class TokenPolicy(Policy):
         """One number per possible code (L, V), by which `sample` draws; zeros take the likeliest."""
         return (self.tokenizer.length, self.tokenizer.vocabulary)
 
-    def adopt(self, tokenizer: Tokenizer) -> None:
-        """Take over the weights of a trained `tokenizer`. Raises `BurnishError` if it is another one."""
-        wanted, given = self.tokenizer, tokenizer
+    def adopt(self, part: Tokenizer) -> None:
+        """Take over the weights of a trained tokenizer. Raises `BurnishError` if it is another one."""
+        wanted, given = self.tokenizer, part
         for name in ("name", "config"):
             if getattr(wanted, name) != getattr(given, name):
                 raise BurnishError(
@@ -160,18 +173,3 @@ def draw(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
     uniform = 0.5 + 0.5 * torch.erf(noise * 0.5**0.5)
     gumbel = -(-uniform.clamp(1e-6, 1 - 1e-6).log()).log()
     return (logits + temperature * gumbel).argmax(-1)
-
-
-@runtime_checkable
-class Adopts(Protocol):
-    """A policy that writes with a tokenizer which is trained before it."""
-
-    def adopt(self, tokenizer: Tokenizer) -> None:
-        """Take over its weights. Raises `BurnishError` if it is another one."""
-        ...
-
-
-def with_tokenizer[C: TokenizerChoice](config: C, tokenizer: Tokenizer) -> C:
-    """`config` for a policy that is to `adopt` this tokenizer."""
-    settings = dataclasses.asdict(tokenizer.config)
-    return dataclasses.replace(config, tokenizer=tokenizer.name, tokenizer_config=settings)

@@ -105,11 +105,11 @@ class VLA(Policy):
         """The head's."""
         return self.head.noise_shape
 
-    def adopt(self, tokenizer: Tokenizer) -> None:
-        """Take over the weights of a trained `tokenizer`. Raises `BurnishError` if it is another one."""
+    def adopt(self, part: Tokenizer) -> None:
+        """Take over the weights of a trained tokenizer. Raises `BurnishError` if it is another one."""
         if not isinstance(self.head, TokenHead):
             raise BurnishError(f"head {self.config.head!r} writes no tokens; --policy.head tokens does")
-        self.head.adopt(tokenizer)
+        self.head.adopt(part)
 
     def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Prefix:
         """What the backbone makes of images and instruction, and the normalised numbers.

@@ -18,7 +18,7 @@ from burnish.errors import BurnishError
 from burnish.policies.base import load_policy, make_policy, save_policy
 from burnish.policies.behaviour import use
 from burnish.policies.networks.fsq import FSQ
-from burnish.policies.omnijarvis import CODE, PROGRESS, with_behaviour
+from burnish.policies.omnijarvis import CODE, PROGRESS
 
 LEVELS = st.lists(st.integers(2, 9), min_size=1, max_size=5)
 ANYWHERE = st.floats(-20, 20, width=32)
@@ -222,9 +222,7 @@ def test_the_instruction_decides_between_behaviours_and_the_decoder_is_never_tol
     torch.manual_seed(0)
     behaviour, _ = fitted(make_policy("behaviour", demos.contract, stats, **tiny_behaviour), demos, 150)
     assert TASK not in behaviour.contract.observation
-    config = with_behaviour(
-        make_policy("omnijarvis", demos.contract, stats, width=32, depth=1, memory=1).config, behaviour
-    )
+    config = make_policy("omnijarvis", demos.contract, stats, width=32, depth=1, memory=1).config.with_part(behaviour)
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     policy = make_policy("omnijarvis", demos.contract, stats, **settings)
     policy.adopt(behaviour)
@@ -240,7 +238,7 @@ def test_the_instruction_decides_between_behaviours_and_the_decoder_is_never_tol
 def test_other_behaviours_than_its_own_are_refused_by_name(make, omnijarvis, behaviour, tiny_behaviour, tmp_path: Path):
     with pytest.raises(BurnishError, match=r"behaviour\.levels: the policy wants \(4, 3, 2\), given is \(4, 3\)"):
         omnijarvis.adopt(make("behaviour", **tiny_behaviour | {"levels": (4, 3)}))
-    settings = dataclasses.asdict(with_behaviour(omnijarvis.config, behaviour))
+    settings = dataclasses.asdict(omnijarvis.config.with_part(behaviour))
     policy = make("omnijarvis", **settings)
     policy.adopt(behaviour)
     save_policy(policy, tmp_path / "policy")
