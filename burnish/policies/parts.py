@@ -26,8 +26,8 @@ class Part:
 
     @property
     def fresh(self) -> bool:
-        """Whether it is yet to be trained."""
-        return self.choice in self.kinds.names()
+        """Whether it is yet to be trained; a folder that is not there counts as the name of a kind."""
+        return self.choice in self.kinds.names() or not Path(self.choice).exists()
 
 
 @runtime_checkable
