@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from burnish import processes
+
 PLAIN_INTERVAL_S = 15.0
 """Without a terminal (a log file, CI) a line is printed this often instead of a bar."""
 
@@ -21,6 +23,8 @@ class Advance(Protocol):
 
 def say(line: str) -> None:
     """One line to the user, on standard error, so that results on standard output stay clean."""
+    if processes.rank() > 0:
+        return
     from rich.console import Console
 
     Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(line)
@@ -33,7 +37,7 @@ def track(what: str, total: int, done: int = 0) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal or processes.rank() > 0:
         yield _plain(what, total, done)
         return
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]

@@ -103,6 +103,33 @@ class Run:
         return float(read_json(path)["wall_s"]) if path.exists() else 0.0
 
 
+class Follower(Run):
+    """The run of a process that is not the first: it reads the folder and writes nothing there."""
+
+    def __init__(self, folder: Path, stage: str, config: Mapping[str, Any]) -> None:
+        self.folder, self.stage, self.config = folder, stage, config
+        self._opened, self._earlier_s = time.monotonic(), 0.0
+
+    def save_clock(self) -> None:
+        """Nothing."""
+
+    def log(self, step: int, **scalars: float) -> None:
+        """Nothing."""
+
+    def rewind(self, step: int) -> None:
+        """Nothing."""
+
+    def finish(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """`result` as the first process writes it."""
+        return {**result, "wall_s": round(self.wall_s, 2)}
+
+    def refuse(self, what: str, value: float, step: int, batch: Mapping[str, Any]) -> NoReturn:
+        """Stop at a NaN or infinite number."""
+        raise NonFiniteError(
+            f"{what} is {value} at step {step} in one of several processes; look for NaN in the dataset"
+        )
+
+
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl`; a last line cut off by a kill is left out."""
     path = folder / "metrics.jsonl"

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from burnish import processes
 from burnish.checkpoint import split_format
 from burnish.console import say
 from burnish.errors import BurnishError
 from burnish.files import read_json
-from burnish.run import Run
+from burnish.run import Follower, Run
 
 
 @contextmanager
@@ -25,10 +26,14 @@ def open_stage(verb: str, config: Any) -> Iterator[Run]:
 
     Every other field of `config` (a dataclass) is written down there; opening the folder with other settings, or
     after an input changed, is refused. A folder in which nothing was done when an error ended the stage is removed.
+    Of several processes of one launch the first has the folder; the others get a `Follower`.
     """
     for name, path in _inputs(config).items():
         if not path.exists():
             raise BurnishError(f"{path}: nothing there; {name} must name an existing folder")
+    if processes.rank() > 0:
+        yield Follower(config.out, verb, to_json(config))
+        return
     with lock(config.out):
         run = Run(config.out, verb, to_json(config))
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Fixed, Suppress
 
-from burnish import registry
+from burnish import processes, registry
 from burnish.commands import flags, stage
 from burnish.console import say
 from burnish.policies.train import TrainConfig
@@ -53,10 +53,12 @@ def run(config: Config) -> dict[str, Any]:
     from burnish.datasets.chunks import ChunkSampler
     from burnish.datasets.store import load_demonstrations
     from burnish.policies.base import save_policy
+    from burnish.policies.distributed import join, wait
     from burnish.policies.tokenizers.base import load_tokenizer, quality
     from burnish.policies.train import train
 
     settings = config.train
+    join(settings.device)
     with stage.open_stage("tokenize", config) as record:
         if done := stage.finished(record):
             return done
@@ -70,8 +72,9 @@ def run(config: Config) -> dict[str, Any]:
         if tokenizer.learns:
             say(f"Learning to write {config.dataset}'s chunks as {config.name} tokens: {tokenizer.length} per chunk")
             train(record, tokenizer, chunks, settings)
-        else:
+        elif processes.rank() == 0:
             save_policy(tokenizer, config.out / "policy")
+        wait()
         result = record.finish(quality(load_tokenizer(config.out / "policy"), every))
         say(
             f"  {result['tokens']:.0f} tokens per chunk, {result['used']:.0%} of {tokenizer.vocabulary} codes in use, "

@@ -56,9 +56,11 @@ def template(recorded: dict[str, Any], out: Path) -> Config:
 def run(config: Config) -> dict[str, Any]:
     """Train, or go on training; returns what training reports and `wall_s`."""
     from burnish.datasets.store import load_contract, load_demonstrations
+    from burnish.policies.distributed import join
     from burnish.policies.train import train
 
     settings = config.train
+    join(settings.device)
     with stage.open_stage("train", config) as record:
         if done := stage.finished(record):
             return done

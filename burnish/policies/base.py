@@ -178,17 +178,18 @@ def save_policy(
     policy: Learned,
     folder: Path,
     *,
+    weights: Mapping[str, Tensor] | None = None,
     training: Mapping[str, Tensor] | None = None,
     progress: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `policy` as a checkpoint folder, atomically."""
+    """Write `policy` as a checkpoint folder, atomically; with `weights` in place of its own."""
     checkpoint.save(
         Checkpoint(
             policy=policy.name,
             config=dataclasses.asdict(policy.config),
             contract=policy.contract,
             stats=policy.stats,
-            tensors=_to_numpy(policy.state_dict()),
+            tensors=_to_numpy(policy.state_dict() if weights is None else weights),
             training=_to_numpy(training or {}),
             progress=progress or {},
         ),

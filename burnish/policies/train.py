@@ -7,11 +7,13 @@ import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from burnish import processes
 from burnish.console import track
 from burnish.policies.base import Learned, load_training, save_policy
 from burnish.run import Run
@@ -49,20 +51,30 @@ def train(run: Run, policy: Learned, sampler: Sampler, cfg: TrainConfig) -> dict
     Raises:
         NonFiniteError: the loss is NaN or infinite; the batch is saved in the run folder, the weights are not.
     """
-    trainer = Trainer(policy.to(cfg.device).train(), cfg)
+    trainer = _trainer(policy.to(cfg.device).train(), cfg)
     trainer.resume(run)
     with track(f"training {policy.name}", cfg.steps, trainer.done) as advance:
         while trainer.done < cfg.steps:
             metrics = trainer.step(sampler.batch(trainer.done), run)
             if trainer.done % cfg.log_every == 0 or trainer.done == cfg.steps:
-                trainer.loss = float(metrics["loss"])
-                run.log(trainer.done, **{name: float(value) for name, value in metrics.items()})
+                numbers = trainer.shared(metrics)
+                trainer.loss = numbers["loss"]
+                run.log(trainer.done, **numbers)
             if trainer.done % cfg.save_every == 0 and trainer.done < cfg.steps:
                 trainer.save(run)
             advance(1, f"loss {trainer.loss:.3g}" if math.isfinite(trainer.loss) else "")
-    save_policy(trainer.average, run.folder / "policy")
-    shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
+    trainer.finish(run)
+    if processes.rank() == 0:
+        shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
     return {"steps": cfg.steps, "loss": trainer.loss, "parameters": sum(p.numel() for p in policy.parameters())}
+
+
+def _trainer(policy: Learned, cfg: TrainConfig) -> Trainer:
+    if processes.count() == 1:
+        return Trainer(policy, cfg)
+    from burnish.policies.distributed import DistributedTrainer
+
+    return DistributedTrainer(policy, cfg)
 
 
 class Trainer:
@@ -70,9 +82,12 @@ class Trainer:
 
     def __init__(self, policy: Learned, cfg: TrainConfig) -> None:
         self.policy, self.cfg, self.done, self.loss = policy, cfg, 0, math.nan
-        self.average = copy.deepcopy(policy).eval().requires_grad_(False)
-        self.parameters: list[Tensor] = list(policy.parameters())
-        self.averaged: list[Tensor] = list(self.average.parameters())
+        # What is not trained is not copied: of a frozen backbone one is enough.
+        frozen = {id(parameter): parameter for parameter in policy.parameters() if not parameter.requires_grad}
+        learning = [parameter.requires_grad for parameter in policy.parameters()]
+        self.average = copy.deepcopy(policy, frozen).eval().requires_grad_(False)
+        self.parameters: list[Tensor] = list(compress(policy.parameters(), learning))
+        self.averaged: list[Tensor] = list(compress(self.average.parameters(), learning))
         self.optimizer = torch.optim.AdamW(self.parameters, cfg.lr, weight_decay=cfg.weight_decay, fused=True)
         self.generator = torch.Generator(cfg.device).manual_seed(cfg.seed)
         self.mixed = torch.device(cfg.device).type == "cuda"
@@ -82,7 +97,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.cfg.lr * learning_rate_factor(self.done, self.cfg)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
-            loss, metrics = self.policy.loss(batch, self.generator)
+            loss, metrics = self.objective(batch)
         if not torch.isfinite(loss):
             run.refuse(f"the loss of {self.policy.name!r}", float(loss.detach()), self.done, batch)
         self.optimizer.zero_grad()
@@ -96,14 +111,34 @@ class Trainer:
         self.done += 1
         return {"loss": loss.detach(), "grad_norm": norm, **metrics}
 
+    def objective(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss and metrics of a batch."""
+        return self.policy.loss(batch, self.generator)
+
+    def shared(self, metrics: Mapping[str, Tensor]) -> dict[str, float]:
+        """Metrics as numbers."""
+        return {name: float(value) for name, value in metrics.items()}
+
+    def finish(self, run: Run) -> None:
+        """Save the averaged weights as `run.folder/policy`."""
+        save_policy(self.average, run.folder / "policy")
+
+    def progress(self) -> dict[str, Any]:
+        """Plain numbers to go on from."""
+        return {"done": self.done, "loss": self.loss if math.isfinite(self.loss) else None}
+
+    def proceed(self, progress: Mapping[str, Any], run: Run) -> None:
+        """Go on from there."""
+        self.done, self.loss = progress["done"], progress["loss"] or math.nan
+        run.rewind(self.done)
+
     def save(self, run: Run) -> None:
         """Everything a resumed run needs, as one checkpoint folder."""
         training = {f"average/{key}": value for key, value in self.average.state_dict().items()}
         for index, parameter in enumerate(self.parameters):
             training |= {f"adam/{index}/{key}": value for key, value in self.optimizer.state[parameter].items()}
         training["generator"] = self.generator.get_state()
-        progress = {"done": self.done, "loss": self.loss if math.isfinite(self.loss) else None}
-        save_policy(self.policy, run.folder / "checkpoint", training=training, progress=progress)
+        save_policy(self.policy, run.folder / "checkpoint", training=training, progress=self.progress())
         run.save_clock()
 
     def resume(self, run: Run) -> None:
@@ -117,8 +152,7 @@ class Trainer:
             adam = saved.under(f"adam/{index}/")
             self.optimizer.state[parameter] = {name: value.to(self.cfg.device) for name, value in adam.items()}
         self.generator.set_state(saved.tensors["generator"])
-        self.done, self.loss = saved.progress["done"], saved.progress["loss"] or math.nan
-        run.rewind(self.done)
+        self.proceed(saved.progress, run)
 
 
 def learning_rate_factor(step: int, cfg: TrainConfig) -> float:

@@ -112,3 +112,84 @@ def test_it_learns_what_the_image_shows_and_the_instruction_says(head, family, t
     assert (error < 0.6).all(), error
     after = dict(policy.backbone.named_parameters())
     assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_a_nan_never_reaches_the_robot(tiny, demos, stats, observe):
+    for head in HEADS:
+        agent = noisy(vla(tiny["smolvlm"], demos, stats, head)).agent(3)
+        agent.reset([0, 1, 2], [0, 1, 2])
+        assert agent.looks() == [0, 1, 2]
+        obs = {key: value.clone() for key, value in observe(3).items()}
+        obs[STATE][1, 2] = torch.nan
+        with pytest.raises(NonFiniteError, match="lane 1"):
+            agent.act(obs)
+
+
+def test_a_policy_needs_images_or_an_instruction_and_one_will_do(backbone_folder, demos, stats, observe):
+    for left_out in ((TASK,), tuple(demos.contract.images), (STATE,)):
+        contract = demos.contract.only(set(demos.contract.observation) - set(left_out))
+        config = {"backbone": backbone_folder, "horizon": 2, "steps": 1, "lora": LoraConfig(rank=0)}
+        policy = make_policy("vla", contract, stats, **config).eval()
+        obs = {key: value for key, value in observe(2).items() if key not in left_out}
+        assert policy.act(obs, draw(policy, 2)).shape == (2, 2, 2)
+    with pytest.raises(BurnishError, match="images or an instruction, and the dataset has neither"):
+        make_policy("vla", demos.contract.only([STATE]), stats, backbone=backbone_folder)
+
+
+def test_another_backbone_is_refused_with_both_fingerprints_and_the_same_elsewhere_is_not(
+    tiny, demos, stats, observe, tmp_path
+):
+    mine = tmp_path / "mine"
+    shutil.copytree(tiny["smolvlm"], mine)
+    policy = vla(str(mine), demos, stats)
+    save_policy(policy, tmp_path / "policy")
+    chunk = policy.act(observe(2), draw(policy, 2))
+    shutil.move(mine, tmp_path / "moved")
+    with pytest.raises(BurnishError, match="mine' cannot be loaded"):
+        load_policy(tmp_path / "policy")
+    config = tmp_path / "policy/config.json"
+    config.write_text(config.read_text().replace(str(mine), str(tmp_path / "moved")))
+    with torch.no_grad():
+        assert torch.equal(load_policy(tmp_path / "policy").act(observe(2), draw(policy, 2)), chunk)
+    weights = tmp_path / "moved/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(BurnishError, match=f"moved' has the fingerprint .*{policy.config.fingerprint}"):
+        load_policy(tmp_path / "policy")
+
+
+def test_what_is_observed_wrongly_is_named(tiny, demos, stats, observe):
+    policy, obs = vla(tiny["smolvlm"], demos, stats), observe(2)
+    left = demos.contract.images[0]
+    with pytest.raises(ContractError, match=rf"{left}: not observed, but the policy reads .*{left}"):
+        policy.encode({key: value for key, value in obs.items() if key != left})
+    with pytest.raises(ContractError, match=rf"{left}: shape \(14, 28, 3\) observed, \(28, 28, 3\) in the checkpoint"):
+        policy.encode(obs | {left: obs[left][:, :14]})
+    with pytest.raises(ContractError, match=r"task: shape \(64,\) observed, \(48,\)"):
+        policy.encode(obs | {TASK: torch.zeros(2, 64, dtype=torch.uint8)})
+
+
+def test_an_instruction_longer_than_the_backbone_has_room_for_is_named(tiny, demos, stats, observe):
+    long = {"tokenizer": "bins", "tokenizer_config": {"horizon": 60, "bins": 8}}
+    with pytest.raises(BurnishError, match=r"'open the top drawer.*' with 2 images is \d+ tokens; .* room for 39 beside"):
+        vla(tiny["smolvlm"], demos, stats, "tokens", **long)
+
+
+def test_a_cloud_of_points_is_left_out_by_hand(tiny, demos, stats):
+    cloud = Field((8, 3), ("x", "y", "z"), ("m",) * 3, "world", 10.0, "mean_std")
+    contract = dataclasses.replace(demos.contract, observation={**demos.contract.observation, POINTS: cloud})
+    with pytest.raises(BurnishError, match=f"--without {POINTS}"):
+        make_policy("vla", contract, stats | {POINTS: stats[STATE]}, backbone=tiny["smolvlm"])
+
+
+def test_a_tokenizer_of_another_kind_or_on_another_head_is_refused(tiny, demos, stats):
+    policy = vla(tiny["smolvlm"], demos, stats, "tokens")
+    other = vla(tiny["smolvlm"], demos, stats, "tokens", tokenizer_config={"horizon": 2, "bins": 8}).head.tokenizer
+    with pytest.raises(BurnishError, match=r"tokenizer\.config: .*bins=16.*bins=8"):
+        policy.adopt(other)
+    with pytest.raises(BurnishError, match="--policy.head tokens"):
+        vla(tiny["smolvlm"], demos, stats).adopt(other)
+
+
+def test_it_is_not_exported_and_says_why(tiny, demos, stats):
+    with pytest.raises(BurnishError, match="does not become an ONNX file"):
+        vla(tiny["smolvlm"], demos, stats).check_export()
