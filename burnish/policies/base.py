@@ -17,10 +17,11 @@ from burnish import checkpoint, registry
 from burnish.agent import Agent
 from burnish.checkpoint import Checkpoint, Stats
 from burnish.contract import ACTION, POINTS, TASK, Contract
-from burnish.errors import BurnishError, CorruptFileError
+from burnish.errors import BurnishError, ContractError, CorruptFileError
 from burnish.policies.language import FEATURES, PACKAGED, Language, with_embeddings
+from burnish.policies.networks.denoiser import Parts
 from burnish.policies.networks.points import Points
-from burnish.policies.networks.vision import Vision
+from burnish.policies.networks.vision import PATCHES, Vision
 from burnish.policies.normalize import Normalizer
 from burnish.registry import Registry
 
@@ -67,7 +68,8 @@ class Policy(Learned):
         self.normalizer = Normalizer(contract, stats)
         self.language = Language(stats[TASK], encoder) if TASK in contract.observation else None
         sight = getattr(config, "vision", None)
-        self.vision = Vision(sight, list(contract.images)) if sight is not None and contract.images else None
+        patches = None if getattr(config, "reads", "vector") == "vector" else PATCHES
+        self.vision = Vision(sight, list(contract.images), patches) if sight is not None and contract.images else None
         touch = getattr(config, "points", None)
         self.points = Points(touch, contract.points) if touch is not None and contract.points else None
 
@@ -89,11 +91,13 @@ class Policy(Learned):
         """
 
     def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
-        """All that is observed as one vector (B, `condition_dim`): `encode_state`, then features of images and points.
+        """All that is observed as one vector (B, `condition_dim`), of the `parts`; it begins with `encode_state`.
 
         Args:
             generator: in training, shifts the images at random.
+        Raises `ContractError` that names an image or cloud that is missing or of another size.
         """
+        self._check_looks(obs)
         parts = [self.encode_state(obs)]
         if self.vision is not None:
             parts.append(self.vision(obs, generator))
@@ -107,10 +111,21 @@ class Policy(Learned):
         return numbers if self.language is None else torch.cat([numbers, self.language(obs[TASK])], dim=1)
 
     @property
+    def parts(self) -> Parts:
+        """What `encode` joins, for a network that reads one token after the other."""
+        found = {"state": (1, self.normalizer.condition_dim)}
+        if self.language is not None:
+            found["language"] = (1, FEATURES)
+        if self.vision is not None:
+            found["images"] = self.vision.shape
+        if self.points is not None:
+            found["points"] = (1, self.points.features)
+        return found
+
+    @property
     def condition_dim(self) -> int:
         """C, the width of `encode`."""
-        perceived = [part.features for part in (self.vision, self.points) if part is not None]
-        return self.state_dim + sum(perceived)
+        return sum(count * numbers for count, numbers in self.parts.values())
 
     @property
     def state_dim(self) -> int:
@@ -142,6 +157,16 @@ class Policy(Learned):
         from burnish.policies.chunks import ChunkAgent
 
         return ChunkAgent(self, lanes, replan=replan)
+
+    def _check_looks(self, obs: Mapping[str, Tensor]) -> None:
+        for key in self.contract.looks:
+            wanted = self.contract.observation[key].shape
+            given = tuple(obs[key].shape[1:]) if key in obs else "nothing"
+            if given != wanted:
+                raise ContractError(
+                    f"{key}: policy {self.name!r} reads {wanted}, given is {given}; give what its contract says, or "
+                    "train a policy on what there is"
+                )
 
 
 def masked_mean(error: Tensor, batch: Batch) -> Tensor:

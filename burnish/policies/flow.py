@@ -53,14 +53,14 @@ class Flow(Policy):
         super().__init__(config, contract, stats)
         self.config: FlowConfig = config
         self.horizon, self.nfe = config.horizon, config.nfe
-        self.network = build_denoiser(config, contract.action.shape[-1], self.condition_dim)
+        self.network = build_denoiser(config, contract.action.shape[-1], self.parts)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """E ‖u(z_t, t) − (e − x)‖² (equation 1), or the consistency loss."""
         x = self.normalizer.normalize(ACTION, batch[ACTION])
         e = torch.randn(x.shape, generator=generator, device=x.device)
         t = torch.rand(len(x), generator=generator, device=x.device)
-        condition = self.encode(batch, generator)
+        condition = self.network.read(self.encode(batch, generator))
         if self.config.consistency:
             return self._consistency(x, e, t, condition, batch)
         u = self._velocity(_between(x, e, t), t, condition)
@@ -69,7 +69,7 @@ class Flow(Policy):
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """`nfe` Euler steps of equal length."""
-        z, ones = noise, torch.ones_like(condition[:, 0])
+        z, ones, condition = noise, torch.ones_like(noise[:, 0, 0]), self.network.read(condition)
         for k in range(self.nfe):
             t = ones * (1 - k / self.nfe)
             z = z - self._velocity(z, t, condition) / self.nfe

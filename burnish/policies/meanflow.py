@@ -44,12 +44,12 @@ class MeanFlow(Policy):
         super().__init__(config, contract, stats)
         self.config: MeanFlowConfig = config
         self.horizon, self.nfe = config.horizon, 1
-        self.network = build_denoiser(config, contract.action.shape[-1], self.condition_dim)
+        self.network = build_denoiser(config, contract.action.shape[-1], self.parts)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """w · ‖u − sg(v − (t − r) du/dt)‖² with w = (δ² + 1e-3)^-½ (MP1, equations 6–8)."""
         x = self.normalizer.normalize(ACTION, batch[ACTION])
-        condition = self.encode(batch, generator)
+        condition = self.network.read(self.encode(batch, generator))
         e = torch.randn(x.shape, generator=generator, device=x.device)
         t, r = self.times(len(x), generator, x.device)
         z = (1 - t[:, None, None]) * x + t[:, None, None] * e
@@ -90,8 +90,8 @@ class MeanFlow(Policy):
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """a = e − u(e, t=1, r=0): one network evaluation."""
-        ones = torch.ones_like(condition[:, 0])
-        u, _ = self.velocity(noise, ones, torch.zeros_like(ones), condition)
+        ones = torch.ones_like(noise[:, 0, 0])
+        u, _ = self.velocity(noise, ones, torch.zeros_like(ones), self.network.read(condition))
         return noise - u
 
     def velocity(self, z: Tensor, t: Tensor, r: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,18 +33,22 @@ TINY_MINT: dict[str, Any] = {
 }  # fmt: skip
 
 CONFIGS: dict[str, list[dict[str, Any]]] = {
-    "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp")] + [SMALL | {"prior_std": 0.1}],
-    "flow": [SMALL | {"denoiser": name, "steps": 2} for name in ("unet", "dit")],
+    "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp", "dita")] + [SMALL | {"prior_std": 0.1}],
+    "flow": [SMALL | {"denoiser": name, "steps": 2} for name in ("unet", "dit", "dita")],
     "diffusion": [
         SMALL | {"denoiser": "unet", "steps": 3},
         SMALL | {"denoiser": "dit", "steps": 3, "sampler": "ddpm", "prediction": "v_prediction"},
         SMALL | {"denoiser": "mlp", "steps": 3, "prediction": "sample"},
+        SMALL | {"denoiser": "dita", "steps": 3},
     ],
     "tokens": [
         {"tokenizer": "bins", "tokenizer_config": {"horizon": 4, "bins": 16}, "width": 16, "depth": 1, "replan": 2},
     ],
     "mint": [TINY_MINT | {"ensemble": "none"}, TINY_MINT],
-    "residual": [{"base": "meanflow", "base_config": SMALL, "hidden": 16}],
+    "residual": [
+        {"base": "meanflow", "base_config": SMALL, "hidden": 16},
+        {"base": "flow", "base_config": SMALL | {"denoiser": "dita", "steps": 2}, "hidden": 16},
+    ],
     "lerobot": [],  # neither trained nor exported here: test_lerobot.py
 }
 """A policy that is registered needs a line here: what the contract test builds it with."""
@@ -153,6 +157,8 @@ def make_chunks() -> Callable[..., dict[str, torch.Tensor]]:
 
 
 def _kind(config: dict[str, Any]) -> str:
+    if "base_config" in config:
+        return _kind(config["base_config"])
     return "prior" if "prior_std" in config else config.get("denoiser", config.get("ensemble", "plain"))
 
 

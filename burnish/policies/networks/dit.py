@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from burnish.policies.networks.denoiser import TimeEmbedding
+from burnish.policies.networks.attention import attend, heads
+from burnish.policies.networks.denoiser import Denoiser, TimeEmbedding
 
-_HEADS = 4
 
-
-class DiT(nn.Module):
+class DiT(Denoiser):
     """One token per action, 2·`depth` blocks of token width 2·`width`, adaLN-zero conditioning; any horizon."""
 
     def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: int, depth: int) -> None:
@@ -52,13 +51,6 @@ class Block(nn.Module):
     def forward(self, x: Tensor, e: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, H, size), e (B, size) → (B, H, size); `mask` (H, H) bool: which token sees which."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulate(e)[:, None].chunk(6, dim=2)
-        x = x + gate1 * self._attend(self.norm1(x) * (1 + scale1) + shift1, mask)
+        q, k, v = heads(self.qkv(self.norm1(x) * (1 + scale1) + shift1), 3)
+        x = x + gate1 * self.project(attend(q, k, v, mask))
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
-
-    def _attend(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        # Written out: the fused kernel has no forward-mode derivative, which MeanFlow's target needs.
-        batch, length, size = x.shape
-        q, k, v = self.qkv(x).view(batch, length, 3, _HEADS, size // _HEADS).permute(2, 0, 3, 1, 4)
-        scores = q @ k.transpose(-1, -2) * (size // _HEADS) ** -0.5
-        weights = torch.softmax(scores if mask is None else scores.masked_fill(~mask, -torch.inf), dim=-1)
-        return self.project((weights @ v).transpose(1, 2).reshape(batch, length, size))
