@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from burnish import checkpoint, registry
 from burnish.agent import Agent
 from burnish.checkpoint import Checkpoint, Stats
-from burnish.contract import ACTION, POINTS, TASK, Contract
+from burnish.contract import ACTION, PLACES, POINTS, TASK, Contract
 from burnish.errors import BurnishError, ContractError, CorruptFileError
 from burnish.policies.language import FEATURES, PACKAGED, Language, with_embeddings
 from burnish.policies.networks.denoiser import Parts
 from burnish.policies.networks.points import Points
 from burnish.policies.networks.vision import PATCHES, Vision
 from burnish.policies.normalize import Normalizer
+from burnish.policies.space import Space
 from burnish.registry import Registry
 
 Batch = Mapping[str, Tensor]
@@ -67,8 +68,13 @@ class Policy(Learned):
         self.config, self.contract, self.stats = config, contract, stats
         self.normalizer = Normalizer(contract, stats)
         self.language = Language(stats[TASK], encoder) if TASK in contract.observation else None
-        sight = getattr(config, "vision", None)
-        patches = None if getattr(config, "reads", "vector") == "vector" else PATCHES
+        sight, reads = getattr(config, "vision", None), getattr(config, "reads", None)
+        if PLACES in contract.observation and reads not in (None, "places"):
+            raise ContractError(
+                f"{PLACES}: policy {self.name!r} reads none; `--policy.denoiser actor3d` does, or `--without {PLACES}`"
+            )
+        self.space = Space(contract, stats) if reads == "places" else None
+        patches = self.space.patches if self.space is not None else PATCHES if reads == "patches" else None
         self.vision = Vision(sight, list(contract.images), patches) if sight is not None and contract.images else None
         touch = getattr(config, "points", None)
         self.points = Points(touch, contract.points) if touch is not None and contract.points else None
@@ -91,18 +97,20 @@ class Policy(Learned):
         """
 
     def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
-        """All that is observed as one vector (B, `condition_dim`), of the `parts`; it begins with `encode_state`.
+        """All that is observed as one vector (B, `condition_dim`), made of the `parts`; first `encode_state`.
 
         Args:
             generator: in training, shifts the images at random.
         Raises `ContractError` that names an image or cloud that is missing or of another size.
         """
         self._check_looks(obs)
-        parts = [self.encode_state(obs)]
-        if self.vision is not None:
-            parts.append(self.vision(obs, generator))
+        parts = [self.encode_state(obs if self.space is None else self.space.without_hand(obs))]
+        if self.vision is not None:  # a shifted image's patches would not be where their places are
+            parts.append(self.vision(obs, generator if self.space is None else None))
         if self.points is not None:
             parts.append(self.points(self.normalizer.normalize(POINTS, obs[POINTS])))
+        if self.space is not None:
+            parts.append(self.space(obs))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def encode_state(self, obs: Mapping[str, Tensor]) -> Tensor:
@@ -120,6 +128,8 @@ class Policy(Learned):
             found["images"] = self.vision.shape
         if self.points is not None:
             found["points"] = (1, self.points.features)
+        if self.space is not None:
+            found["places"] = self.space.shape
         return found
 
     @property

@@ -9,8 +9,8 @@ from typing import Literal
 from burnish.policies.networks.points import PointsConfig
 from burnish.policies.networks.vision import VisionConfig
 
-Reading = Literal["vector", "patches"]
-"""How a network wants an image: as one vector, or patch by patch."""
+Reading = Literal["vector", "patches", "places"]
+"""How a network wants an image: as one vector, patch by patch, or patch by patch with the place of each."""
 
 
 @dataclass(frozen=True, kw_only=True)

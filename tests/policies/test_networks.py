@@ -9,6 +9,7 @@ from burnish.errors import BurnishError
 from burnish.policies.networks.denoiser import DenoiserConfig, build_denoiser
 
 STATE = {"state": (1, 5)}
+SEEN = {"state": (1, 5), "language": (1, 2), "images": (3, 4), "points": (1, 2), "places": (3, 3)}
 
 
 @pytest.mark.parametrize(("denoiser", "horizon", "depth"), [
@@ -21,6 +22,17 @@ def test_any_horizon_the_network_promises(denoiser, horizon, depth):
     out, features = network(torch.randn(2, horizon, 3), torch.rand(2), torch.rand(2), network.read(torch.randn(2, 5)))
     assert out.shape == (2, horizon, 3)
     assert features.shape[0] == 2
+
+
+@pytest.mark.parametrize("denoiser", ["dit", "dita", "actor3d"])
+def test_every_part_of_a_condition_counts(denoiser):
+    torch.manual_seed(0)
+    network = build_denoiser(DenoiserConfig(horizon=4, denoiser=denoiser, width=24), 3, SEEN)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    z, t, condition = torch.randn(1, 4, 3), torch.rand(1), torch.randn(1, 30, requires_grad=True)
+    network(z, t, t, network.read(condition))[0].sum().backward()
+    assert condition.grad is not None and (condition.grad.abs() > 1e-7).all()
 
 
 def test_a_horizon_the_unet_cannot_halve_is_refused_with_the_way_out():

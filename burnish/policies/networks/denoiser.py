@@ -26,9 +26,9 @@ class DenoiserConfig(SensesConfig):
     """Actions per chunk."""
     replan: int | None = None
     """Actions executed before the next chunk; None is a quarter of it. What lies beyond is learned, but not trusted."""
-    denoiser: Literal["unet", "dit", "mlp", "dita"] = "mlp"
+    denoiser: Literal["unet", "dit", "mlp", "dita", "actor3d"] = "mlp"
     """`mlp` is the fastest on a CPU and enough for state observations and short chunks; `dita` reads patches of
-    images, instruction and state in context."""
+    images, instruction and state in context, `actor3d` also where in the world the patches are."""
     width: int = 64
     """Channels of the first UNet level, half a transformer's token width, or a quarter of the MLP's."""
     depth: int = 1
@@ -44,7 +44,8 @@ class DenoiserConfig(SensesConfig):
     @property
     def reads(self) -> Reading:
         """As the denoiser does."""
-        return "patches" if self.denoiser == "dita" else "vector"
+        known: dict[str, Reading] = {"dita": "patches", "actor3d": "places"}
+        return known.get(self.denoiser, "vector")
 
 
 class Denoiser(nn.Module, ABC):
@@ -63,19 +64,26 @@ class Denoiser(nn.Module, ABC):
 
 def build_denoiser(config: DenoiserConfig, action_dim: int, parts: Parts) -> Denoiser:
     """The network `config` names. Raises `BurnishError` for an unknown name or a horizon it cannot do."""
+    from burnish.policies.networks.actor3d import Actor3D
     from burnish.policies.networks.dit import DiT
     from burnish.policies.networks.dita import Dita
     from burnish.policies.networks.mlp import MLP
     from burnish.policies.networks.unet import UNet1d
     from burnish.registry import unknown
 
-    of_vectors, in_context = {"unet": UNet1d, "dit": DiT, "mlp": MLP}, {"dita": Dita}
+    of_vectors, in_context = {"unet": UNet1d, "dit": DiT, "mlp": MLP}, {"dita": Dita, "actor3d": Actor3D}
     if config.denoiser in in_context:
         return in_context[config.denoiser](config.horizon, action_dim, parts, config.width, config.depth)
     if config.denoiser not in of_vectors:
         raise unknown("denoiser", config.denoiser, [*of_vectors, *in_context])
     condition_dim = sum(count * size for count, size in parts.values())
     return of_vectors[config.denoiser](config.horizon, action_dim, condition_dim, config.width, config.depth)
+
+
+def pieces(condition: Tensor, parts: Parts) -> dict[str, Tensor]:
+    """The parts of a condition (B, C) by name: (B, tokens, numbers)."""
+    cut = condition.split([count * numbers for count, numbers in parts.values()], dim=1)
+    return {name: piece.unflatten(1, parts[name]) for name, piece in zip(parts, cut, strict=True)}
 
 
 class TimeEmbedding(nn.Module):

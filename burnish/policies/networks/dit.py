@@ -48,9 +48,16 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
 
-    def forward(self, x: Tensor, e: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, H, size), e (B, size) → (B, H, size); `mask` (H, H) bool: which token sees which."""
+    def forward(self, x: Tensor, e: Tensor, mask: Tensor | None = None, before: Tensor | None = None) -> Tensor:
+        """x (B, H, size), e (B, size) → (B, H, size).
+
+        Args:
+            mask: (H, H) bool: which token sees which.
+            before: keys and values (B, 2, heads, N, D) of what all of them see besides.
+        """
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulate(e)[:, None].chunk(6, dim=2)
         q, k, v = heads(self.qkv(self.norm1(x) * (1 + scale1) + shift1), 3)
+        if before is not None:
+            k, v = torch.cat([before, torch.stack([k, v], dim=1)], dim=3).unbind(1)
         x = x + gate1 * self.project(attend(q, k, v, mask))
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)

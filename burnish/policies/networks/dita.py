@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from burnish.policies.networks.attention import attend, heads
-from burnish.policies.networks.denoiser import Denoiser, Parts, TimeEmbedding
+from burnish.policies.networks.denoiser import Denoiser, Parts, TimeEmbedding, pieces
 
 
 class Dita(Denoiser):
@@ -53,11 +53,7 @@ class Dita(Denoiser):
 
     def observed(self, condition: Tensor) -> Tensor:
         """The tokens of a condition (B, C): (B, N, size)."""
-        pieces = condition.split([count * numbers for count, numbers in self.parts.values()], dim=1)
-        tokens = [
-            self.into[name](piece.unflatten(1, shape))
-            for piece, (name, shape) in zip(pieces, self.parts.items(), strict=True)
-        ]
+        tokens = [self.into[name](piece) for name, piece in pieces(condition, self.parts).items()]
         return torch.cat(tokens, dim=1) + self.position[: self.seen]
 
     def noised(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
