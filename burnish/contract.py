@@ -33,6 +33,9 @@ IMAGES = "observation.images."
 """How the keys of cameras begin."""
 POINTS = "observation.points"
 """A point cloud: (N, 3), m."""
+PLACES = "observation.places"
+"""Where each of the P² equal patches of every camera's image lies: (cameras, P, P, 3), m, the cameras in the order of
+their names, the patches row by row as in the image."""
 TASK = "task"
 """The instruction, as UTF-8 bytes filled up with zeros."""
 
@@ -102,8 +105,8 @@ class Contract:
 
     @property
     def looks(self) -> tuple[str, ...]:
-        """Keys of what is dear to perceive, and so perceived only when a plan needs it: images and points."""
-        return (*self.images, POINTS) if POINTS in self.observation else self.images
+        """Keys of what is dear to perceive, and so perceived only when a plan needs it: images, places and points."""
+        return (*self.images, *(key for key in (PLACES, POINTS) if key in self.observation))
 
     @property
     def points(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Point clouds from depth: lifted out of a camera, cropped, thinned, and brought to a fixed number of points.
+"""Depth in 3D: an image's patches and where they lie; clouds, cropped, thinned, brought to a fixed number of points.
 
 NumPy in, NumPy out; the same functions serve a simulator's depth and a robot's depth camera. Open3D thins.
 """
@@ -14,6 +14,8 @@ from burnish.errors import BurnishError
 
 PACKAGES = "libgl1 libegl1 libx11-6 libusb-1.0-0"
 """Debian's and Ubuntu's packages that Open3D loads."""
+FARTHEST_M = 10.0
+"""Along the optical axis: there `places` take something to be where a camera finds nothing. No ray goes farther."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,16 @@ def lift(depth: np.ndarray, focal_px: float, eye: np.ndarray, rotation: np.ndarr
     right = (column + 0.5 - width / 2) / focal_px * z
     up = (height / 2 - row - 0.5) / focal_px * z
     return np.stack([right, up, -z], axis=1) @ rotation.T + eye
+
+
+def places(depth: np.ndarray, focal_px: float, eye: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """(H, W, 3) m, world: where each pixel of `depth` lies; arguments as of `lift`.
+
+    For `observation.places` give the depth in the middles of the patches: (P, P), and the focal length in
+    patches.
+    """
+    found = np.isfinite(depth) & (depth > 0)
+    return lift(np.where(found, depth, FARTHEST_M), focal_px, eye, rotation).reshape(*depth.shape, 3)
 
 
 def sample(points: np.ndarray, cloud: Cloud) -> np.ndarray:

@@ -37,6 +37,8 @@ class Config:
     """Who shows the tasks: "scripted"."""
     images: bool = False
     """Render the cameras' images when all is recorded, 128 pixels per side unless --collect.images says otherwise."""
+    places: bool = False
+    """With the images, where their patches lie (m, world), as a depth camera would tell; `actor3d` reads them."""
     points: bool = False
     """Make point clouds when all is recorded, 512 points each unless --collect.points says otherwise."""
 
@@ -52,6 +54,8 @@ def run(config: Config) -> dict[str, Any]:
     settings = config.collect
     if config.images and not settings.images:
         settings = replace(settings, images=IMAGE_SIZE)
+    if config.places and not settings.places:
+        settings = replace(settings, places=True)
     if config.points and not settings.points:
         settings = replace(settings, points=POINTS)
     if config.expert not in EXPERTS:
@@ -68,6 +72,7 @@ def run(config: Config) -> dict[str, Any]:
             workers=settings.workers,
             horizon=settings.horizon,
             cameras=settings.images or None,
+            places=settings.places,
             points=settings.points or None,
         ) as env:
             make_expert = registry.experts.load(simulator)

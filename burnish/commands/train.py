@@ -37,7 +37,7 @@ class Config:
     """Observations in the dataset that the policy is not to read, e.g. observation.environment_state, which only a
     simulator knows."""
     state: bool = False
-    """Leave out all images and points: the policy then also runs where nothing can render them."""
+    """Leave out all images, places and points: the policy then also runs where nothing can render them."""
 
 
 def configure(words: list[str]) -> Config:

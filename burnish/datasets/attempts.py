@@ -52,7 +52,7 @@ def save_attempt(
 
 
 def load_attempt(path: Path, contract: Contract) -> Attempt:
-    """Read what `save_attempt` wrote, without images and points. Raises `CorruptFileError` that names the file."""
+    """Read what `save_attempt` wrote, without images, places and points. Raises `CorruptFileError` with the file."""
     try:
         with safe_open(path, "numpy") as file:
             steps = int(file.metadata()["steps"])

@@ -58,6 +58,8 @@ class CollectConfig:
     """Processes that share the lanes; does not change the result."""
     images: int = 0
     """Pixels per side of the images that are rendered when all is recorded; 0 for none."""
+    places: bool = False
+    """Where the images' patches lie, made with them."""
     points: int = 0
     """Points of the clouds that are made when all is recorded; 0 for none."""
     max_attempts_per_episode: int = 20
@@ -228,7 +230,7 @@ def _identity(config: CollectConfig, env: VecEnv) -> dict[str, Any]:
     """The settings that decide what is recorded, as JSON gives them back."""
     settings = dataclasses.asdict(config) | {"task": env.task, "horizon": env.max_episode_steps}
     keys = ["task", "episodes", "noise", "push_steps", "seed", "horizon"]
-    return {key: settings[key] for key in (*keys, *(name for name in ("images", "points") if settings[name]))}
+    return {key: settings[key] for key in (*keys, *(name for name in ("images", "places", "points") if settings[name]))}
 
 
 def _open_staging(staging: Path, identity: dict[str, Any]) -> None:

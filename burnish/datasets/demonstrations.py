@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from burnish.checkpoint import Stats
-from burnish.contract import ACTION, POINTS, TASK, Contract, decode_text
+from burnish.contract import ACTION, PLACES, POINTS, TASK, Contract, decode_text
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ def compute_stats(demos: Demonstrations) -> Stats:
     """Statistics over all frames as a checkpoint keeps them; summed in float64, kept in float32."""
     fields = demos.contract.fields
     numbers = {key: values for key, values in {**demos.obs, ACTION: demos.action}.items() if fields[key].is_number}
-    # A cloud's points are alike: what is known of them is known of all.
-    stats = {key: _stats(values.reshape(-1, 3) if key == POINTS else values) for key, values in numbers.items()}
+    # A cloud's points are alike, and so are places: what is known of them is known of all.
+    alike = (PLACES, POINTS)
+    stats = {key: _stats(values.reshape(-1, 3) if key in alike else values) for key, values in numbers.items()}
     # Of pixels nothing is needed, of instructions only which there are.
     stats |= {key: {"count": np.array(len(demos.obs[key]))} for key in demos.obs if key not in numbers}
     if TASK in stats:

@@ -1,4 +1,4 @@
-"""Images and points of recorded attempts: made from their poses when all is recorded, in parallel and resumable.
+"""Images, places and points of recorded attempts: made from poses when all is recorded, in parallel and resumable.
 
 Run as `python -m burnish.datasets.frames` it is one of the processes that render; a JSON object on its standard input
 says what. It prints the name of each attempt it has finished.

@@ -17,14 +17,16 @@ from torch import Tensor, nn
 from burnish import checkpoint, registry
 from burnish.agent import Agent
 from burnish.checkpoint import Checkpoint, Stats
-from burnish.contract import ACTION, POINTS, TASK, Contract
+from burnish.contract import ACTION, PLACES, POINTS, TASK, Contract
 from burnish.datasets.chunks import ChunkSampler
 from burnish.datasets.demonstrations import Demonstrations
-from burnish.errors import BurnishError, CorruptFileError
+from burnish.errors import BurnishError, ContractError, CorruptFileError
 from burnish.policies.language import FEATURES, PACKAGED, Language, with_embeddings
+from burnish.policies.networks.denoiser import Parts
 from burnish.policies.networks.points import Points
-from burnish.policies.networks.vision import Vision
+from burnish.policies.networks.vision import PATCHES, Vision
 from burnish.policies.normalize import Normalizer
+from burnish.policies.space import Space
 from burnish.registry import Registry
 
 Batch = Mapping[str, Tensor]
@@ -77,8 +79,14 @@ class Policy(Learned):
         self.config, self.contract, self.stats = config, contract, stats
         self.normalizer = Normalizer(contract, stats)
         self.language = Language(stats[TASK], encoder) if told else None
-        sight = getattr(config, "vision", None)
-        self.vision = Vision(sight, list(contract.images)) if sight is not None and contract.images else None
+        sight, reads = getattr(config, "vision", None), getattr(config, "reads", None)
+        if PLACES in contract.observation and reads not in (None, "places"):
+            raise ContractError(
+                f"{PLACES}: policy {self.name!r} reads none; `--policy.denoiser actor3d` does, or `--without {PLACES}`"
+            )
+        self.space = Space(contract, stats) if reads == "places" else None
+        patches = self.space.patches if self.space is not None else PATCHES if reads == "patches" else None
+        self.vision = Vision(sight, list(contract.images), patches) if sight is not None and contract.images else None
         touch = getattr(config, "points", None)
         self.points = Points(touch, contract.points) if touch is not None and contract.points else None
 
@@ -100,16 +108,20 @@ class Policy(Learned):
         """
 
     def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
-        """All that is observed as one vector (B, `condition_dim`): `encode_state`, then features of images and points.
+        """All that is observed as one vector (B, `condition_dim`), made of the `parts`; first `encode_state`.
 
         Args:
             generator: in training, shifts the images at random.
+        Raises `ContractError` that names an image or cloud that is missing or of another size.
         """
-        parts = [self.encode_state(obs)]
-        if self.vision is not None:
-            parts.append(self.vision(obs, generator))
+        self._check_looks(obs)
+        parts = [self.encode_state(obs if self.space is None else self.space.without_hand(obs))]
+        if self.vision is not None:  # a shifted image's patches would not be where their places are
+            parts.append(self.vision(obs, generator if self.space is None else None))
         if self.points is not None:
             parts.append(self.points(self.normalizer.normalize(POINTS, obs[POINTS])))
+        if self.space is not None:
+            parts.append(self.space(obs))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def encode_state(self, obs: Mapping[str, Tensor]) -> Tensor:
@@ -118,10 +130,23 @@ class Policy(Learned):
         return numbers if self.language is None else torch.cat([numbers, self.language(obs[TASK])], dim=1)
 
     @property
+    def parts(self) -> Parts:
+        """What `encode` joins, for a network that reads one token after the other."""
+        found = {"state": (1, self.normalizer.condition_dim)}
+        if self.language is not None:
+            found["language"] = (1, FEATURES)
+        if self.vision is not None:
+            found["images"] = self.vision.shape
+        if self.points is not None:
+            found["points"] = (1, self.points.features)
+        if self.space is not None:
+            found["places"] = self.space.shape
+        return found
+
+    @property
     def condition_dim(self) -> int:
         """C, the width of `encode`."""
-        perceived = [part.features for part in (self.vision, self.points) if part is not None]
-        return self.state_dim + sum(perceived)
+        return sum(count * numbers for count, numbers in self.parts.values())
 
     @property
     def state_dim(self) -> int:
@@ -163,6 +188,16 @@ class Policy(Learned):
         from burnish.policies.chunks import ChunkAgent
 
         return ChunkAgent(self, lanes, replan=replan)
+
+    def _check_looks(self, obs: Mapping[str, Tensor]) -> None:
+        for key in self.contract.looks:
+            wanted = self.contract.observation[key].shape
+            given = tuple(obs[key].shape[1:]) if key in obs else "nothing"
+            if given != wanted:
+                raise ContractError(
+                    f"{key}: policy {self.name!r} reads {wanted}, given is {given}; give what its contract says, or "
+                    "train a policy on what there is"
+                )
 
 
 def masked_mean(error: Tensor, batch: Batch) -> Tensor:

@@ -47,7 +47,7 @@ class Diffusion(Policy):
             timestep_spacing="trailing",
         )
         self.scheduler.set_timesteps(config.steps)
-        self.network = build_denoiser(config, contract.action.shape[-1], self.condition_dim)
+        self.network = build_denoiser(config, contract.action.shape[-1], self.parts)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -62,17 +62,17 @@ class Diffusion(Policy):
         k = torch.randint(self.config.train_steps, (len(x),), generator=generator, device=x.device)
         z = self.scheduler.add_noise(x, e, k)  # pyright: ignore[reportArgumentType]
         target = self._target(x, e, k)
-        prediction = self._predict(z, k.to(x.dtype), self.encode(batch, generator))
+        prediction = self._predict(z, k.to(x.dtype), self.network.read(self.encode(batch, generator)))
         loss = masked_mean((prediction - target).square(), batch).mean()
         return loss, {"denoising_mse": loss.detach()}
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """The reverse chain: DDIM (arXiv 2010.02502) with η = 0, or with η = 1, which is DDPM's ancestral sampling."""
         stochastic = self.config.sampler == "ddpm"
-        z = noise[:, 0] if stochastic else noise
+        z, condition = noise[:, 0] if stochastic else noise, self.network.read(condition)
         for index, k in enumerate(self.scheduler.timesteps.tolist()):
             z = self.scheduler.step(
-                self._predict(z, torch.full_like(condition[:, 0], k), condition),
+                self._predict(z, torch.full_like(z[:, 0, 0], k), condition),
                 k,
                 z,
                 eta=float(stochastic),

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
 from burnish.errors import BurnishError
 from burnish.policies.base import Batch, Policy, masked_mean
-from burnish.policies.networks.denoiser import DenoiserConfig, build_denoiser
+from burnish.policies.networks.denoiser import Denoiser, DenoiserConfig, build_denoiser
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Flow(Policy):
     name = "flow"
     Config = FlowConfig
 
-    def __init__(self, config: FlowConfig, contract: Contract, stats: Stats, network: nn.Module | None = None) -> None:
+    def __init__(self, config: FlowConfig, contract: Contract, stats: Stats, network: Denoiser | None = None) -> None:
         """`network`: of z, t, r and a condition, whatever `encode` gives; None: the one `config` names."""
         super().__init__(config, contract, stats)
         self.config: FlowConfig = config
         self.horizon, self.nfe = config.horizon, config.nfe
-        made = build_denoiser(config, contract.action.shape[-1], self.condition_dim) if network is None else network
+        made = build_denoiser(config, contract.action.shape[-1], self.parts) if network is None else network
         self.network = made
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
@@ -62,7 +62,7 @@ class Flow(Policy):
         x = self.normalizer.normalize(ACTION, batch[ACTION])
         e = torch.randn(x.shape, generator=generator, device=x.device)
         t = torch.rand(len(x), generator=generator, device=x.device)
-        condition = self.encode(batch, generator)
+        condition = self.network.read(self.encode(batch, generator))
         if self.config.consistency:
             return self._consistency(x, e, t, condition, batch)
         u = self._velocity(_between(x, e, t), t, condition)
@@ -71,7 +71,7 @@ class Flow(Policy):
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """`nfe` Euler steps of equal length."""
-        z, ones = noise, torch.ones_like(noise[:, 0, 0])
+        z, ones, condition = noise, torch.ones_like(noise[:, 0, 0]), self.network.read(condition)
         for k in range(self.nfe):
             t = ones * (1 - k / self.nfe)
             z = z - self._velocity(z, t, condition) / self.nfe

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
 from burnish.policies.base import Batch, Policy, masked_mean
-from burnish.policies.networks.denoiser import DenoiserConfig, build_denoiser
+from burnish.policies.networks.denoiser import Denoiser, DenoiserConfig, build_denoiser
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class MeanFlow(Policy):
     Config = MeanFlowConfig
 
     def __init__(
-        self, config: MeanFlowConfig, contract: Contract, stats: Stats, network: nn.Module | None = None
+        self, config: MeanFlowConfig, contract: Contract, stats: Stats, network: Denoiser | None = None
     ) -> None:
         """`network`: of z, t, r and a condition, whatever `encode` gives; None: the one `config` names."""
         super().__init__(config, contract, stats)
         self.config: MeanFlowConfig = config
         self.horizon, self.nfe = config.horizon, 1
-        made = build_denoiser(config, contract.action.shape[-1], self.condition_dim) if network is None else network
+        made = build_denoiser(config, contract.action.shape[-1], self.parts) if network is None else network
         self.network = made
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """w · ‖u − sg(v − (t − r) du/dt)‖² with w = (δ² + 1e-3)^-½ (MP1, equations 6–8)."""
         x = self.normalizer.normalize(ACTION, batch[ACTION])
-        condition = self.encode(batch, generator)
+        condition = self.network.read(self.encode(batch, generator))
         e = torch.randn(x.shape, generator=generator, device=x.device)
         t, r = self.times(len(x), generator, x.device)
         z = (1 - t[:, None, None]) * x + t[:, None, None] * e
@@ -95,7 +95,7 @@ class MeanFlow(Policy):
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """a = e − u(e, t=1, r=0): one network evaluation."""
         ones = torch.ones_like(noise[:, 0, 0])
-        u, _ = self.velocity(noise, ones, torch.zeros_like(ones), condition)
+        u, _ = self.velocity(noise, ones, torch.zeros_like(ones), self.network.read(condition))
         return noise - u
 
     def velocity(self, z: Tensor, t: Tensor, r: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:

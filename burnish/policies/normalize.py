@@ -55,7 +55,7 @@ class Normalizer(nn.Module):
         return standard @ self.get_buffer(f"{_safe(key)}_whitening")
 
     def condition(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """All numbers observed but points, normalised, clipped to ±`LARGEST_INPUT`, flattened and joined: (B, C)."""
+        """All numbers observed but points and places, normalised, clipped to ±`LARGEST_INPUT` and joined: (B, C)."""
         parts = [self.normalize(key, obs[key]).flatten(1) for key in self._keys]
         return torch.cat(parts, dim=1).clamp(-LARGEST_INPUT, LARGEST_INPUT)
 

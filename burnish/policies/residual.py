@@ -69,20 +69,18 @@ class ResidualPolicy(Policy):
         return self.base.noise_shape
 
     def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
-        """The base's; only the base looks at images, which the correction of every step would be too dear for."""
-        return self.base.encode(obs, generator)
+        """The state, then the base's; only the base looks at images, which would be too dear at every step."""
+        return torch.cat([self.encode_state(obs), self.base.encode(obs, generator)], dim=1)
 
-    def correct(self, condition: Tensor, base_action: Tensor) -> Tensor:
-        """Corrected action (B, A) of an encoded observation, whose state alone counts, and base action (B, A); network
-        units.
-        """
-        state = condition[:, : self.state_dim]
+    def correct(self, state: Tensor, base_action: Tensor) -> Tensor:
+        """Corrected action (B, A) of an encoded state and a base action (B, A); network units."""
         out, _ = self.network.forward(self.network.views(self.actor), torch.cat([state, base_action], dim=1))
         return (base_action + self.config.action_scale * torch.tanh(out[0])).clamp(-1.0, 1.0)
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """A fresh plan's first action, corrected: (B, 1, A). `agent` plays whole base chunks instead."""
-        return self.correct(condition, self.base.sample(condition, noise)[:, 0].clamp(-1.0, 1.0))[:, None]
+        state, condition = condition[:, : self.state_dim], condition[:, self.state_dim :]
+        return self.correct(state, self.base.sample(condition, noise)[:, 0].clamp(-1.0, 1.0))[:, None]
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Squared error of the corrected action against the batch's first action: what imitation would minimise."""

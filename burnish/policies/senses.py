@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from burnish.policies.networks.points import PointsConfig
 from burnish.policies.networks.vision import VisionConfig
+
+Reading = Literal["vector", "patches", "places"]
+"""How a network wants an image: as one vector, patch by patch, or patch by patch with the place of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,3 +29,8 @@ class SensesConfig:
             object.__setattr__(self, "vision", VisionConfig(**self.vision))
         if isinstance(self.points, Mapping):
             object.__setattr__(self, "points", PointsConfig(**self.points))
+
+    @property
+    def reads(self) -> Reading:
+        """What the policy's network is made for."""
+        return "vector"

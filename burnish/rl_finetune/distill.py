@@ -111,7 +111,7 @@ class Distiller:
             with keep_observations(obs, run.folder):
                 label, action = teacher.act(obs), student.act(obs)
                 step = env.step(label if self.round == 0 else action)
-            self.conditions.append(self.teacher.encode(obs))
+            self.conditions.append(self.student.encode(obs))
             self.labels.append(normalizer.normalize(ACTION, label))
             obs, lanes = step.obs, step.done.nonzero().flatten().tolist()
             for lane in lanes:

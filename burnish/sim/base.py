@@ -13,7 +13,7 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.agent import Agent
-from burnish.contract import Contract
+from burnish.contract import PLACES, Contract
 from burnish.errors import BurnishError, ContractError
 from burnish.sim.seeds import next_seed as next_seed
 
@@ -52,6 +52,8 @@ class VecEnv(ABC):
     """Names that `make_env` accepts after "SIMULATOR/"."""
     has_cameras: ClassVar[bool] = False
     """Whether it takes `cameras`."""
+    has_places: ClassVar[bool] = False
+    """Whether it takes `places`."""
     has_points: ClassVar[bool] = False
     """Whether it takes `points`."""
     num_envs: int
@@ -80,7 +82,7 @@ class VecEnv(ABC):
         """
 
     def look(self, ids: Sequence[int]) -> Obs:
-        """Images and points of the contract as they are now in lanes `ids`; other rows show what was seen there before.
+        """What the contract calls `looks`, as it is now in lanes `ids`; other rows show what was seen there before.
 
         `step` and `reset` return everything else: an image that nobody reads is never rendered.
         """
@@ -123,7 +125,7 @@ class VecEnv(ABC):
 
 
 def with_looks(obs: Obs, env: VecEnv, agent: Agent, lanes: Container[int] | None = None) -> Obs:
-    """`obs` and the images and points that the next `act` of `agent` reads.
+    """`obs` and the images, places and points that the next `act` of `agent` reads.
 
     They are new in those of `lanes` (None: all) it asks for. Where it asks for none, `obs` as it is: a chunked policy
     costs one frame per plan.
@@ -142,6 +144,7 @@ def make_env(
     horizon: int | None = None,
     auto_reset: bool = False,
     cameras: int | None = None,
+    places: bool = False,
     points: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> VecEnv:
@@ -151,19 +154,26 @@ def make_env(
         workers: processes that share the lanes, this one among them; with 0 or 1 it steps them all.
         horizon: episode length in steps; None is the task's own default.
         cameras: pixels per side of the images that `VecEnv.look` returns; None for an environment without images.
+        places: whether it also tells where the images' patches lie.
         points: how many the cloud has that `VecEnv.look` returns; None for an environment without.
         settings: what only this simulator knows, e.g. `{"settle_steps": 15}` of LIBERO; other than its defaults.
-    Raises `UnknownNameError` with the closest match for an unknown simulator or task, `BurnishError` for `cameras`
-    or `points` where there are none.
+    Raises `UnknownNameError` with the closest match for an unknown simulator or task, `BurnishError` for `cameras`,
+    `places` or `points` where there are none.
     """
     simulator, slash, name = task.partition("/")
     if not slash:
         raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
     factory = registry.environments.load(simulator)
     given = {"num_envs": num_envs, "workers": workers, "horizon": horizon, "auto_reset": auto_reset}
+    if places and cameras is None:
+        raise BurnishError(
+            f"{task}: places=True are those of images' patches; give cameras=, pixels per side (--images), too"
+        )
     lacks_images, lacks_points = "no images; use its state observations", "no point clouds"
+    lacks_places = "no places of patches; read its images alone"
     for key, wanted, offered, lacks, advice in (
         ("cameras", cameras, factory.has_cameras, lacks_images, "give the pixels per side of the images"),
+        ("places", places or None, factory.has_places, lacks_places, ""),
         ("points", points, factory.has_points, lacks_points, "give the number of points of a cloud"),
     ):
         if wanted is None:
@@ -179,14 +189,15 @@ def make_env(
 
 
 def make_env_for(reads: Contract, task: str, num_envs: int, *, here: str, **options: Any) -> VecEnv:
-    """`make_env` with the images and points that `reads` names.
+    """`make_env` with the images, places and points that `reads` names.
 
     Args:
         here: whose contract that is, e.g. "checkpoint runs/demo/policy".
         options: of `make_env`.
     Raises `ContractError` if the environment does not offer all that `reads` names, as it names it.
     """
-    env = make_env(task, num_envs, cameras=reads.cameras, points=reads.points, **options)
+    looks: dict[str, Any] = {"cameras": reads.cameras, "places": PLACES in reads.observation, "points": reads.points}
+    env = make_env(task, num_envs, **looks, **options)
     try:
         reads.check(env.contract.only(reads.observation), here=here, there=f"environment {env.task}")
     except ContractError:

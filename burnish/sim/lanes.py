@@ -64,7 +64,7 @@ class Layout:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     """Of the observations that are not float32."""
     looks: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """Observations that are made only when asked for: images and points."""
+    """Observations that are made only when asked for: images, places and points."""
 
     def _shapes(self) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
         n = self.num_envs

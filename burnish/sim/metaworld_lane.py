@@ -91,8 +91,7 @@ class MetaWorldLane:
         """The cloud a depth camera sees of the table now, or at `pose`."""
         assert self._cloud is not None
         put(self._seen, self.pose() if pose is None else pose)
-        depth, camera = self._depth.look(self._seen), self._depth.camera
-        points = lift(depth, self._depth.focal_px, np.array(camera.eye), camera.rotation())
+        points = lift(self._depth.look(self._seen), self._depth.focal_px, *self._depth.pose(self._seen))
         out[POINTS][:] = sample(points, self._cloud)
 
     def state(self) -> Arrays:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from burnish.commands import train
-from burnish.contract import ACTION, STATE, TASK, decode_text
+from burnish.contract import ACTION, PLACES, STATE, TASK, decode_text
 from burnish.datasets.attempts import attempt_path, save_attempt
 from burnish.datasets.chunks import ChunkSampler
 from burnish.datasets.collect import CollectConfig, collect
@@ -46,7 +46,10 @@ class Pusher:
 def recorded(tmp_path_factory):
     """Two short "successful" episodes, and what the cameras showed while they were recorded."""
     out, live = tmp_path_factory.mktemp("frames") / "dataset", []
-    with pytest.MonkeyPatch.context() as patch, make_env("libero/object/3", 2, horizon=STEPS, cameras=SIZE) as env:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        make_env("libero/object/3", 2, horizon=STEPS, cameras=SIZE, places=True) as env,
+    ):
         step, poses = LiberoLane.step, env.poses
 
         def watched(ids):
@@ -57,7 +60,9 @@ def recorded(tmp_path_factory):
             LiberoLane, "step", lambda lane, action: step(lane, action) or env._buffers.steps.min() >= STEPS - 1
         )
         patch.setattr(env, "poses", watched)
-        config = CollectConfig(task="libero/object/3", episodes=2, lanes=2, workers=2, horizon=STEPS, images=SIZE)
+        config = CollectConfig(
+            task="libero/object/3", episodes=2, lanes=2, workers=2, horizon=STEPS, images=SIZE, places=True
+        )
         result = collect(env, Pusher(), config, out)
     assert result["episodes"] == 2
     return out, live
@@ -69,6 +74,8 @@ def test_frames_are_what_the_cameras_showed_at_the_time(recorded):
     assert len(demos.action) == 2 * STEPS
     for key in CAMERAS:
         assert demos.obs[key].dtype == np.uint8 and demos.obs[key].shape == (2 * STEPS, SIZE, SIZE, 3)
+    assert demos.contract.looks == (*CAMERAS, PLACES)
+    for key in demos.contract.looks:
         for row in range(2 * STEPS):
             lane, step = divmod(row, STEPS)
             assert np.array_equal(demos.obs[key][row], live[step][key][lane].numpy())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from burnish.checkpoint import Stats
-from burnish.contract import ACTION, IMAGES, STATE, Contract, Field
+from burnish.contract import ACTION, IMAGES, PLACES, STATE, Contract, Field
 from burnish.policies.base import Policy, make_policy
 
 ACTION_FIELD = Field(
@@ -25,8 +26,19 @@ CONTRACT = Contract(
     },
     ACTION_FIELD,
 )
+SIDE = 4
+SEEING = Contract(
+    {
+        **CONTRACT.observation,
+        f"{IMAGES}eye": Field((32, 32, 3), ("r", "g", "b"), ("1/255",) * 3, "camera", 80.0, "identity", "uint8"),
+        PLACES: Field((1, SIDE, SIDE, 3), ("x", "y", "z"), ("m",) * 3, "world", 80.0, "identity"),
+    },
+    ACTION_FIELD,
+)
+"""For what reads where things are."""
 SMALL: dict[str, Any] = {"width": 16, "depth": 2, "horizon": 4, "replan": 2}
 
+IN_CONTEXT = ("dita", "actor3d")
 TINY_MINT: dict[str, Any] = {
     "tokenizer_config": {"horizon": 8, "scales": (1, 2), "codebook": 16, "code_width": 8, "width": 8},
     "width": 16, "depth": 1, "replan": 2,
@@ -35,12 +47,14 @@ TINY_MINT: dict[str, Any] = {
 TINY_BEHAVIOUR: dict[str, Any] = {"segment": 4, "levels": (4, 3, 2), "width": 16, "depth": 1, "replan": 2}
 
 CONFIGS: dict[str, list[dict[str, Any]]] = {
-    "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp")] + [SMALL | {"prior_std": 0.1}],
-    "flow": [SMALL | {"denoiser": name, "steps": 2} for name in ("unet", "dit")],
+    "meanflow": [SMALL | {"denoiser": name} for name in ("unet", "dit", "mlp", "dita", "actor3d")]
+    + [SMALL | {"prior_std": 0.1}],
+    "flow": [SMALL | {"denoiser": name, "steps": 2} for name in ("unet", "dit", "dita", "actor3d")],
     "diffusion": [
         SMALL | {"denoiser": "unet", "steps": 3},
         SMALL | {"denoiser": "dit", "steps": 3, "sampler": "ddpm", "prediction": "v_prediction"},
         SMALL | {"denoiser": "mlp", "steps": 3, "prediction": "sample"},
+        *(SMALL | {"denoiser": name, "steps": 3} for name in ("dita", "actor3d")),
     ],
     "tokens": [
         {"tokenizer": "bins", "tokenizer_config": {"horizon": 4, "bins": 16}, "width": 16, "depth": 1, "replan": 2},
@@ -49,7 +63,10 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     "behaviour": [TINY_BEHAVIOUR],
     "omnijarvis": [{"behaviour_config": TINY_BEHAVIOUR, "memory": 1, "thoughts": 2, "width": 16, "depth": 1}],
     "vla": [],  # reads images and instructions, of which there are none here: tests/policies/vlm
-    "residual": [{"base": "meanflow", "base_config": SMALL, "hidden": 16}],
+    "residual": [
+        {"base": "meanflow", "base_config": SMALL, "hidden": 16},
+        *({"base": "flow", "base_config": SMALL | {"denoiser": name, "steps": 2}, "hidden": 16} for name in IN_CONTEXT),
+    ],
     "lerobot": [],  # neither trained nor exported here: test_lerobot.py
 }
 """A policy that is registered needs a line here: what the contract test builds it with."""
@@ -82,7 +99,13 @@ def build(name: str, contract: Contract = CONTRACT, **config: Any) -> Policy:
 
 def observations(batch: int, contract: Contract = CONTRACT, seed: int = 0) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return {key: torch.randn(batch, *field.shape, generator=generator) for key, field in contract.observation.items()}
+
+    def one(field: Field) -> torch.Tensor:
+        if not field.is_number:
+            return torch.randint(256, (batch, *field.shape), generator=generator, dtype=torch.uint8)
+        return torch.randn(batch, *field.shape, generator=generator)
+
+    return {key: one(field) for key, field in contract.observation.items()}
 
 
 def chunks(batch: int, horizon: int, contract: Contract = CONTRACT, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -148,21 +171,25 @@ def tiny_behaviour() -> dict[str, Any]:
 
 
 @pytest.fixture
-def contract() -> Contract:
-    return CONTRACT
+def contract(request: pytest.FixtureRequest) -> Contract:
+    """What the policy of a contract test reads; of any other test, numbers."""
+    config = request.getfixturevalue("policy_config")[1] if "policy_config" in request.fixturenames else {}
+    return SEEING if _kind(config or {}) == "actor3d" else CONTRACT
 
 
 @pytest.fixture
-def observe() -> Callable[..., dict[str, torch.Tensor]]:
-    return observations
+def observe(contract: Contract) -> Callable[..., dict[str, torch.Tensor]]:
+    return partial(observations, contract=contract)
 
 
 @pytest.fixture
-def make_chunks() -> Callable[..., dict[str, torch.Tensor]]:
-    return chunks
+def make_chunks(contract: Contract) -> Callable[..., dict[str, torch.Tensor]]:
+    return partial(chunks, contract=contract)
 
 
 def _kind(config: dict[str, Any]) -> str:
+    if "base_config" in config:
+        return _kind(config["base_config"])
     return "prior" if "prior_std" in config else config.get("denoiser", config.get("ensemble", "plain"))
 
 
@@ -177,7 +204,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def policy(policy_config: tuple[str, dict[str, Any] | None]) -> Policy:
+def policy(policy_config: tuple[str, dict[str, Any] | None], contract: Contract) -> Policy:
     name, config = policy_config
     assert config is not None, f"policy {name!r} is registered but has no config in tests/policies/conftest.py"
-    return build(name, **config)
+    return build(name, contract, **config)

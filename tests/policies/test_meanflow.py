@@ -6,15 +6,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from burnish.contract import ACTION
 from burnish.policies.meanflow import dispersive_loss, normal_velocity
+from burnish.policies.networks.denoiser import Denoiser
 
 SMALL = {"width": 16, "depth": 2, "horizon": 4, "replan": 2}
 
 
-class Closed(nn.Module):
+class Closed(Denoiser):
     """A network given by a formula."""
 
     def __init__(self, formula) -> None:
@@ -25,13 +26,14 @@ class Closed(nn.Module):
         return self.formula(z, t[:, None, None], r[:, None, None]), condition
 
 
-@pytest.mark.parametrize("denoiser", ["unet", "dit", "mlp"])
+@pytest.mark.parametrize("denoiser", ["unet", "dit", "mlp", "dita"])
 def test_the_derivative_along_the_flow_matches_finite_differences(make, denoiser):
     policy = make("meanflow", **SMALL, denoiser=denoiser).double()
     generator = torch.Generator().manual_seed(0)
     z, v = torch.randn(2, 6, 4, 4, generator=generator, dtype=torch.float64)
     t, r = torch.rand(2, 6, generator=generator, dtype=torch.float64)
-    condition = torch.randn(6, policy.normalizer.condition_dim, generator=generator, dtype=torch.float64)
+    seen = torch.randn(6, policy.condition_dim, generator=generator, dtype=torch.float64)
+    condition = policy.network.read(seen).detach()
     du_dt = policy.derivative(z, t, r, v, condition)
     h = 1e-5
     ahead, behind = (policy.network(z + s * v, t + s, r, condition)[0] for s in (h, -h))

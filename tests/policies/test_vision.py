@@ -7,9 +7,9 @@ import torch
 from burnish.contract import ACTION, IMAGES, STATE, Contract, Field
 from burnish.datasets.chunks import ChunkSampler
 from burnish.datasets.demonstrations import Demonstrations, compute_stats
-from burnish.errors import BurnishError
+from burnish.errors import BurnishError, ContractError
 from burnish.policies.base import load_policy, make_policy, save_policy
-from burnish.policies.networks.vision import Vision, VisionConfig, random_shift
+from burnish.policies.networks.vision import Vision, VisionConfig, area_means, random_shift
 from burnish.policies.residual import ResidualPolicy
 from burnish.policies.train import TrainConfig, train
 from burnish.run import Run
@@ -20,6 +20,7 @@ IMAGE = Field((SIZE, SIZE, 3), ("r", "g", "b"), ("1/255",) * 3, "camera", 10.0, 
 ONE = Field((1,), ("x",), ("m",), "world", 10.0, "mean_std")
 MOVE = Field((2,), ("x", "y"), ("m", "m"), "world", 10.0, "min_max", low=(-1.0, -1.0), high=(1.0, 1.0))
 CONTRACT = Contract({STATE: ONE, LEFT: IMAGE, RIGHT: IMAGE}, MOVE)
+DENOISERS = ("mlp", "dita")
 
 
 def dots(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -41,9 +42,9 @@ def demos() -> Demonstrations:
     return Demonstrations(CONTRACT, "toy/dots", obs, places, np.full(64, 4))
 
 
-def policy_of(demos: Demonstrations, **vision):
+def policy_of(demos: Demonstrations, denoiser: str = "mlp", **vision):
     torch.manual_seed(0)
-    config = {"horizon": 1, "denoiser": "mlp", "width": 16, "vision": VisionConfig(**vision)}
+    config = {"horizon": 1, "denoiser": denoiser, "width": 16, "vision": VisionConfig(**vision)}
     return make_policy("flow", CONTRACT, compute_stats(demos), **config)
 
 
@@ -59,8 +60,9 @@ def tiny_vit(tmp_path_factory) -> str:
     return str(folder)
 
 
-def test_a_policy_learns_what_only_an_image_shows(demos, tmp_path):
-    policy = policy_of(demos, shift=0)
+@pytest.mark.parametrize("denoiser", DENOISERS)
+def test_a_policy_learns_what_only_an_image_shows(demos, denoiser, tmp_path):
+    policy = policy_of(demos, denoiser, shift=0)
     settings = TrainConfig(steps=150, batch_size=64, lr=3e-3, warmup_steps=10, ema_decay=0.9)
     train(Run(tmp_path, "train", {}), policy, ChunkSampler(demos, 1, 64, seed=0), settings)
     trained = load_policy(tmp_path / "policy")
@@ -72,19 +74,24 @@ def test_a_policy_learns_what_only_an_image_shows(demos, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["small", "transformers"])
-def test_a_checkpoint_sees_the_same(kind, demos, tiny_vit, tmp_path):
-    policy = policy_of(demos, encoder="small" if kind == "small" else tiny_vit, features=8).eval()
+@pytest.mark.parametrize(("denoiser", "numbers"), [("mlp", 8), ("dita", 16 * 8)])
+def test_a_checkpoint_sees_the_same(kind, denoiser, numbers, demos, tiny_vit, tmp_path):
+    policy = policy_of(demos, denoiser, encoder="small" if kind == "small" else tiny_vit, features=8).eval()
     save_policy(policy, tmp_path / "policy")
     again = load_policy(tmp_path / "policy")
     obs = {key: torch.from_numpy(value[:5]) for key, value in demos.obs.items()}
     noise = torch.randn(5, 1, 2, generator=torch.Generator().manual_seed(0))
     assert again.config.vision == policy.config.vision
-    assert policy.encode(obs).shape == (5, policy.condition_dim) == (5, 1 + 2 * 8)
+    assert policy.encode(obs).shape == (5, policy.condition_dim) == (5, 1 + 2 * numbers)
     assert torch.equal(policy.act(obs, noise), again.act(obs, noise))
 
 
-def test_a_backbone_is_trained_with_the_policy(demos, tiny_vit):
-    policy = policy_of(demos, encoder=tiny_vit).train()
+@pytest.mark.parametrize("denoiser", DENOISERS)
+def test_a_backbone_is_trained_with_the_policy(demos, denoiser, tiny_vit):
+    policy = policy_of(demos, denoiser, encoder=tiny_vit).train()
+    with torch.no_grad():
+        for parameter in policy.network.parameters():  # a last layer of zeros lets no gradient pass in the first step
+            parameter.normal_(std=0.1)
     loss, _ = policy.loss(ChunkSampler(demos, 1, 8, seed=0).batch(0), torch.Generator().manual_seed(0))
     loss.backward()
     assert policy.vision is not None
@@ -152,8 +159,9 @@ def test_old_images_of_lanes_that_do_not_plan_change_nothing(demos):
     assert torch.equal(*found)
 
 
-def test_a_residual_on_a_policy_that_sees_looks_when_its_base_does(demos, tmp_path):
-    pair = ResidualPolicy.around(policy_of(demos), hidden=8, action_scale=0.1)
+@pytest.mark.parametrize("denoiser", DENOISERS)
+def test_a_residual_on_a_policy_that_sees_looks_when_its_base_does(demos, denoiser, tmp_path):
+    pair = ResidualPolicy.around(policy_of(demos, denoiser), hidden=8, action_scale=0.1)
     save_policy(pair, tmp_path / "pair")
     pair = load_policy(tmp_path / "pair")
     obs = {key: torch.from_numpy(value[:2]) for key, value in demos.obs.items()}
@@ -164,8 +172,42 @@ def test_a_residual_on_a_policy_that_sees_looks_when_its_base_does(demos, tmp_pa
     assert ACTION in pair.contract.fields
 
 
-def test_what_sees_can_be_exported(demos, tmp_path):
+@pytest.mark.parametrize(("denoiser", "encoder"), [("mlp", "small"), ("dita", "small"), ("dita", "transformers")])
+def test_what_sees_can_be_exported(denoiser, encoder, demos, tiny_vit, tmp_path):
     from burnish.policies.export import ExportConfig, export
 
-    result = export(policy_of(demos).eval(), tmp_path, ExportConfig(observations=8, calls=3))
+    policy = policy_of(demos, denoiser, encoder="small" if encoder == "small" else tiny_vit)
+    result = export(policy.eval(), tmp_path, ExportConfig(observations=8, calls=3))
     assert result["max_abs_difference"] < 1e-4
+
+
+@pytest.mark.parametrize("size", [(8, 8), (6, 9), (3, 4)])
+def test_patches_are_means_over_equal_areas(size):
+    maps = torch.rand(2, 5, *size, generator=torch.Generator().manual_seed(0))
+    fine = maps.repeat_interleave(4, 2).repeat_interleave(4, 3)  # now both sides are multiples of 4
+    expected = torch.nn.functional.avg_pool2d(fine, (size[0], size[1])).flatten(2).transpose(1, 2)
+    assert torch.allclose(area_means(maps, 4), expected, atol=1e-6)
+
+
+def test_a_patch_token_is_of_its_patch_and_its_camera(demos):
+    vision = Vision(VisionConfig(features=6), [RIGHT, LEFT], patches=2).eval()
+    assert vision.shape == (8, 6)
+    images = {key: torch.from_numpy(demos.obs[key][:2]) for key in (LEFT, RIGHT)}
+    other = {key: value.clone() for key, value in images.items()}
+    calm = vision(images).unflatten(1, vision.shape)
+    other[RIGHT][:, : SIZE // 2, SIZE // 2 :] = 128
+    changed = (vision(other).unflatten(1, vision.shape) - calm).abs().amax((0, 2))
+    assert (changed[:4] == 0).all() and changed[4:].argmax() == 1
+
+
+@pytest.mark.parametrize("denoiser", DENOISERS)
+def test_images_that_are_missing_or_of_another_size_are_named(demos, denoiser):
+    policy = policy_of(demos, denoiser)
+    obs = {key: torch.from_numpy(value[:2]) for key, value in demos.obs.items()}
+    noise = torch.zeros(2, 1, 2)
+    with pytest.raises(
+        ContractError, match=r"observation\.images\.left: .* reads \(24, 24, 3\), given is \(12, 12, 3\)"
+    ):
+        policy.act(obs | {LEFT: obs[LEFT][:, ::2, ::2]}, noise)
+    with pytest.raises(ContractError, match=r"observation\.images\.right: .* given is nothing"):
+        policy.act({key: obs[key] for key in (STATE, LEFT)}, noise)

@@ -6,7 +6,7 @@ import pytest
 
 from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE
 from burnish.errors import BurnishError
-from burnish.points import lift
+from burnish.points import FARTHEST_M, lift, places
 from burnish.sim.base import make_env
 from burnish.sim.camera import Camera
 from burnish.sim.depth import DepthCamera
@@ -27,6 +27,36 @@ def test_points_lie_on_the_floor_or_on_the_ball():
     on_ball = np.abs(np.linalg.norm(points - [0.1, 0.05, 0.3], axis=1) - 0.1) < 1e-9
     assert on_ball.sum() > 50
     assert np.abs(points[~on_ball, 2]).max() < 1e-9
+
+
+HAND = """<mujoco><worldbody>
+  <geom type="plane" size="5 5 1"/>
+  <body name="hand" pos="0.3 -0.2 0.5" mocap="true">
+    <camera name="down" fovy="60"/><geom type="box" size="1 1 0.01" pos="0 0 -0.1" group="3"/>
+  </body>
+</worldbody></mujoco>"""
+
+
+def test_places_of_a_camera_that_moves_are_where_its_rays_meet_the_floor():
+    model = mujoco.MjModel.from_xml_string(HAND)
+    data = mujoco.MjData(model)
+    depth = DepthCamera(model, "down", 16, hide=[3])
+    side = (np.arange(16) + 0.5) / 16 * 2 - 1
+    for middle, height in (((0.3, -0.2), 0.5), ((-1.0, 0.4), 2.0)):
+        data.mocap_pos[0] = [*middle, height]
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_camlight(model, data)
+        reach = height * np.tan(np.radians(30))
+        x, y = np.meshgrid(middle[0] + reach * side, middle[1] - reach * side)
+        expected = np.stack([x, y, np.zeros_like(x)], axis=2)
+        assert np.abs(places(depth.look(data), depth.focal_px, *depth.pose(data)) - expected).max() < 1e-9
+
+
+def test_where_nothing_is_hit_a_place_is_far_along_its_ray():
+    depth = np.array([[0.0, 2.0], [np.nan, np.inf]])
+    found = places(depth, 1.0, np.zeros(3), np.eye(3))
+    assert np.allclose(found[:, :, 2], [[-FARTHEST_M, -2.0], [-FARTHEST_M, -FARTHEST_M]])
+    assert np.allclose(found[0, 1], [1.0, 1.0, -2.0])
 
 
 @pytest.mark.needs("open3d")

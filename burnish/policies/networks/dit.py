@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from burnish.policies.networks.denoiser import TimeEmbedding
+from burnish.policies.networks.attention import attend, heads
+from burnish.policies.networks.denoiser import Denoiser, TimeEmbedding
 
-_HEADS = 4
 
-
-class DiT(nn.Module):
+class DiT(Denoiser):
     """One token per action, 2·`depth` blocks of token width 2·`width`, adaLN-zero conditioning; any horizon."""
 
     def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: int, depth: int) -> None:
@@ -51,17 +50,20 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
 
-    def forward(self, x: Tensor, e: Tensor, context: Any = None) -> Tensor:
-        """x (B, H, size), e (B, size) → (B, H, size); `context` for the attention: here a mask (H, H) bool, which token
-        sees which."""
+    def forward(self, x: Tensor, e: Tensor, mask: Tensor | None = None, before: Any = None) -> Tensor:
+        """x (B, H, size), e (B, size) → (B, H, size).
+
+        Args:
+            mask: (H, H) bool: which token sees which.
+            before: of what all of them see besides; here keys and values (B, 2, heads, N, D).
+        """
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulate(e)[:, None].chunk(6, dim=2)
-        x = x + gate1 * self._attend(self.norm1(x) * (1 + scale1) + shift1, context)
+        x = x + gate1 * self.project(self.gather(self.norm1(x) * (1 + scale1) + shift1, mask, before))
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 
-    def _attend(self, x: Tensor, context: Any) -> Tensor:
-        # Written out: the fused kernel has no forward-mode derivative, which MeanFlow's target needs.
-        batch, length, size = x.shape
-        q, k, v = self.qkv(x).view(batch, length, 3, _HEADS, size // _HEADS).permute(2, 0, 3, 1, 4)
-        scores = q @ k.transpose(-1, -2) * (size // _HEADS) ** -0.5
-        weights = torch.softmax(scores if context is None else scores.masked_fill(~context, -torch.inf), dim=-1)
-        return self.project((weights @ v).transpose(1, 2).reshape(batch, length, size))
+    def gather(self, x: Tensor, mask: Tensor | None, before: Any) -> Tensor:
+        """What the attention of every token finds (B, H, heads · D); arguments as of `forward`."""
+        q, k, v = heads(self.qkv(x), 3)
+        if before is not None:
+            k, v = torch.cat([before, torch.stack([k, v], dim=1)], dim=3).unbind(1)
+        return attend(q, k, v, mask)

@@ -8,12 +8,11 @@ its own action tokens. Time and state modulate every layer, as in the DiT.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from burnish.policies.networks.denoiser import TimeEmbedding
+from burnish.policies.networks.denoiser import Denoiser, TimeEmbedding
 from burnish.policies.networks.dit import Block
 from burnish.policies.vlm.prefix import Prefix
 
@@ -43,7 +42,7 @@ class Memory:
     """Cosines and sines, each (B, 1, H, width)."""
 
 
-class Expert(nn.Module):
+class Expert(Denoiser):
     """One token per action; a network of z, t, r whose condition is a `Prefix`."""
 
     def __init__(self, horizon: int, action_dim: int, state_dim: int, width: int, attention: Attention) -> None:
@@ -64,7 +63,7 @@ class Expert(nn.Module):
         cos, sin = (one[:, None] for one in condition.turns(z.shape[1]))
         hidden = ~condition.seen[:, None, None]
         for block, keys, values in zip(self.blocks, condition.keys, condition.values, strict=True):
-            h = block(h, e, Memory(keys.to(h.dtype), values.to(h.dtype), hidden, (cos, sin)))
+            h = block(h, e, before=Memory(keys.to(h.dtype), values.to(h.dtype), hidden, (cos, sin)))
         h = self.norm(h)
         return self.out(h), h.mean(1)
 
@@ -79,9 +78,10 @@ class SharedBlock(Block):
         self.qkv = nn.Linear(size, (heads + 2 * shared) * width)
         self.project = nn.Linear(heads * width, size)
 
-    def _attend(self, x: Tensor, context: Any) -> Tensor:
-        # Written out, as in the DiT. The backbone's keys are not joined to ours: they have no tangent to carry.
-        sizes, memory = self._sizes, context
+    def gather(self, x: Tensor, mask: Tensor | None, before: Memory) -> Tensor:
+        """Also from the backbone's keys and values."""
+        # The backbone's keys are not joined to ours: they have no tangent to carry.
+        sizes, memory = self._sizes, before
         batch, length, _ = x.shape
         parts = self.qkv(x).view(batch, length, -1, sizes.width).transpose(1, 2)
         q, k, v = parts.split([sizes.heads, sizes.shared, sizes.shared], dim=1)
@@ -91,7 +91,7 @@ class SharedBlock(Block):
         weights = torch.softmax(torch.cat([theirs, q @ k.transpose(-1, -2)], dim=-1), dim=-1)
         seen, own = weights.split([theirs.shape[-1], length], dim=-1)
         found = (seen @ memory.values + own @ v).view(batch, sizes.heads, length, sizes.width)
-        return self.project(found.transpose(1, 2).flatten(2))
+        return found.transpose(1, 2).flatten(2)
 
 
 def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

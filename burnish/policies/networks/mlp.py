@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from burnish.policies.networks.denoiser import TimeEmbedding
+from burnish.policies.networks.denoiser import Denoiser, TimeEmbedding
 
 
-class MLP(nn.Module):
+class MLP(Denoiser):
     """2·`depth` pre-norm residual blocks of 4·`width` units, modulated by the embedding; any horizon."""
 
     def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: int, depth: int) -> None:

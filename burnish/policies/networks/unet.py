@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from burnish.errors import BurnishError
-from burnish.policies.networks.denoiser import TimeEmbedding
+from burnish.policies.networks.denoiser import Denoiser, TimeEmbedding
 
 
-class UNet1d(nn.Module):
+class UNet1d(Denoiser):
     """`levels` resolutions of `width` · 2^level channels; the horizon must halve `levels` − 1 times."""
 
     def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: int, levels: int) -> None:

@@ -1,4 +1,5 @@
-"""LIBERO's two cameras, pixel by pixel as LIBERO's `OffScreenRenderEnv` renders them, turned by 180°.
+"""LIBERO's two cameras, pixel by pixel as LIBERO's `OffScreenRenderEnv` renders them, turned by 180°, and where the
+patches of their images lie.
 
 Robosuite hands out images with the lowest row first. The public datasets (lerobot/libero, openpi's, RLinf's) turn them
 by 180°: what was upside down stands upright, but left and right are exchanged. So do we.
@@ -11,7 +12,9 @@ from functools import lru_cache
 import mujoco
 import numpy as np
 
-from burnish.contract import IMAGES
+from burnish.contract import IMAGES, PLACES
+from burnish.points import places
+from burnish.sim.depth import DepthCamera
 from burnish.sim.lanes import Arrays
 from burnish.sim.libero.scene import COLLISION_GROUP, KEPT, scene
 from burnish.sim.libero.suites import LiberoTask
@@ -19,6 +22,8 @@ from burnish.sim.opengl import Renderer
 
 CAMERAS = {f"{IMAGES}image": "agentview", f"{IMAGES}image2": "robot0_eye_in_hand"}
 """Contract key, as in the public dataset lerobot/libero, to LIBERO's name of the camera."""
+PATCHES = 16
+"""Per side of an image, where it is told where they lie."""
 
 
 class Cameras:
@@ -31,9 +36,13 @@ class Cameras:
         self._data = mujoco.MjData(model)
         self._numbers = {key: model.camera(name).id for key, name in CAMERAS.items()}
         self._rows = np.zeros((size, size, 3), np.uint8)
+        names = [CAMERAS[key] for key in sorted(CAMERAS)]
+        self._depths = [DepthCamera(model, name, PATCHES, hide=[COLLISION_GROUP]) for name in names]
 
     def look(self, pose: Arrays, out: Arrays) -> None:
-        """Write what both cameras see at `pose` (see `LiberoLane.pose`) into `out`: contract key → (size, size, 3)."""
+        """Write what both cameras see at `pose` (see `LiberoLane.pose`) into `out`: contract key → (size, size, 3),
+        and where its patches lie, if `out` has room for places.
+        """
         here, data = self._scene, self._data
         here.place(int(pose["numbers"][1]))
         data.qpos[:] = pose["before"]
@@ -44,6 +53,10 @@ class Cameras:
         for key, number in self._numbers.items():
             self._renderer.draw(data, number, self._rows)
             out[key][:] = self._rows[::-1, ::-1]
+        if PLACES in out:
+            for depth, where in zip(self._depths, out[PLACES], strict=True):
+                # The highest row is first already, but left and right are exchanged.
+                where[:] = places(depth.look(data), depth.focal_px, *depth.pose(data))[:, ::-1]
 
 
 @lru_cache(KEPT)

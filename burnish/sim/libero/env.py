@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import override
 
-from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, Field
-from burnish.sim.libero.camera import CAMERAS
+from burnish.contract import ENVIRONMENT_STATE, PLACES, STATE, TASK, Contract, Field
+from burnish.sim.libero.camera import CAMERAS, PATCHES
 from burnish.sim.libero.chains import CHAINS
 from burnish.sim.libero.film import film
 from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, LiberoLane
@@ -70,8 +70,8 @@ CONTRACT = Contract(
 )
 
 
-def contract(cameras: int | None) -> Contract:
-    """`CONTRACT`, with images of `cameras` pixels per side unless that is None."""
+def contract(cameras: int | None, places: bool = False) -> Contract:
+    """`CONTRACT`, with images of `cameras` pixels per side unless that is None, and the places of their patches."""
     if cameras is None:
         return CONTRACT
     image = Field(
@@ -83,7 +83,10 @@ def contract(cameras: int | None) -> Contract:
         normalization="identity",
         dtype="uint8",
     )
-    return Contract({**CONTRACT.observation, **dict.fromkeys(CAMERAS, image)}, CONTRACT.action)
+    shape = (len(CAMERAS), PATCHES, PATCHES, 3)
+    where = Field(shape, ("x", "y", "z"), ("m",) * 3, "world", RATE_HZ, "identity")
+    looks = dict.fromkeys(CAMERAS, image) | ({PLACES: where} if places else {})
+    return Contract({**CONTRACT.observation, **looks}, CONTRACT.action)
 
 
 class Libero(LanesEnv):
@@ -97,6 +100,7 @@ class Libero(LanesEnv):
     )
 
     has_cameras = True
+    has_places = True
 
     def __init__(
         self,
@@ -107,12 +111,13 @@ class Libero(LanesEnv):
         horizon: int | None = None,
         auto_reset: bool = False,
         cameras: int | None = None,
+        places: bool = False,
         settle_steps: int = SETTLE_STEPS,
     ) -> None:
         self.members = select(name)
         super().__init__(
             f"libero/{name}",
-            contract(cameras),
+            contract(cameras, places),
             f"{LiberoLane.__module__}:{LiberoLane.__name__}",
             {"name": name, "cameras": cameras, "settle_steps": settle_steps},
             num_envs=num_envs,

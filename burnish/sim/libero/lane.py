@@ -102,7 +102,7 @@ class LiberoLane:
         return {"numbers": numbers, "qpos": self._view.copy(), "before": self._before.copy()}
 
     def look(self, out: Arrays, pose: Arrays | None = None) -> None:
-        """What LIBERO's cameras see at the last reading, or at `pose`: contract key → (H, W, 3) uint8."""
+        """What LIBERO's cameras see at the last reading, or at `pose`: images, and places where `out` has them."""
         pose = self.pose() if pose is None else pose
         assert self._cameras is not None
         cameras(self._tasks[int(pose["numbers"][0])], self._cameras).look(pose, out)

@@ -170,7 +170,9 @@ def test_what_is_observed_wrongly_is_named(tiny, demos, stats, observe):
 
 def test_an_instruction_longer_than_the_backbone_has_room_for_is_named(tiny, demos, stats, observe):
     long = {"tokenizer": "bins", "tokenizer_config": {"horizon": 60, "bins": 8}}
-    with pytest.raises(BurnishError, match=r"'open the top drawer.*' with 2 images is \d+ tokens; .* room for 39 beside"):
+    with pytest.raises(
+        BurnishError, match=r"'open the top drawer.*' with 2 images is \d+ tokens; .* room for 39 beside"
+    ):
         vla(tiny["smolvlm"], demos, stats, "tokens", **long)
 
 
