@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from diffusers.schedulers import scheduling_ddpm
-from torch import Tensor, nn
+from torch import Tensor
+
+from burnish.policies.networks.denoiser import Denoiser
 
 SMALL = {"width": 16, "depth": 1, "horizon": 4, "replan": 2, "steps": 10}
 
 
-class Oracle(nn.Module):
+class Oracle(Denoiser):
     """Predicts what leads from z to the single target x."""
 
     def __init__(self, policy, x: Tensor) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from burnish.errors import BurnishError
+from burnish.policies.networks.denoiser import Denoiser
 
 
 @pytest.mark.parametrize("steps", [1, 3, 10])
@@ -15,7 +15,7 @@ def test_a_single_target_is_hit_with_any_number_of_steps(make, steps):
     policy = make("flow", width=16, depth=1, horizon=4, replan=2, steps=steps)
     x = torch.linspace(-0.9, 0.9, 16).view(4, 4)
 
-    class Exact(nn.Module):
+    class Exact(Denoiser):
         def forward(self, z, t, r, condition):
             assert torch.equal(t, r)
             return (z - x) / t[:, None, None], condition
@@ -26,7 +26,7 @@ def test_a_single_target_is_hit_with_any_number_of_steps(make, steps):
     assert policy.nfe == steps
 
 
-class Straight(nn.Module):
+class Straight(Denoiser):
     """The exact velocity where all data are at `x`."""
 
     def __init__(self, x):

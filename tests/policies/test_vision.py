@@ -1,5 +1,7 @@
 """Policies that see: encoders by name, augmentation in training only, one look per plan."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from burnish.datasets.chunks import ChunkSampler
 from burnish.datasets.demonstrations import Demonstrations, compute_stats
 from burnish.errors import BurnishError, ContractError
 from burnish.policies.base import load_policy, make_policy, save_policy
-from burnish.policies.networks.vision import Vision, VisionConfig, area_means, random_shift
+from burnish.policies.networks.vision import Vision, VisionConfig, area_means, random_shift, resize
 from burnish.policies.residual import ResidualPolicy
 from burnish.policies.train import TrainConfig, train
 from burnish.run import Run
@@ -102,9 +104,17 @@ def test_a_backbone_is_trained_with_the_policy(demos, denoiser, tiny_vit):
 @pytest.mark.parametrize(
     ("name", "advice"), [("timm:resnet18", "pip install timm"), ("/no/such/folder", "a folder or hub name")]
 )
-def test_an_encoder_that_is_not_there_is_named(name, advice):
+def test_an_encoder_that_is_not_there_is_named(name, advice, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(BurnishError, match=f"{name}.*{advice}"):
         Vision(VisionConfig(encoder=name), [LEFT])
+
+
+@pytest.mark.parametrize(("old", "new"), [((24, 24), (16, 16)), ((13, 30), (7, 41)), ((8, 9), (20, 9))])
+def test_images_are_resized_as_torch_does_it(old, new):
+    images = torch.rand(2, 3, *old, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.interpolate(images, new, mode="bilinear", antialias=True)
+    assert torch.allclose(resize(images, new), expected, atol=1e-6)
 
 
 def test_random_shifts_move_whole_images_and_repeat_the_border():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -144,9 +146,24 @@ class Backbone(nn.Module):
 
     def _features(self, images: Tensor) -> Tensor:
         if tuple(images.shape[2:]) != self._size:
-            images = nn.functional.interpolate(images, self._size, mode="bilinear", antialias=True)
+            images = resize(images, self._size)
         found = self._run(self.network, (images - self.mean) / self.std)
         return found if self._patches is None else area_means(found, self._patches)
+
+
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, C, H, W) → (B, C, *size): bilinear, antialiased; as two products, since ONNX has no such operator."""
+    rows, columns = (_triangles(int(old), new) for old, new in zip(images.shape[2:], size, strict=True))
+    return torch.from_numpy(rows).to(images) @ images @ torch.from_numpy(columns.T).to(images)
+
+
+@cache
+def _triangles(old: int, new: int) -> np.ndarray:
+    """(new, old): how much each old pixel counts in each new one."""
+    scale = old / new
+    away = np.arange(old) + 0.5 - (np.arange(new)[:, None] + 0.5) * scale
+    weights = np.clip(1.0 - np.abs(away) / max(scale, 1.0), 0.0, None)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 Loaded = tuple[Callable[[Any, Tensor], Tensor], nn.Module, tuple[int, int], list[float], list[float]]
