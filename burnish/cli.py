@@ -18,7 +18,7 @@ from burnish.errors import BurnishError, UnknownNameError
 VERBS = {
     "demo": "the whole road once: collect, train, refine, distill, export, evaluate, report",
     "collect": "record an expert on a task as a LeRobotDataset",
-    "train": "imitate a dataset with a policy (meanflow, flow, diffusion, mint, tokens)",
+    "train": "imitate a dataset with a policy (meanflow, flow, diffusion, mint, tokens, vla)",
     "tokenize": "learn to write a dataset's action chunks as tokens (mint, fast, bins)",
     "eval": "play fixed episodes with a checkpoint; success with a 95 % interval, videos",
     "refine": "improve a checkpoint by reinforcement learning, from the success signal only",

@@ -42,13 +42,14 @@ def dataset(tmp_path_factory) -> Path:
 def launch(*words: object, program: tuple[str, ...] = ("-m", "burnish")) -> subprocess.CompletedProcess:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *LAUNCH, *program, *map(str, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=380)
 
 
 def losses(run: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.timeout(400)
 def test_two_processes_take_the_steps_of_one(dataset, tmp_path):
     words = ["tokens", "--dataset", dataset, "--out"]
     train.run(train.configure([*map(str, [*words, tmp_path / "one"]), *TOKENS]))

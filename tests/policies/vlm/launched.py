@@ -22,6 +22,7 @@ WORDS = Field((16,), tuple(map(str, range(16))), ("UTF-8",) * 16, "none", 10.0, 
 ONE = Field((1,), ("x",), ("m",), "world", 10.0, "min_max", low=(-1.0,), high=(1.0,))
 CONTRACT = Contract({STATE: ONE, TASK: WORDS}, ONE)
 TEXTS = np.stack([encode_text(text, 16) for text in ("go left", "go right")])
+STATS = {STATE: {"count": np.array(8)}, "action": {"count": np.array(8)}, TASK: {"text": TEXTS}}
 SETTINGS = TrainConfig(steps=8, batch_size=8, warmup_steps=2, save_every=3, log_every=1)
 
 
@@ -48,9 +49,7 @@ def fresh(backbone: str):
         "lora": LoraConfig(rank=2),
         "replan": 1,
     }
-    return make_policy(
-        "vla", CONTRACT, {STATE: {}, "action": {}, TASK: {"text": TEXTS}}, backbone=backbone, head="tokens", **config
-    )
+    return make_policy("vla", CONTRACT, STATS, backbone=backbone, head="tokens", **config)
 
 
 def shard() -> None:

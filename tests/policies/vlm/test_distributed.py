@@ -1,4 +1,4 @@
-"""Training in two processes, with whole and with sharded weights, stopped and gone on with: the steps of one process."""
+"""Training in two processes, with whole and with sharded weights, stopped and resumed: the steps of one process."""
 
 from __future__ import annotations
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
+
 import pytest
 import torch
 
 from burnish import checkpoint
-from burnish.contract import ACTION
+from burnish.contract import ACTION, POINTS, STATE, TASK, Field
 from burnish.datasets.chunks import ChunkSampler
+from burnish.datasets.store import write_dataset
+from burnish.errors import BurnishError, ContractError, NonFiniteError
 from burnish.policies.base import load_policy, make_policy, save_policy
 from burnish.policies.train import TrainConfig, train
 from burnish.policies.vlm.adapters import LoraConfig
@@ -169,9 +174,9 @@ def test_what_is_observed_wrongly_is_named(tiny, demos, stats, observe):
 
 
 def test_an_instruction_longer_than_the_backbone_has_room_for_is_named(tiny, demos, stats, observe):
-    long = {"tokenizer": "bins", "tokenizer_config": {"horizon": 60, "bins": 8}}
+    long = {"tokenizer": "bins", "tokenizer_config": {"horizon": 70, "bins": 8}}
     with pytest.raises(
-        BurnishError, match=r"'open the top drawer.*' with 2 images is \d+ tokens; .* room for 39 beside"
+        BurnishError, match=r"'open the top drawer.*' with 2 images is \d+ tokens; .* room for 19 beside"
     ):
         vla(tiny["smolvlm"], demos, stats, "tokens", **long)
 
@@ -188,10 +193,24 @@ def test_a_tokenizer_of_another_kind_or_on_another_head_is_refused(tiny, demos, 
     other = vla(tiny["smolvlm"], demos, stats, "tokens", tokenizer_config={"horizon": 2, "bins": 8}).head.tokenizer
     with pytest.raises(BurnishError, match=r"tokenizer\.config: .*bins=16.*bins=8"):
         policy.adopt(other)
-    with pytest.raises(BurnishError, match="--policy.head tokens"):
+    with pytest.raises(BurnishError, match=r"--policy\.head tokens"):
         vla(tiny["smolvlm"], demos, stats).adopt(other)
 
 
 def test_it_is_not_exported_and_says_why(tiny, demos, stats):
     with pytest.raises(BurnishError, match="does not become an ONNX file"):
         vla(tiny["smolvlm"], demos, stats).check_export()
+
+
+@pytest.mark.parametrize("head", ["flow", "tokens"])
+def test_the_command_line_trains_one_from_a_dataset(head, tiny, demos, tmp_path):
+    from burnish.commands import train as command
+
+    write_dataset(demos, tmp_path / "dataset")
+    words = ["vla", "--dataset", tmp_path / "dataset", "--out", tmp_path / "run", "--policy.backbone", tiny["smolvlm"]]
+    words += ["--policy.head", head, "--policy.lora.rank", 2, "--policy.tokenizer", "fast", "--policy.horizon", 4]
+    words += ["--train.steps", 2, "--train.batch-size", 4, "--train.log-every", 1]
+    command.run(command.configure([str(word) for word in words]))
+    policy = load_policy(tmp_path / "run/policy", contract=demos.contract)
+    assert policy.config.head == head and policy.config.lora.rank == 2
+    assert (tmp_path / "run/tokenizer").exists() == (head == "tokens")
