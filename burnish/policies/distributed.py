@@ -153,9 +153,9 @@ class DistributedTrainer(Trainer):
         return {key: _whole(chosen.get(key, value)) for key, value in self.policy.state_dict().items()}
 
 
-def _whole(value: Tensor) -> Tensor:
+def _whole(value: Any) -> Tensor:
     """A sharded tensor put together from all processes; any other as it is."""
-    return value.full_tensor() if hasattr(value, "full_tensor") else value  # pyright: ignore[reportAttributeAccessIssue]
+    return value.full_tensor() if hasattr(value, "full_tensor") else value
 
 
 def _share(value: Tensor, like: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from burnish.checkpoint import Stats
 from burnish.contract import Contract
@@ -88,7 +88,7 @@ def _tokens(config: Any, contract: Contract, stats: Stats, backbone: Backbone) -
 _HEADS = {"flow": _flow, "meanflow": _meanflow, "tokens": _tokens}
 
 
-def _expert(config: Any, contract: Contract, backbone: Backbone) -> nn.Module:
+def _expert(config: Any, contract: Contract, backbone: Backbone) -> Expert:
     width = config.expert_width or backbone.width // 2
     return Expert(config.horizon, contract.action.shape[-1], _count(contract), width, backbone.attention)
 
