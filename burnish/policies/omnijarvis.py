@@ -93,7 +93,7 @@ class OmniJarvis(Policy):
         self.decisions, self.words, self.nfe = config.memory + 1, len(sizes), len(sizes) + 1
         own, numbers = super().condition_dim, self.normalizer.condition_dim
         told = self.state_dim - numbers
-        self._parts = [numbers, told, own - self.state_dim, self.behaviour.condition_dim]
+        self._parts = [numbers, told, own - self.state_dim]
         self.network = Interleaved(sizes, self.decisions, told, own - told, config.width, config.depth)
 
     @property
@@ -109,7 +109,7 @@ class OmniJarvis(Policy):
     @property
     def condition_dim(self) -> int:
         """C: what the sequence is told, and what the decoder is."""
-        return sum(self._parts)
+        return sum(self._parts) + self.behaviour.condition_dim
 
     def encode(self, obs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tensor:
         """As every policy, and then as its behaviours."""
@@ -117,8 +117,8 @@ class OmniJarvis(Policy):
 
     def split(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """An encoded observation (…, C): the instruction (…, I), what is seen (…, S), what the decoder perceives."""
-        numbers, told, perceived, begun = condition.split(self._parts, dim=-1)
-        return told, torch.cat([numbers, perceived], dim=-1), begun
+        own, begun = condition.split([sum(self._parts), self.behaviour.condition_dim], dim=-1)
+        return *self._read(own), begun
 
     def adopt(self, part: Behaviour) -> None:
         """Take over trained behaviours. Raises `BurnishError` if they are not those this policy is made for."""
@@ -160,11 +160,10 @@ class OmniJarvis(Policy):
             code, obs, count = self.behaviour.digits(batch)[:, None], batch, 1
             words = torch.cat([torch.full_like(code[:, :, :1], UNKNOWN), code], dim=2)
             inside = torch.ones_like(words[:, :, 0], dtype=torch.bool)
-        told, seen, _ = self.split(self.encode(obs, generator).unflatten(0, (-1, count)))
+        told, seen = self._read(super().encode(obs, generator).unflatten(0, (-1, count)))
         room = (0, 0, 0, self.decisions - count)
-        logits = self.network(told[:, 0], functional.pad(seen, room), functional.pad(words.clamp_min(0), room))[
-            :, :count
-        ]
+        row = functional.pad(seen, room), functional.pad(words.clamp_min(0), room)
+        logits = self.network(told[:, 0], *row)[:, :count]
         wanted = torch.where(inside[:, :, None] & (words >= 0), words + self.network.firsts, UNKNOWN)
         loss = functional.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=UNKNOWN)
         right = (logits.argmax(3) == wanted)[wanted != UNKNOWN].float().mean()
@@ -203,6 +202,10 @@ class OmniJarvis(Policy):
         from burnish.policies.behaviour_agent import DecidingAgent
 
         return DecidingAgent(self, lanes, replan=replan)
+
+    def _read(self, own: Tensor) -> tuple[Tensor, Tensor]:
+        numbers, told, perceived = own.split(self._parts, dim=-1)
+        return told, torch.cat([numbers, perceived], dim=-1)
 
 
 def _load(folder: Path) -> Behaviour:
