@@ -31,12 +31,10 @@ def adapt(decoder: nn.Module, config: LoraConfig) -> None:
     if not config.rank:
         return
     names = {name.rpartition(".")[2] for name, part in decoder.named_modules() if isinstance(part, nn.Linear)}
-    missing = ", ".join(sorted(set(config.targets) - names))
+    missing = sorted(set(config.targets) - names)
     if missing:
         known = ", ".join(sorted(names))
-        raise BurnishError(
-            f"lora.targets: the backbone has no linear layer {', '.join(sorted(missing))}; it has {known}"
-        )
+        raise BurnishError(f"lora.targets: the backbone has no linear layer {', '.join(missing)}; it has {known}")
     try:
         import peft
     except ImportError as error:
