@@ -50,8 +50,8 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
 
 
 def pytest_sessionfinish(session, exitstatus) -> None:
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if _skips_matter() and exitstatus == 0 and reporter.stats.get("skipped"):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # none in a worker of pytest-xdist
+    if _skips_matter() and exitstatus == 0 and reporter and reporter.stats.get("skipped"):
         session.exitstatus = 1
 
 
