@@ -51,8 +51,9 @@ class Joint(NamedTuple):
         return Pose(self.anchor + turn @ (pose.position - self.anchor), turn @ pose.rotation)
 
 
-def shell(model: mujoco.MjModel, geom: int) -> np.ndarray:
-    """(P, 3) points on the surface of a geom, in its frame. Capsules and the like count as the box around them."""
+def shell(model: mujoco.MjModel, geom: int, *, filled: bool = False) -> np.ndarray:
+    """(P, 3) points on the surface of a geom, in its frame, and `filled` all through it, unless it is a mesh. Capsules
+    and the like count as the box around them."""
     kind, size = model.geom_type[geom], model.geom_size[geom]
     kinds = mujoco.mjtGeom
     if kind == kinds.mjGEOM_MESH:
@@ -65,12 +66,16 @@ def shell(model: mujoco.MjModel, geom: int) -> np.ndarray:
         size = np.array([size[0], size[0], size[0] + size[1]])
     elif kind == kinds.mjGEOM_CYLINDER:
         size = np.array([size[0], size[0], size[1]])
-    return box_shell(-size, size)
+    return np.stack(np.meshgrid(*_lines(-size, size)), axis=-1).reshape(-1, 3) if filled else box_shell(-size, size)
+
+
+def _lines(low: np.ndarray, high: np.ndarray, spacing: float = SPACING_M) -> list[np.ndarray]:
+    return [np.linspace(a, b, max(2, int(np.ceil((b - a) / spacing)) + 1)) for a, b in zip(low, high, strict=True)]
 
 
 def box_shell(low: np.ndarray, high: np.ndarray, spacing: float = SPACING_M) -> np.ndarray:
     """(P, 3) points on the six faces of a box."""
-    lines = [np.linspace(a, b, max(2, int(np.ceil((b - a) / spacing)) + 1)) for a, b in zip(low, high, strict=True)]
+    lines = _lines(low, high, spacing)
     faces = []
     for axis, side in product(range(3), (0, -1)):
         chosen = [line if i != axis else line[[side]] for i, line in enumerate(lines)]

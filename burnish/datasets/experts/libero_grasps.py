@@ -61,6 +61,7 @@ def find_grasps(
     hand: Pose,
     shoulder: np.ndarray,
     rotations: Sequence[np.ndarray] | None = None,
+    enough: int = ENOUGH,
 ) -> list[Grasp]:
     """Grasps of the thing with solid points `cloud` (P, 3), cheapest first; none if the hand fits nowhere.
 
@@ -68,6 +69,7 @@ def find_grasps(
         grid, others: everything solid, with and without the thing itself.
         hand: where the hand is; grasps that turn it less are cheaper.
         rotations: of the hand, to choose from; by default it points down.
+        enough: most grasps of one rotation.
     """
     rotations = [hands.turned(angle) for angle in ANGLES] if rotations is None else rotations
     cloud = thinned(cloud)
@@ -93,7 +95,7 @@ def find_grasps(
                     dearer = float(cost) + more + ASIDE_COST * abs(aside)
                     mine.append(Grasp(shifted, width, gap, abs(aside), dearer))
         mine.sort(key=lambda grasp: grasp.cost)
-        found += list(islice(_free(mine, grid, others, 0.0), ENOUGH)) or _grazing(mine, grid, others)
+        found += list(islice(_free(mine, grid, others, 0.0), enough)) or _grazing(mine, grid, others)
     return sorted(found, key=lambda grasp: grasp.cost)
 
 

@@ -28,6 +28,8 @@ DROP_M = 0.004
 ROOF_M = 0.01
 ENOUGH = 30
 """Places to choose from."""
+STUCK_COST = 10.0
+"""Of a hand that meets the roof or a wall before the thing is in its place."""
 
 
 class Place(NamedTuple):
@@ -85,14 +87,33 @@ def _with_way(place: Place, local: np.ndarray, grid: Grid) -> Place:
     return place._replace(way=way, cost=place.cost + 3.0 * float(np.linalg.norm(way)))
 
 
-def with_hand(places: list[Place], hand_in_thing: Pose, gap: float, grid: Grid, shoulder: np.ndarray) -> list[Place]:
-    """`places` for a hand that holds the thing so, cheapest first: where it hits something or strains costs more."""
+def with_hand(
+    places: list[Place], hand_in_thing: Pose, gap: float, grid: Grid, shoulder: np.ndarray, inside: Grid | None = None
+) -> list[Place]:
+    """`places` for a hand that holds the thing so, cheapest first: where it hits something or strains costs more.
+
+    Args:
+        inside: `grid` with filled solids, for places under a roof: there the hand must not touch anything.
+    """
     poses = [place.pose @ hand_in_thing for place in places]
     entries = [place.entry @ hand_in_thing for place in places]
-    hits = hands.blocked(grid, entries, gap, hands.COARSE_M) + hands.touching(grid, poses, gap, hands.COARSE_M)
-    costs = [20.0 * float(hit) + hands.strain(shoulder, pose) for hit, pose in zip(hits, poses, strict=True)]
+    hits = 20.0 * hands.blocked(grid, entries, gap, hands.COARSE_M)
+    if inside is None:
+        hits += 20.0 * hands.touching(grid, poses, gap, hands.COARSE_M)
+    else:
+        hits += STUCK_COST * _stuck(inside, poses, gap)
+    costs = [float(hit) + hands.strain(shoulder, pose) for hit, pose in zip(hits, poses, strict=True)]
     dearer = [place._replace(cost=place.cost + cost) for place, cost in zip(places, costs, strict=True)]
     return sorted(dearer, key=lambda place: place.cost)
+
+
+def _stuck(inside: Grid, poses: list[Pose], gap: float) -> np.ndarray:
+    """(N,) bool: whether the hand touches anything at each of `poses`."""
+    found = hands.touching(inside, poses, gap, hands.COARSE_M) > 0
+    # Few points rule most of them out.
+    if left := np.flatnonzero(~found).tolist():
+        found[left] = hands.touching(inside, [poses[index] for index in left], gap) > 0
+    return found
 
 
 def _extent(world: World, target: str) -> np.ndarray:

@@ -13,7 +13,8 @@ from burnish.datasets.experts.libero_geometry import Pose, thinned
 from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
 from burnish.datasets.experts.libero_joints import turn
 from burnish.datasets.experts.libero_motion import CLOSED, LOOSELY_M, REACHED_M, Aim, Motion, Route, travel
-from burnish.datasets.experts.libero_places import find_places, with_hand
+from burnish.datasets.experts.libero_places import Place, find_places, with_hand
+from burnish.datasets.experts.libero_grid import Grid
 from burnish.datasets.experts.libero_planner import Step
 from burnish.datasets.experts.libero_world import World
 
@@ -22,6 +23,8 @@ FUNNEL_M = 0.012
 CARRY_M = 0.01
 """More room than an empty hand needs: what is carried hangs a little lower when it is fast."""
 PLACED_M = 0.01
+MANY = 60
+"""Grasps per rotation of the hand to choose from where few will do."""
 LOST_M = 0.03
 """A thing that moved so far in the hand has been dropped."""
 
@@ -56,9 +59,9 @@ def place(world: World, step: Step, attempt: int) -> Motion:
     grid = world.grid(without=step.thing)
     body, hand = world.body(step.thing), world.hand
     gap = round(min(world.gap + RELEASE_M, 2 * hands.OPEN_M), 3)
-    chosen = with_hand(
-        find_places(world, step.thing, step.predicate, grid), body.inverse() @ hand, gap, grid, world.shoulder
-    )[0]
+    places = find_places(world, step.thing, step.predicate, grid)
+    inside = _inside(world, step, places)
+    chosen = with_hand(places, body.inverse() @ hand, gap, grid, world.shoulder, inside)[0]
     rotation = chosen.pose.rotation @ body.rotation.T @ hand.rotation
 
     held = hand.inverse().points(body.position)
@@ -108,15 +111,23 @@ def push(world: World, step: Step, attempt: int) -> Motion:
 def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
     """The grasp that is good both for taking the thing and for putting it where it belongs."""
     body, grid = world.body(step.thing), world.grid(without=step.thing)
-    grasps = find_grasps(world.cloud(step.thing), world.grid(), grid, world.hand, world.shoulder)
     places = find_places(world, step.thing, step.predicate, grid)
+    inside = _inside(world, step, places)
+    # What goes in under a roof may have to be held at its far end.
+    enough = {} if inside is None else {"enough": MANY}
+    grasps = find_grasps(world.cloud(step.thing), world.grid(), grid, world.hand, world.shoulder, **enough)
     rated = []
     for grasp in grasps:
         gap = round(min(grasp.width + RELEASE_M, 2 * hands.OPEN_M), 3)
-        best = with_hand(places, body.inverse() @ grasp.pose, gap, grid, world.shoulder)[0]
+        best = with_hand(places, body.inverse() @ grasp.pose, gap, grid, world.shoulder, inside)[0]
         rated.append(grasp._replace(cost=grasp.cost + best.cost))
     rated.sort(key=lambda grasp: grasp.cost)
     return rated[attempt % len(rated)] if rated else None
+
+
+def _inside(world: World, step: Step, places: list[Place]) -> Grid | None:
+    """Everything solid but the step's thing, filled, if that thing goes in under a roof."""
+    return world.grid(without=step.thing, filled=True) if places[0].way.any() else None
 
 
 SKILLS: dict[str, Callable[[World, Step, int], Motion]] = {"pick": pick, "place": place, "push": push, "turn": turn}

@@ -14,8 +14,8 @@ from burnish.errors import BurnishError
 from burnish.sim.lanes import Arrays
 from burnish.sim.libero.scene import Scene
 
-_shells: WeakKeyDictionary[Scene, dict[int, np.ndarray]] = WeakKeyDictionary()
-"""Points of each solid geom, kept as long as its scene."""
+_shells: WeakKeyDictionary[Scene, dict[tuple[int, bool], np.ndarray]] = WeakKeyDictionary()
+"""Points of each solid geom, on its surface or filled, kept as long as its scene."""
 HELD_GAP_M = 0.001
 """Fingers closer together than this hold nothing."""
 
@@ -128,11 +128,11 @@ class World:
         """(P, 3) points in the world of one body of a fixture, e.g. a drawer."""
         return self._points(self._solid[self.model.geom_bodyid[self._solid] == body])
 
-    def grid(self, without: str | None = None) -> Grid:
-        """Everything solid but the robot, and but the object `without`."""
+    def grid(self, without: str | None = None, *, filled: bool = False) -> Grid:
+        """Everything solid but the robot, and but the object `without`; its surfaces, or `filled`."""
         roots = self._roots[self.model.geom_bodyid[self._solid]]
         kept = self._solid if without is None else self._solid[roots != self._roots[self._number(without)]]
-        return Grid(self._points(kept), self.floor)
+        return Grid(self._points(kept, filled=filled), self.floor)
 
     def _number(self, name: str) -> int:
         body = self.here.body(name)
@@ -148,9 +148,10 @@ class World:
     def _place(self, points: np.ndarray, geom: int) -> np.ndarray:
         return points @ self.data.geom_xmat[geom].reshape(3, 3).T + self.data.geom_xpos[geom]
 
-    def _points(self, geoms: np.ndarray) -> np.ndarray:
+    def _points(self, geoms: np.ndarray, *, filled: bool = False) -> np.ndarray:
         known = _shells.setdefault(self.here, {})
         for geom in map(int, geoms):
-            if geom not in known:
-                known[geom] = shell(self.model, geom)
-        return np.concatenate([np.zeros((0, 3)), *(self._place(known[int(geom)], int(geom)) for geom in geoms)])
+            if (geom, filled) not in known:
+                known[geom, filled] = shell(self.model, geom, filled=filled)
+        parts = [self._place(known[int(geom), filled], int(geom)) for geom in geoms]
+        return np.concatenate([np.zeros((0, 3)), *parts])
