@@ -27,6 +27,7 @@ from burnish.policies.networks.points import Points
 from burnish.policies.networks.vision import PATCHES, Vision
 from burnish.policies.normalize import Normalizer
 from burnish.policies.space import Space
+from burnish.policies.trace import Chain, NoiseConfig
 from burnish.registry import Registry
 
 Batch = Mapping[str, Tensor]
@@ -182,6 +183,18 @@ class Policy(Learned):
 
     def check_export(self) -> None:
         """Raise `BurnishError` if this cannot become one ONNX file."""
+
+    def chain(self, noise: NoiseConfig, told: Policy | None = None) -> Chain:
+        """This policy as a chain of draws with known densities, for refinement by likelihood.
+
+        Args:
+            noise: how far the steps of a Gaussian chain scatter.
+            told: the policy that encodes observations for this one; None: itself.
+        Raises `BurnishError` if there is none.
+        """
+        raise BurnishError(
+            f"policy {self.name!r} gives no densities of what it draws (no trace); `burnish refine residual` needs none"
+        )
 
     def agent(self, lanes: int, *, replan: int | None = None) -> Agent:
         """This policy acting closed-loop in `lanes` environments, replanning every `replan` steps (None: its own)."""

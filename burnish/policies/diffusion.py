@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
-from burnish.policies.base import Batch, Policy, masked_mean
+from burnish.policies.base import Batch, masked_mean
+from burnish.policies.denoising import Denoising
 from burnish.policies.networks.denoiser import DenoiserConfig, build_denoiser
 
 
@@ -25,7 +27,7 @@ class DiffusionConfig(DenoiserConfig):
     """Denoising steps (NFE) at inference."""
 
 
-class Diffusion(Policy):
+class Diffusion(Denoising):
     """Denoises a chunk in `steps` steps; every random number comes in with `noise`."""
 
     name = "diffusion"
@@ -66,21 +68,28 @@ class Diffusion(Policy):
         loss = masked_mean((prediction - target).square(), batch).mean()
         return loss, {"denoising_mse": loss.detach()}
 
-    def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
-        """The reverse chain: DDIM (arXiv 2010.02502) with η = 0, or with η = 1, which is DDPM's ancestral sampling."""
+    def advance(self, z: Tensor, k: int, condition: Tensor) -> Tensor:
+        """A step of DDIM (arXiv 2010.02502) with η = 0, or the mean of one with η = 1, DDPM's ancestral sampling."""
+        step = int(self.scheduler.timesteps[k])
         stochastic = self.config.sampler == "ddpm"
-        z, condition = noise[:, 0] if stochastic else noise, self.network.read(condition)
-        for index, k in enumerate(self.scheduler.timesteps.tolist()):
-            z = self.scheduler.step(
-                self._predict(z, torch.full_like(z[:, 0, 0], k), condition),
-                k,
-                z,
-                eta=float(stochastic),
-                use_clipped_model_output=True,
-                variance_noise=noise[:, index + 1] if stochastic else None,
-                return_dict=False,
-            )[0]
-        return z
+        return self.scheduler.step(
+            self._predict(z, torch.full_like(z[:, 0, 0], step), condition),
+            step,
+            z,
+            eta=float(stochastic),
+            use_clipped_model_output=True,
+            variance_noise=torch.zeros_like(z) if stochastic else None,
+            return_dict=False,
+        )[0]
+
+    def deviation(self, k: int) -> float:
+        """σ_k of DDPM (arXiv 2010.02502, equation 16); 0 after the last step, and of DDIM."""
+        step = int(self.scheduler.timesteps[k])
+        before = step - self.config.train_steps // self.nfe
+        if self.config.sampler == "ddim" or before < 0:
+            return 0.0
+        now, then = (float(self.scheduler.alphas_cumprod[time]) for time in (step, before))
+        return math.sqrt((1 - then) / (1 - now) * (1 - now / then))
 
     def _target(self, x: Tensor, e: Tensor, k: Tensor) -> Tensor:
         if self.config.prediction == "epsilon":

@@ -13,7 +13,8 @@ from torch import Tensor
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
 from burnish.errors import BurnishError
-from burnish.policies.base import Batch, Policy, masked_mean
+from burnish.policies.base import Batch, masked_mean
+from burnish.policies.denoising import Denoising
 from burnish.policies.networks.denoiser import Denoiser, DenoiserConfig, build_denoiser
 
 
@@ -43,7 +44,7 @@ class FlowConfig(DenoiserConfig):
         return (1 if self.consistency else 10) if self.steps is None else self.steps
 
 
-class Flow(Policy):
+class Flow(Denoising):
     """z_t = (1 − t) x + t e; the network predicts the velocity e − x; sampling integrates from t = 1 to 0."""
 
     name = "flow"
@@ -69,13 +70,10 @@ class Flow(Policy):
         loss = masked_mean((u - (e - x)).square(), batch).mean()
         return loss, {"velocity_mse": loss.detach()}
 
-    def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
-        """`nfe` Euler steps of equal length."""
-        z, ones, condition = noise, torch.ones_like(noise[:, 0, 0]), self.network.read(condition)
-        for k in range(self.nfe):
-            t = ones * (1 - k / self.nfe)
-            z = z - self._velocity(z, t, condition) / self.nfe
-        return z
+    def advance(self, z: Tensor, k: int, condition: Tensor) -> Tensor:
+        """An Euler step; all are of equal length."""
+        t = torch.ones_like(z[:, 0, 0]) * (1 - k / self.nfe)
+        return z - self._velocity(z, t, condition) / self.nfe
 
     def _velocity(self, z: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         return self.network(z, t, t, condition)[0]

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from burnish.checkpoint import Stats
 from burnish.contract import ACTION, Contract
-from burnish.policies.base import Batch, Policy, masked_mean
+from burnish.policies.base import Batch, masked_mean
+from burnish.policies.denoising import Denoising
 from burnish.policies.networks.denoiser import Denoiser, DenoiserConfig, build_denoiser
 
 
@@ -34,7 +35,7 @@ class MeanFlowConfig(DenoiserConfig):
     dispersive_temperature: float = 1.0
 
 
-class MeanFlow(Policy):
+class MeanFlow(Denoising):
     """One-step generative policy."""
 
     name = "meanflow"
@@ -92,11 +93,10 @@ class MeanFlow(Policy):
         tangents = (v, torch.ones_like(t), torch.zeros_like(r))
         return torch.func.jvp(network, (z, t, r), tangents)[1]  # pyright: ignore[reportReturnType]
 
-    def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
-        """a = e − u(e, t=1, r=0): one network evaluation."""
-        ones = torch.ones_like(noise[:, 0, 0])
-        u, _ = self.velocity(noise, ones, torch.zeros_like(ones), self.network.read(condition))
-        return noise - u
+    def advance(self, z: Tensor, k: int, condition: Tensor) -> Tensor:
+        """a = e − u(e, t=1, r=0): the only step."""
+        ones = torch.ones_like(z[:, 0, 0])
+        return z - self.velocity(z, ones, torch.zeros_like(ones), condition)[0]
 
     def velocity(self, z: Tensor, t: Tensor, r: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """u(z, t, r) (B, H, A) and features (B, F)."""

@@ -20,6 +20,7 @@ from burnish.policies.networks.tokens import BlockCausal
 from burnish.policies.parts import Part
 from burnish.policies.senses import SensesConfig
 from burnish.policies.tokenizers.base import Tokenizer, load_tokenizer
+from burnish.policies.trace import Chain, NoiseConfig, TokenChain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +149,10 @@ class TokenPolicy(Policy):
             codes = torch.cat([codes[:, :begin], drawn, codes[:, begin + count :]], dim=1)
             begin += count
         return codes
+
+    def chain(self, noise: NoiseConfig, told: Policy | None = None) -> Chain:
+        """See `Policy.chain`."""
+        return TokenChain(told or self, self)
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """The chunk that `codes` stand for; NaN where the `condition` has one, which no code could show."""

@@ -22,6 +22,7 @@ from burnish.errors import BurnishError, ContractError
 from burnish.policies.base import Batch, Policy
 from burnish.policies.tokenizers.base import Tokenizer
 from burnish.policies.tokens import TokenizerChoice
+from burnish.policies.trace import Chain, NoiseConfig
 from burnish.policies.vla_heads import PREFIX, TokenHead, make_head
 from burnish.policies.vlm.adapters import LoraConfig
 from burnish.policies.vlm.backbone import Backbone
@@ -133,6 +134,10 @@ class VLA(Policy):
     def sample(self, condition: Prefix, noise: Tensor) -> Tensor:
         """The head's chunk (B, H, A) in network units."""
         return self.head.sample(condition, noise)  # pyright: ignore[reportArgumentType]
+
+    def chain(self, noise: NoiseConfig, told: Policy | None = None) -> Chain:
+        """The head's, told what the backbone made of the observations."""
+        return self.head.chain(noise, self)
 
     def check_export(self) -> None:
         """Raises `BurnishError`."""

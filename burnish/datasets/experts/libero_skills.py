@@ -11,10 +11,10 @@ from burnish.datasets.experts.libero_exits import CLEAR_M, way_out
 from burnish.datasets.experts.libero_fingers import RELEASE_M, close, opening, release, shut, straight
 from burnish.datasets.experts.libero_geometry import Pose, thinned
 from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
+from burnish.datasets.experts.libero_grid import Grid
 from burnish.datasets.experts.libero_joints import turn
 from burnish.datasets.experts.libero_motion import CLOSED, LOOSELY_M, REACHED_M, Aim, Motion, Route, travel
 from burnish.datasets.experts.libero_places import Place, find_places, with_hand
-from burnish.datasets.experts.libero_grid import Grid
 from burnish.datasets.experts.libero_planner import Step
 from burnish.datasets.experts.libero_world import World
 

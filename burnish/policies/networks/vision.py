@@ -65,7 +65,8 @@ class Vision(nn.Module):
             images, encoder = obs[key], self.encoders[index % len(self.encoders)]
             if generator is not None and self._shift:
                 images = random_shift(images, self._shift, generator)
-            parts.append(encoder(images.permute(0, 3, 1, 2).float() / 255.0).flatten(1))
+            pixels = images.permute(0, 3, 1, 2).to(next(encoder.parameters()).dtype) / 255.0
+            parts.append(encoder(pixels).flatten(1))
         return torch.cat(parts, dim=1)
 
 

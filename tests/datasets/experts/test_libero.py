@@ -143,7 +143,7 @@ def test_it_picks_places_and_turns_a_knob(task: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["spatial/4", "goal/0", "goal/5", "goal/9", "10/2", "10/4", "10/5"])
+@pytest.mark.parametrize("task", ["spatial/4", "goal/0", "goal/5", "goal/9", "10/2", "10/4", "10/5", "10/9"])
 def test_it_opens_pushes_and_does_one_thing_after_the_other(task: str):
     assert solve(task, 0)[0]
 
