@@ -72,7 +72,7 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
         policy = policy.meet(demos.contract, compute_stats(demos), there=f"dataset {config.dataset}")
         reads, here = policy.contract, f"checkpoint {config.policy}"
         reads.check(demos.contract.only(reads.observation), here=here, there=f"dataset {config.dataset}")
-        options = {"workers": settings.workers, "auto_reset": True}
+        options = {"workers": settings.workers, "auto_reset": settings.auto_reset}
         with make_env_for(reads, demos.task, settings.lanes, here=here, **options) as env:
             result = record.finish(train(record, policy, env, demos, settings))
         say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")

@@ -120,7 +120,7 @@ class TokenChain(Chain):
         self._writer = [writer]
         if self.temperature == 0:
             raise BurnishError(
-                f"policy {policy.name!r} has temperature 0: it always writes the likeliest code and never tries another; "
+                f"policy {policy.name!r} has temperature 0: it always writes the likeliest code and tries no other; "
                 'set "temperature" in its config.json to 1.0, say'
             )
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from burnish import processes
 from burnish.console import track
 from burnish.policies.base import Learned, load_training, save_policy
+from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.run import Run
 
 
@@ -135,8 +136,7 @@ class Trainer:
     def save(self, run: Run) -> None:
         """Everything a resumed run needs, as one checkpoint folder."""
         training = {f"average/{key}": value for key, value in self.average.state_dict().items()}
-        for index, parameter in enumerate(self.parameters):
-            training |= {f"adam/{index}/{key}": value for key, value in self.optimizer.state[parameter].items()}
+        training |= {f"adam/{key}": value for key, value in optimizer_state(self.optimizer, self.parameters).items()}
         training["generator"] = self.generator.get_state()
         save_policy(self.policy, run.folder / "checkpoint", training=training, progress=self.progress())
         run.save_clock()
@@ -148,9 +148,7 @@ class Trainer:
             return
         self.policy.load_state_dict(saved.weights)
         self.average.load_state_dict(saved.under("average/"))
-        for index, parameter in enumerate(self.parameters):
-            adam = saved.under(f"adam/{index}/")
-            self.optimizer.state[parameter] = {name: value.to(self.cfg.device) for name, value in adam.items()}
+        restore_optimizer(self.optimizer, self.parameters, saved.under("adam/"))
         self.generator.set_state(saved.tensors["generator"])
         self.proceed(saved.progress, run)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.meanflow import MeanFlow, MeanFlowConfig
+from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.run import Run
 from burnish.sim.base import VecEnv, next_seed
 from burnish.sim.nonfinite import keep_observations
@@ -29,6 +31,7 @@ from burnish.sim.nonfinite import keep_observations
 class DistillConfig:
     """DAgger into a one-step policy. Steps are environment steps over all lanes."""
 
+    auto_reset: ClassVar[bool] = True
     student: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(horizon=1))
     """A MeanFlow policy: one network evaluation is all it needs."""
     env_steps: int = 24_000
@@ -153,11 +156,7 @@ class Distiller:
 
     def save(self, run: Run) -> None:
         """Everything needed to go on with the next round after a kill."""
-        optimizer = {
-            f"{index}/{name}": value
-            for index, state in self.optimizer.state_dict()["state"].items()
-            for name, value in state.items()
-        }
+        optimizer = optimizer_state(self.optimizer, list(self.student.parameters()))
         training = {f"optimizer/{key}": value for key, value in optimizer.items()}
         training |= {f"average/{key}": value for key, value in self.average.state_dict().items()}
         training |= {"conditions": torch.cat(self.conditions), "labels": torch.cat(self.labels)}
@@ -173,12 +172,7 @@ class Distiller:
             return
         self.student.load_state_dict(saved.weights)
         self.average.load_state_dict(saved.under("average/"))
-        state: dict[int, dict[str, Tensor]] = {}
-        for path, value in saved.under("optimizer/").items():
-            index, name = path.split("/")
-            state.setdefault(int(index), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        restore_optimizer(self.optimizer, list(self.student.parameters()), saved.under("optimizer/"))
         self.round, self.env_steps = saved.progress["round"], saved.progress["env_steps"]
         self.metrics = dict(saved.progress["metrics"])
         self.conditions, self.labels = [saved.tensors["conditions"]], [saved.tensors["labels"]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ from burnish.sim.nonfinite import keep_observations
 class ResidualConfig:
     """Residual RL. Steps are environment steps over all lanes; actions are in network units ([-1, 1])."""
 
+    auto_reset: ClassVar[bool] = True
     env_steps: int = 48_000
     warmup_steps: int = 4_000
     """Steps of base + uniform noise before the first update (ResFiT: 10,000)."""

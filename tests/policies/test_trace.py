@@ -107,7 +107,7 @@ def test_importance_ratios_average_to_one(chain, observe):
 
 
 def test_what_always_writes_the_likeliest_code_is_refused(make, tiny_mint):
-    with pytest.raises(BurnishError, match="temperature 0.*config.json"):
+    with pytest.raises(BurnishError, match=r"temperature 0.*config\.json"):
         make("mint", **tiny_mint, temperature=0.0).chain(NoiseConfig())
 
 

@@ -1,0 +1,218 @@
+"""Refinement by likelihood: play whole episodes, judge what was decided, make the better decisions likelier.
+
+DPPO, ReinFlow, GRPO and SRPO are this loop with other advantages; a policy only has to tell how likely its draws were
+(`burnish.policies.trace`).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from burnish.console import say, track
+from burnish.policies.base import Policy, load_training, save_policy
+from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.policies.trace import ActionTrace, NoiseConfig
+from burnish.rl_finetune.clock import Clock
+from burnish.rl_finetune.episodes import Episode, Player, Start
+from burnish.rl_finetune.objective import ClipConfig, clipped, step_log_prob
+from burnish.run import Run
+from burnish.sim.base import VecEnv, next_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodConfig:
+    """What all of them share. Steps are environment steps over all lanes."""
+
+    auto_reset: ClassVar[bool] = False
+    env_steps: int = 200_000
+    episodes: int = 40
+    """Played before each improvement."""
+    lanes: int = 20
+    workers: int = 2
+    replan: int | None = None
+    """Actions executed of each chunk; None: as the policy has it."""
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    lr: float = 1e-4
+    epochs: int = 5
+    """Times every decision is learned from."""
+    batch_size: int = 512
+    """Decisions per gradient step."""
+    max_grad_norm: float = 1.0
+    target_kl: float = 0.02
+    """Once the policy has moved so far from the one that played, new episodes are played."""
+    largest_kl: float = 1.0
+    """A policy that moves so far has diverged: the last good one is kept."""
+    seed: int = 0
+
+
+@dataclass
+class Experience:
+    """All decisions of some episodes, one row each."""
+
+    obs: Mapping[str, Tensor]
+    trace: ActionTrace
+    advantage: Tensor
+    log_prob: Tensor
+    """(M, K) under the policy that played."""
+
+
+class LikelihoodTrainer(ABC):
+    """Plays, judges, improves. A subclass says how episodes are judged, and may choose what is played."""
+
+    def __init__(self, policy: Policy, env: VecEnv, cfg: LikelihoodConfig) -> None:
+        """Raises `BurnishError` if `policy` gives no traces."""
+        self.policy, self.env, self.cfg = policy, env, cfg
+        with torch.random.fork_rng():
+            torch.manual_seed(cfg.seed)
+            self.chain = policy.chain(cfg.noise).eval()
+        self.parameters = [each for each in self.chain.parameters() if each.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.parameters, cfg.lr, weight_decay=0.0, fused=True)
+        self.generator = torch.Generator().manual_seed(cfg.seed)
+        self.clock = Clock()
+        self.player = Player(self.chain, env, self.clock, replan=cfg.replan)
+        self.success: list[float] = []
+        self.iterations = 0
+        self.diverged = False
+
+    @abstractmethod
+    def judge(self, episodes: Sequence[Episode]) -> Tensor:
+        """Advantage (M,) of every decision, episode after episode."""
+
+    def starts(self) -> list[Start]:
+        """Of the episodes to be played next."""
+        return [self.start() for _ in range(self.cfg.episodes)]
+
+    def start(self, seed: int | None = None) -> Start:
+        """A new episode, from the start `seed` names or from one drawn at random."""
+        seeds = torch.randint(2**62, (2,), generator=self.generator).tolist()
+        return Start(next_seed(seeds[0]) if seed is None else seed, seeds[1])
+
+    def play(self) -> list[Episode]:
+        """What the next improvement learns from."""
+        played = self.player.play(self.starts())
+        self.success += [float(one.success) for one in played]
+        return played
+
+    def iterate(self, run: Run) -> dict[str, float]:
+        """One round; numbers to log."""
+        before = len(self.success)
+        played = self.play()
+        new = self.success[before:]
+        rate = sum(new) / max(len(new), 1)
+        with self.clock.measure("update"):
+            numbers = self.improve(self.experience(played), run) if played else {}
+        self.iterations += 1
+        return {"success": rate, "episodes": len(new), **numbers}
+
+    @torch.no_grad()
+    def experience(self, played: Sequence[Episode]) -> Experience:
+        """Their decisions, judged."""
+        obs = {key: torch.cat([one.obs[key] for one in played]) for key in played[0].obs}
+        trace = ActionTrace(*(torch.cat(parts) for parts in zip(*(one.trace for one in played), strict=True)))
+        found = [
+            step_log_prob(self.chain.log_prob(*rows(obs, trace, each)), self.cfg.clip)
+            for each in torch.arange(len(trace.chunk)).split(self.cfg.batch_size)
+        ]
+        return Experience(obs, trace, self.judge(played), torch.cat(found))
+
+    def improve(self, known: Experience, run: Run) -> dict[str, float]:
+        """Gradient steps on the clipped objective until the policy has moved far enough."""
+        useful = known.advantage.nonzero()[:, 0]
+        good, kl, share, updates = self._weights(), 0.0, 0.0, 0
+        for _ in range(self.cfg.epochs if len(useful) else 0):
+            order = useful[torch.randperm(len(useful), generator=self.generator)]
+            for each in order.split(self.cfg.batch_size):
+                new = step_log_prob(self.chain.log_prob(*rows(known.obs, known.trace, each)), self.cfg.clip)
+                found = clipped(new, known.log_prob[each], known.advantage[each], self.cfg.clip)
+                kl, share = float(found.kl), float(found.share)
+                if not math.isfinite(float(found.loss.detach())) or kl > self.cfg.largest_kl:
+                    self._give_up(good, kl, run)
+                    return {"kl": kl, "updates": updates}
+                if kl > self.cfg.target_kl:
+                    return {"kl": kl, "clipped": share, "updates": updates}
+                self.optimizer.zero_grad()
+                found.loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.parameters, self.cfg.max_grad_norm, foreach=True)
+                self.optimizer.step()
+                updates += 1
+        return {"kl": kl, "clipped": share, "updates": updates}
+
+    def state(self) -> dict[str, Tensor]:
+        """What a resumed run needs besides the policy."""
+        kept = {f"adam/{key}": value for key, value in optimizer_state(self.optimizer, self.parameters).items()}
+        own = {f"chain/{key}": value for key, value in self.chain.state_dict().items() if key[:7] != "policy."}
+        return kept | own | {"generator": self.generator.get_state()}
+
+    def load(self, tensors: Mapping[str, Tensor], under: Any) -> None:
+        """Put back what `state` gave; `under(prefix)` selects."""
+        restore_optimizer(self.optimizer, self.parameters, under("adam/"))
+        self.chain.load_state_dict(under("chain/"), strict=False)
+        self.generator.set_state(tensors["generator"])
+
+    def _weights(self) -> dict[str, Tensor]:
+        return copy.deepcopy(self.chain.state_dict())
+
+    def _give_up(self, good: Mapping[str, Tensor], kl: float, run: Run) -> None:
+        self.chain.load_state_dict(good)
+        self.diverged = True
+        say(
+            f"  diverged at {self.player.env_steps} environment steps (KL {kl:.3g}, largest_kl {self.cfg.largest_kl}): "
+            f"the policy before this improvement is kept in {run.folder / 'policy'}; try a smaller --refine.lr"
+        )
+
+
+def rows(obs: Mapping[str, Tensor], trace: ActionTrace, which: Tensor) -> tuple[dict[str, Tensor], ActionTrace]:
+    """Some rows of both."""
+    return {key: value[which] for key, value in obs.items()}, ActionTrace(*(part[which] for part in trace))
+
+
+def refine(run: Run, trainer: LikelihoodTrainer, name: str) -> dict[str, Any]:
+    """Iterate until `env_steps` are played; the result is `run.folder/policy`. Resumes after the last iteration.
+
+    Returns `env_steps`, `success` of the last 100 episodes played (with noise), whether it `diverged`, and the share of
+    wall time in environment, inference and update.
+    """
+    resume(run, trainer)
+    total = trainer.cfg.env_steps
+    with track(f"refining by {name}", total, trainer.player.env_steps) as advance:
+        while trainer.player.env_steps < total and not trainer.diverged:
+            before = trainer.player.env_steps
+            numbers = trainer.iterate(run)
+            run.log(trainer.player.env_steps, **numbers)
+            save(run, trainer)
+            advance(min(trainer.player.env_steps, total) - before, f"success {numbers['success']:.0%}")
+    save_policy(trainer.policy, run.folder / "policy")
+    recent = trainer.success[-100:]
+    shares = trainer.clock.shares()
+    say("  wall time: " + ", ".join(f"{share:.0%} {part.removesuffix('_share')}" for part, share in shares.items()))
+    result = {"env_steps": trainer.player.env_steps, "success": sum(recent) / max(len(recent), 1)}
+    return result | {"diverged": trainer.diverged} | shares
+
+
+def save(run: Run, trainer: LikelihoodTrainer) -> None:
+    """Everything needed to go on after a kill, as one checkpoint folder."""
+    progress = {"env_steps": trainer.player.env_steps, "iterations": trainer.iterations, "success": trainer.success}
+    progress |= {"diverged": trainer.diverged}
+    save_policy(trainer.policy, run.folder / "checkpoint", training=trainer.state(), progress=progress)
+    run.save_clock()
+
+
+def resume(run: Run, trainer: LikelihoodTrainer) -> None:
+    """Go on from the checkpoint in `run.folder`, if there is one."""
+    saved = load_training(run.folder / "checkpoint")
+    if saved is None:
+        return
+    trainer.policy.load_state_dict(saved.weights)
+    trainer.load(saved.tensors, saved.under)
+    trainer.player.env_steps, trainer.iterations = saved.progress["env_steps"], saved.progress["iterations"]
+    trainer.success, trainer.diverged = list(saved.progress["success"]), saved.progress["diverged"]
+    run.rewind(trainer.player.env_steps)
