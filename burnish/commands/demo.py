@@ -87,7 +87,7 @@ def stages(config: Config) -> list[Callable[[], Any]]:
         lambda: collect.run(collect.Config(dataset, collect=recording)),
         lambda: train.run(train.Config("meanflow", dataset, imitated, config.policy, training)),
         judge(imitated),
-        lambda: refine.run(refine.Config("residual", imitated / "policy", dataset, refined, refinement)),
+        lambda: refine.run(refine.Config("residual", imitated / "policy", refined, refinement, dataset)),
         judge(refined),
         lambda: distill.run(distill.Config(refined / "policy", dataset, student, distillation)),
         judge(student),

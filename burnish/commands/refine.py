@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Fixed, Suppress
 
@@ -13,6 +13,11 @@ from burnish import registry
 from burnish.commands import flags, stage
 from burnish.console import say
 from burnish.contract import TASK
+from burnish.errors import BurnishError
+
+if TYPE_CHECKING:
+    from burnish.datasets.demonstrations import Demonstrations
+    from burnish.policies.base import Policy
 
 
 @dataclass(frozen=True)
@@ -23,24 +28,28 @@ class Config:
     """Registered name."""
     policy: Path
     """Checkpoint to start from."""
-    dataset: Path
-    """Demonstrations; they also say which task."""
     out: Path
     """Folder of the run; the result is its `policy`."""
     refine: Any
     """The algorithm's own settings."""
+    dataset: Path | None = None
+    """Demonstrations; they also say which task. Some algorithms learn from them."""
+    task: str | None = None
+    """SIMULATOR/TASK, where there is no dataset."""
 
 
 def configure(words: list[str]) -> Config:
-    """Command line words to a config; the first one is the algorithm."""
+    """Command line words to a config; the first one is the algorithm, a second one without dashes the checkpoint."""
     name, rest = flags.take_name(words, "burnish refine", "algorithm", registry.algorithms.names())
+    if rest and not rest[0].startswith("-"):
+        rest = ["--policy", *rest]
     return flags.parse(Config, rest, prog=f"burnish refine {name}", algorithm=name, refine=settings_type(name)())
 
 
 def template(recorded: dict[str, Any], out: Path) -> Config:
     """A config of the right types, to be filled with what a run `recorded`."""
     name = recorded["algorithm"]
-    return Config(name, Path(), Path(), out, settings_type(name)())
+    return Config(name, Path(), out, settings_type(name)())
 
 
 def settings_type(algorithm: str) -> type[Any]:
@@ -55,9 +64,7 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) -> dict[str, Any]:
-    """Run `algorithm` with `settings` on `config.policy` in the environment of `config.dataset`."""
-    from burnish.datasets.demonstrations import compute_stats
-    from burnish.datasets.store import load_demonstrations
+    """Run `algorithm` with `settings` on `config.policy` in the environment of `config.dataset` or `config.task`."""
     from burnish.policies.base import load_policy
     from burnish.sim.base import make_env_for
 
@@ -67,13 +74,32 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
             return done
         say(line)
         policy = load_policy(config.policy)
-        # The instruction is for policies of other libraries, which do not say whether they read it.
-        demos = load_demonstrations(config.dataset, only=[*policy.contract.observation, TASK])
-        policy = policy.meet(demos.contract, compute_stats(demos), there=f"dataset {config.dataset}")
+        task = getattr(config, "task", None)
+        if config.dataset is not None:
+            policy, demos = _with_demonstrations(policy, config)
+            if task not in (None, demos.task):
+                raise BurnishError(f"--task {task}, but {config.dataset} is of {demos.task}; give one of the two")
+            task = demos.task
+        elif task is None:
+            raise BurnishError(f"`burnish {verb}` needs --task SIMULATOR/TASK or --dataset DATASET")
+        else:
+            demos = None
         reads, here = policy.contract, f"checkpoint {config.policy}"
-        reads.check(demos.contract.only(reads.observation), here=here, there=f"dataset {config.dataset}")
         options = {"workers": settings.workers, "auto_reset": settings.auto_reset}
-        with make_env_for(reads, demos.task, settings.lanes, here=here, **options) as env:
+        with make_env_for(reads, task, settings.lanes, here=here, **options) as env:
             result = record.finish(train(record, policy, env, demos, settings))
         say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")
         return result
+
+
+def _with_demonstrations(policy: Policy, config: Any) -> tuple[Policy, Demonstrations]:
+    from burnish.datasets.demonstrations import compute_stats
+    from burnish.datasets.store import load_demonstrations
+
+    # The instruction is for policies of other libraries, which do not say whether they read it.
+    demos = load_demonstrations(config.dataset, only=[*policy.contract.observation, TASK])
+    policy = policy.meet(demos.contract, compute_stats(demos), there=f"dataset {config.dataset}")
+    reads = policy.contract
+    offered = demos.contract.only(reads.observation)
+    reads.check(offered, here=f"checkpoint {config.policy}", there=f"dataset {config.dataset}")
+    return policy, demos

@@ -68,6 +68,6 @@ class ActorCritic(LikelihoodTrainer):
         self.value.restore(under("value/"), under("value_adam/"))
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: DppoConfig) -> dict[str, Any]:
+def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: DppoConfig) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `likelihood.refine`."""
     return refine(run, ActorCritic(policy, env, cfg), "DPPO")

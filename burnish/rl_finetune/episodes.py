@@ -74,7 +74,8 @@ class Player:
     @torch.no_grad()
     def play(self, starts: Sequence[Start]) -> list[Episode]:
         """One episode per start, in their order, each to its end."""
-        waiting, running, played = deque(enumerate(starts)), {}, [None] * len(starts)
+        waiting, running = deque(enumerate(starts)), dict[int, _Lane]()
+        played: dict[int, Episode] = {}
         action = torch.zeros(self.env.num_envs, self.chain.policy.contract.action.shape[-1])
         chunk = torch.zeros(self.env.num_envs, self.chain.policy.horizon, action.shape[1])
         obs: Obs = {}
@@ -96,7 +97,7 @@ class Player:
                 if step.done[lane]:
                     played[one.number] = _finish(one, bool(step.terminated[lane]), _row(step.info["final_obs"], lane))
                     del running[lane]
-        return played  # pyright: ignore[reportReturnType]
+        return [played[number] for number in range(len(starts))]
 
     def _fill(self, waiting: deque, running: dict[int, _Lane], starts: Sequence[Start], obs: Obs) -> Obs:
         free = [lane for lane in range(self.env.num_envs) if lane not in running][: len(waiting)]

@@ -81,6 +81,6 @@ class GroupTrainer(LikelihoodTrainer):
         return torch.tensor([float(one.success) for one in episodes])
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: GrpoConfig) -> dict[str, Any]:
+def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: GrpoConfig) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `likelihood.refine`."""
     return refine(run, GroupTrainer(policy, env, cfg), "GRPO")

@@ -28,6 +28,6 @@ class ReinflowConfig(DppoConfig):
     clip: ClipConfig = field(default_factory=lambda: ClipConfig(low=0.01, high=0.01, clamp=(-5.0, 5.0)))
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: ReinflowConfig) -> dict[str, Any]:
+def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: ReinflowConfig) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `likelihood.refine`."""
     return refine(run, ActorCritic(policy, env, cfg), "ReinFlow")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from burnish.console import say, track
 from burnish.datasets.demonstrations import Demonstrations
+from burnish.errors import BurnishError
 from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.residual import ResidualPolicy
 from burnish.rl_finetune.buffer import NStep
@@ -61,13 +62,17 @@ class ResidualConfig:
     learner: LearnerConfig = field(default_factory=LearnerConfig)
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> dict[str, float | None]:
+def train(
+    run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: ResidualConfig
+) -> dict[str, float | None]:
     """Refine the frozen `policy` in `env` (auto-reset, `cfg.lanes` lanes); the pair is saved as `run.folder/policy`.
 
     Interrupted runs resume from the last log interval with replay, weights and optimizer; episodes under way restart.
     Returns `env_steps`, `success` of the last 100 training episodes (with exploration noise) and the share of wall time
     in environment, inference and update.
     """
+    if demos is None:
+        raise BurnishError("residual RL draws half of every batch from demonstrations; give them: --dataset DATASET")
     pair = ResidualPolicy.around(policy, hidden=cfg.hidden, action_scale=cfg.action_scale)
     trainer = Trainer(pair, env, demos, cfg)
     trainer.resume(run)

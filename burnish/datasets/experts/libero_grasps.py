@@ -30,8 +30,6 @@ DEEPEST_M = 0.036
 
 GRAZING = 0.02
 """Share of the hand that may touch something where it fits nowhere."""
-ENOUGH = 4
-"""Grasps kept per rotation of the hand."""
 BATCH = 25
 SCRAPE_COST = 2.0
 TURNS_BACK_COST = 0.3
@@ -61,7 +59,7 @@ def find_grasps(
     hand: Pose,
     shoulder: np.ndarray,
     rotations: Sequence[np.ndarray] | None = None,
-    enough: int = ENOUGH,
+    enough: int = 4,
 ) -> list[Grasp]:
     """Grasps of the thing with solid points `cloud` (P, 3), cheapest first; none if the hand fits nowhere.
 

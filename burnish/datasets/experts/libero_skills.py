@@ -23,8 +23,8 @@ FUNNEL_M = 0.012
 CARRY_M = 0.01
 """More room than an empty hand needs: what is carried hangs a little lower when it is fast."""
 PLACED_M = 0.01
-MANY = 60
-"""Grasps per rotation of the hand to choose from where few will do."""
+FEW, MANY = 4, 60
+"""Grasps per rotation of the hand to choose from; the second number where few will do."""
 LOST_M = 0.03
 """A thing that moved so far in the hand has been dropped."""
 
@@ -114,8 +114,8 @@ def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
     places = find_places(world, step.thing, step.predicate, grid)
     inside = _inside(world, step, places)
     # What goes in under a roof may have to be held at its far end.
-    enough = {} if inside is None else {"enough": MANY}
-    grasps = find_grasps(world.cloud(step.thing), world.grid(), grid, world.hand, world.shoulder, **enough)
+    enough = FEW if inside is None else MANY
+    grasps = find_grasps(world.cloud(step.thing), world.grid(), grid, world.hand, world.shoulder, enough=enough)
     rated = []
     for grasp in grasps:
         gap = round(min(grasp.width + RELEASE_M, 2 * hands.OPEN_M), 3)

@@ -1,0 +1,101 @@
+"""Self-referential progress rewards: SRPO (arXiv 2511.15605).
+
+GRPO learns nothing from an episode that failed but that it failed. Here a failed one is rewarded by how near it came,
+in the latent space of a world model, to where the successful episodes of the same task ended (section 3.2). Two traps
+of the released code are avoided. It clusters with a fixed radius in a space of a thousand standardised dimensions,
+where nothing is ever that near: here the centre is the nearest success itself, in few dimensions. It rescales by the
+batch's best and worst failures, so that the best always gets nearly 0.6 however bad it is: here the scale is the
+distance at which episodes begin.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from burnish.datasets.demonstrations import Demonstrations
+from burnish.policies.base import Policy
+from burnish.rl_finetune.episodes import Episode
+from burnish.rl_finetune.grpo import GroupTrainer, GrpoConfig
+from burnish.rl_finetune.likelihood import refine
+from burnish.rl_finetune.worlds import TimeEncoder, TimeEncoderConfig
+from burnish.run import Run
+from burnish.sim.base import VecEnv
+
+SHARE, STEEPNESS, HALFWAY = 0.6, 10.0, 0.5
+"""A failure's reward is 0.6 · σ(10 · (0.5 − d̂)) (equation 5)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SrpoConfig(GrpoConfig):
+    """GRPO's, and the encoder of progress."""
+
+    encoder: TimeEncoderConfig = field(default_factory=TimeEncoderConfig)
+    successes: int = 64
+    """The last ones, to which failures are compared."""
+
+
+class ProgressTrainer(GroupTrainer):
+    """Judges failures by their progress. A group needs no success of its own, if there was one before."""
+
+    cfg: SrpoConfig
+
+    def __init__(self, policy: Policy, env: VecEnv, cfg: SrpoConfig) -> None:
+        super().__init__(policy, env, cfg)
+        self.encoder = TimeEncoder(policy, cfg.encoder, cfg.seed)
+        self.known: deque[Tensor] = deque(maxlen=cfg.successes)
+        """What was seen at the end of successful episodes, (1, C) each."""
+
+    def useful(self, played: Sequence[Episode]) -> list[Episode]:
+        """Before the first success as GRPO; then also groups that failed, which came nearer or less near."""
+        self.encoder.fit([self.encoder.read(one.obs) for one in played], self.generator)
+        self.known.extend(self.encoder.read(one.last) for one in played if one.success)
+        groups = [played[first : first + self.cfg.group] for first in range(0, len(played), self.cfg.group)]
+        return [one for group in groups if self.known and not all(each.success for each in group) for one in group]
+
+    @torch.no_grad()
+    def rewards(self, episodes: Sequence[Episode]) -> Tensor:
+        """1 for success, up to 0.6 for a failure."""
+        ends = self.encoder(torch.cat([self.encoder.read(one.last) for one in episodes]))
+        starts = self.encoder(torch.cat([self.encoder.read(one.obs)[:1] for one in episodes]))
+        distance = progress_distance(ends, starts, self.encoder(torch.cat(list(self.known))))
+        success = torch.tensor([float(one.success) for one in episodes])
+        return torch.where(success > 0, success, progress_reward(distance))
+
+    def state(self) -> dict[str, Tensor]:
+        """With encoder and successes."""
+        known = torch.cat(list(self.known)) if self.known else torch.zeros(0, self.policy.state_dim)
+        return super().state() | self.encoder.state() | {"known": known}
+
+    def load(self, tensors: Mapping[str, Tensor], under: Any) -> None:
+        """With encoder and successes."""
+        super().load(tensors, under)
+        self.encoder.restore(under)
+        self.known.extend(tensors["known"].split(1))
+
+
+def progress_distance(ends: Tensor, starts: Tensor, successes: Tensor) -> Tensor:
+    """d̂ (E,): from the end of each episode (E, Z) to the nearest success (S, Z), relative to its start (E, Z)."""
+    nearest = torch.cdist(ends, successes).amin(1)
+    return nearest / torch.cdist(starts, successes).amin(1).clamp_min(1e-6)
+
+
+def progress_reward(distance: Tensor) -> Tensor:
+    """Of a failure at distance d̂ (E,)."""
+    return SHARE * torch.sigmoid(STEEPNESS * (HALFWAY - distance))
+
+
+def published_distance(ends: Tensor, successes: Tensor) -> Tensor:
+    """d̂ (E,) as the released code has it: to the mean success, stretched to 0 … 1 over this batch's failures."""
+    distance = (ends - successes.mean(0)).norm(dim=1)
+    return (distance - distance.min()) / (distance.max() - distance.min()).clamp_min(1e-6)
+
+
+def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: SrpoConfig) -> dict[str, Any]:
+    """Refine all of `policy` in `env`; see `likelihood.refine`."""
+    return refine(run, ProgressTrainer(policy, env, cfg), "SRPO")
