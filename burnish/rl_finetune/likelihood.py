@@ -87,6 +87,10 @@ class LikelihoodTrainer(ABC):
     def judge(self, episodes: Sequence[Episode]) -> Tensor:
         """Advantage (M,) of every decision, episode after episode."""
 
+    def besides(self, known: Experience, which: Tensor) -> Tensor | float:
+        """Minimised together with the clipped objective, on the decisions `which`; nothing, unless overridden."""
+        return 0.0
+
     def starts(self) -> list[Start]:
         """Of the episodes to be played next."""
         return [self.start() for _ in range(self.cfg.episodes)]
@@ -140,7 +144,7 @@ class LikelihoodTrainer(ABC):
                 if kl > self.cfg.target_kl:
                     return {"kl": kl, "clipped": share, "updates": updates}
                 self.optimizer.zero_grad()
-                found.loss.backward()
+                (found.loss + self.besides(known, each)).backward()
                 torch.nn.utils.clip_grad_norm_(self.parameters, self.cfg.max_grad_norm, foreach=True)
                 self.optimizer.step()
                 updates += 1

@@ -11,14 +11,14 @@ import torch
 from burnish import registry
 from burnish.commands.refine import settings_type
 from burnish.errors import BurnishError
-from burnish.policies.base import Policy, load_policy
+from burnish.policies.base import Policy, load_policy, save_policy
 from burnish.policies.trace import NoiseConfig
 from burnish.rl_finetune.grpo import GroupTrainer, GrpoConfig
 from burnish.run import Run, read_metrics
 from burnish.sim.base import make_env
 
 TASK, HORIZON = "metaworld/reach", 40
-ALGORITHMS = ("dppo", "reinflow", "grpo")
+ALGORITHMS = ("dppo", "reinflow", "grpo", "srpo", "rpd")
 
 
 def settings(name: str, **changes):
@@ -27,6 +27,9 @@ def settings(name: str, **changes):
 
 
 def refine(name: str, base: Policy, folder: Path, **changes):
+    if name == "rpd" and "teacher" not in changes:
+        save_policy(base, folder.parent / "teacher")
+        changes["teacher"] = folder.parent / "teacher"
     cfg, run = settings(name, **changes), Run(folder, "refine", {})
     with make_env(TASK, cfg.lanes, horizon=HORIZON) as env:
         return registry.algorithms.load(name)(run, base, env, None, cfg)
