@@ -72,7 +72,7 @@ class Budget:
     policy: TrainConfig
 
 
-FULL = Budget(20, 20, TrainConfig(steps=5_000), TrainConfig(steps=10_000))
+FULL = Budget(20, 20, TrainConfig(steps=5_000), TrainConfig(steps=10_000, batch_size=64))
 QUICK = Budget(1, 1, TrainConfig(steps=20, batch_size=16), TrainConfig(steps=20, batch_size=16))
 
 
@@ -178,11 +178,15 @@ def row(name: str, seed: int, *played: Evaluation) -> dict[str, Any]:
     return found
 
 
+PARTS = {"ablation": ablation, "one-shot": one_shot}
+
+
 def main() -> None:
     """Measure everything and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--out", type=Path, default=Path("runs/tokens"))
+    parser.add_argument("--only", choices=PARTS, default=list(PARTS), nargs="+", help="so that two can run at once")
     parser.add_argument("--quick", action="store_true", help="hardly trained: no result")
     args = parser.parse_args()
     out, budget = (args.out / "quick", QUICK) if args.quick else (args.out, FULL)
@@ -191,9 +195,11 @@ def main() -> None:
     for seed in args.seeds:
         folder = out / f"seed-{seed}"
         written += [tokenizer(name, dataset, seed, folder, budget) for name in TOKENIZERS]
-        played += [*ablation(dataset, seed, folder, budget), *one_shot(dataset, seed, folder, budget)]
+        played += [row for part in args.only for row in PARTS[part](dataset, seed, folder, budget)]
     for each in written:
         print("| {tokenizer} | {seed} | {tokens:.1f} | {error:.2%} | {used:.0%} |".format(**each))
+    if "ablation" not in args.only:
+        return
     mean = {name: float(np.mean([each["success"] for each in played if each["policy"] == name])) for name in ABLATION}
     ours, peer = mean["mint"], mean["mint, loss over time"]
     line = {"name": "tokens", "ours": ours, "peer": peer, "unit": "success", "ratio": round(ours / max(peer, 0.01), 3)}
