@@ -103,7 +103,8 @@ class GaussianChain(Chain):
         if self.spread is not None:
             return self.spread(self.policy.normalizer.condition(obs), k)
         own = self._steps[0].deviation(k)
-        return next(self.policy.parameters()).new_tensor(min(max(own, self.config.least), self.config.most))
+        # A tensor without dimensions takes the precision of what it meets.
+        return torch.tensor(min(max(own, self.config.least), self.config.most), dtype=torch.float64)
 
     def _read(self, obs: Mapping[str, Tensor]) -> tuple[Denoising, Any]:
         steps = self._steps[0]

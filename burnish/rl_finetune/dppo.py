@@ -65,7 +65,7 @@ class ActorCritic(LikelihoodTrainer):
     def load(self, tensors: Mapping[str, Tensor], under: Callable[[str], dict[str, Tensor]]) -> None:
         """With the critic."""
         super().load(tensors, under)
-        self.value.restore(under("value/"), under("value_adam/"))
+        self.value.restore(under)
 
 
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: DppoConfig) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from burnish.console import say, track
 from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
-from burnish.policies.trace import ActionTrace, NoiseConfig
+from burnish.policies.trace import ActionTrace, Chain, NoiseConfig
 from burnish.rl_finetune.clock import Clock
 from burnish.rl_finetune.episodes import Episode, Player, Start
 from burnish.rl_finetune.objective import ClipConfig, clipped, step_log_prob
@@ -128,14 +128,15 @@ class LikelihoodTrainer(ABC):
         ]
         return Experience(obs, trace, self.judge(played), torch.cat(found))
 
-    def improve(self, known: Experience, run: Run) -> dict[str, float]:
-        """Gradient steps on the clipped objective until the policy has moved far enough."""
+    def improve(self, known: Experience, run: Run, chain: Chain | None = None) -> dict[str, float]:
+        """Gradient steps on the clipped objective until the policy has moved far enough; `chain`: what drew `known`."""
+        chain = chain or self.chain
         useful = known.advantage.nonzero()[:, 0]
         good, kl, share, updates = self._weights(), 0.0, 0.0, 0
         for _ in range(self.cfg.epochs if len(useful) else 0):
             order = useful[torch.randperm(len(useful), generator=self.generator)]
             for each in order.split(self.cfg.batch_size):
-                new = step_log_prob(self.chain.log_prob(*rows(known.obs, known.trace, each)), self.cfg.clip)
+                new = step_log_prob(chain.log_prob(*rows(known.obs, known.trace, each)), self.cfg.clip)
                 found = clipped(new, known.log_prob[each], known.advantage[each], self.cfg.clip)
                 kl, share = float(found.kl), float(found.share)
                 if not math.isfinite(float(found.loss.detach())) or kl > self.cfg.largest_kl:

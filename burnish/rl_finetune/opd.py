@@ -21,7 +21,7 @@ from torch.nn import functional
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy
-from burnish.policies.trace import ActionTrace, NoiseConfig, TokenChain
+from burnish.policies.trace import ActionTrace, Chain, NoiseConfig, TokenChain
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.likelihood import Experience, LikelihoodConfig, LikelihoodTrainer, refine, rows
 from burnish.rl_finetune.teachers import load_teacher, same_tokens, warn_of_no_success
@@ -62,7 +62,7 @@ class Distillation(LikelihoodTrainer):
         """No decision is judged by how its episode ended."""
         return torch.ones(sum(len(one) for one in episodes))
 
-    def improve(self, known: Experience, run: Run) -> dict[str, float]:
+    def improve(self, known: Experience, run: Run, chain: Chain | None = None) -> dict[str, float]:
         """Gradient steps on the divergence."""
         if self.iterations == 0:
             warn_of_no_success(sum(self.success) / max(len(self.success), 1), "opd")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from burnish.policies.base import Policy
-from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.policies.optimizers import learner_state, restore_learner
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.objective import gae
 
@@ -80,11 +80,8 @@ class Value(nn.Module):
 
     def state(self) -> dict[str, Tensor]:
         """Weights and optimizer."""
-        kept = {f"value/{key}": value for key, value in self.state_dict().items()}
-        moments = optimizer_state(self.optimizer, list(self.parameters()))
-        return kept | {f"value_adam/{key}": value for key, value in moments.items()}
+        return learner_state("value", self, self.optimizer)
 
-    def restore(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]) -> None:
-        """Put back what `state` gave."""
-        self.load_state_dict(weights)
-        restore_optimizer(self.optimizer, list(self.parameters()), moments)
+    def restore(self, under: Callable[[str], dict[str, Tensor]]) -> None:
+        """Put back what `state` gave; `under(prefix)` selects."""
+        restore_learner("value", self, self.optimizer, under)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from burnish.policies.base import Policy
-from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.policies.optimizers import learner_state, restore_learner
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,8 @@ class TimeEncoder(nn.Module):
 
     def state(self) -> dict[str, Tensor]:
         """Weights and optimizer."""
-        kept = {f"encoder/{key}": value for key, value in self.state_dict().items()}
-        moments = optimizer_state(self.optimizer, list(self.parameters()))
-        return kept | {f"encoder_adam/{key}": value for key, value in moments.items()}
+        return learner_state("encoder", self, self.optimizer)
 
     def restore(self, under: Callable[[str], dict[str, Tensor]]) -> None:
         """Put back what `state` gave; `under(prefix)` selects."""
-        self.load_state_dict(under("encoder/"))
-        restore_optimizer(self.optimizer, list(self.parameters()), under("encoder_adam/"))
+        restore_learner("encoder", self, self.optimizer, under)
