@@ -135,7 +135,8 @@ class TokenPolicy(Policy):
 
     def reader(self, condition: Tensor) -> Callable[[Tensor, slice], Tensor]:
         """Of the codes so far and a block of places, in order: logits (B, count, V) of that block."""
-        return lambda codes, block: self.logits(codes, condition)[:, block]
+        read = self.network.reader(condition)  # pyright: ignore[reportCallIssue]
+        return lambda codes, block: read(self._known(codes)[:, block], block)
 
     def draw(self, condition: Tensor, noise: Tensor, first: Tensor | None = None) -> Tensor:
         """Codes (B, L); `first` (B,) is put in place of the first one, where it is not negative."""

@@ -97,3 +97,15 @@ def test_overlapping_chunks_are_averaged_by_weight_and_never_across_episodes(min
     assert played == pytest.approx([mean for mean in means for _ in range(2)])
     agent.reset([0], [0])
     assert float(agent.act(observe(1))[0, 0]) == 5.0
+
+
+@torch.no_grad()
+def test_codes_read_block_by_block_are_those_of_the_whole_row(mint, observe):
+    """Keys and values that are kept change nothing."""
+    condition = mint.encode(observe(5))
+    codes = mint.draw(condition, torch.randn(5, *mint.noise_shape))
+    whole, read, begin = mint.logits(codes, condition), mint.reader(condition), 0
+    for count in mint.tokenizer.blocks:
+        places = slice(begin, begin + count)
+        torch.testing.assert_close(read(codes, places), whole[:, places], atol=1e-5, rtol=1e-4)
+        begin += count

@@ -61,6 +61,12 @@ class Block(nn.Module):
         x = x + gate1 * self.project(self.gather(self.norm1(x) * (1 + scale1) + shift1, mask, before))
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 
+    def keep(self, x: Tensor, e: Tensor) -> Tensor:
+        """Keys and values (B, 2, heads, H, D) of x, as `before` of what comes after it."""
+        shift, scale = self.modulate(e)[:, None].chunk(6, dim=2)[:2]
+        _, k, v = heads(self.qkv(self.norm1(x) * (1 + scale) + shift), 3)
+        return torch.stack([k, v], dim=1)
+
     def gather(self, x: Tensor, mask: Tensor | None, before: Any) -> Tensor:
         """What the attention of every token finds (B, H, heads · D); arguments as of `forward`."""
         q, k, v = heads(self.qkv(x), 3)

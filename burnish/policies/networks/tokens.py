@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,3 +39,21 @@ class BlockCausal(nn.Module):
         for block in self.blocks:
             h = block(h, e, self.mask)
         return self.out(self.norm(h))
+
+    def reader(self, condition: Tensor) -> Callable[[Tensor, slice], Tensor]:
+        """Of what is known before the codes of a block (B, count, inputs), and its places: its logits (B, count, V).
+
+        Blocks are read in order, each once: keys and values of those before are kept.
+        """
+        e, kept = self.condition(condition), list[Tensor | None]([None] * len(self.blocks))
+
+        def read(known: Tensor, places: slice) -> Tensor:
+            h = self.into(known) + self.level(self.levels[places]) + self.position[places] + e[:, None]
+            for index, block in enumerate(self.blocks):
+                assert isinstance(block, Block)
+                before, own = kept[index], block.keep(h, e)
+                h = block(h, e, None, before)
+                kept[index] = own if before is None else torch.cat([before, own], dim=3)
+            return self.out(self.norm(h))
+
+        return read
