@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from burnish.rl_finetune.decisions import Decisions
-from burnish.rl_finetune.iql import Iql, mlp
+from burnish.rl_finetune.iql import Iql
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Dynamics(nn.Module):
         self.cfg, self.elites = cfg, list(range(cfg.elites))
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.members = nn.ModuleList(mlp(states + actions, cfg.hidden, states + 1) for _ in range(cfg.members))
+            self.members = _Members(cfg.members, states + actions, cfg.hidden, states + 1)
         self.scale = torch.ones(states)
         self.optimizer = torch.optim.AdamW(self.parameters(), cfg.lr, weight_decay=1e-4, fused=True)
 
@@ -49,15 +49,13 @@ class Dynamics(nn.Module):
         learned = data.rows(order[len(kept) :])
         self.scale = (data.next_state - data.state).std(0).clamp_min(1e-3)
         for _ in range(self.cfg.updates):
-            total = torch.zeros(())
-            for member in self.members:
-                which = torch.randint(len(learned), (self.cfg.batch_size,), generator=generator)
-                total = total + self._errors(member, learned.rows(which), replan).mean()
+            which = torch.randint(len(learned), (self.cfg.members, self.cfg.batch_size), generator=generator)
+            loss = self._errors(learned.rows(which.flatten()), replan).sum()
             self.optimizer.zero_grad()
-            total.backward()
+            loss.backward()
             self.optimizer.step()
         with torch.no_grad():
-            errors = torch.stack([self._errors(member, kept, replan).mean() for member in self.members])
+            errors = self._errors(kept.rows(torch.arange(len(kept)).repeat(self.cfg.members)), replan)
         self.elites = errors.argsort()[: self.cfg.elites].tolist()
         return float(errors[self.elites].mean())
 
@@ -65,7 +63,7 @@ class Dynamics(nn.Module):
     def step(self, state: Tensor, action: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Next states (B, C) and the chance (B,) that the episode has ended in success, each by a random elite."""
         known = torch.cat([state, action.flatten(1)], dim=1)
-        every = torch.stack([self.members[index](known) for index in self.elites])
+        every = self.members(known.expand(self.cfg.members, -1, -1))[self.elites]
         which = torch.randint(len(self.elites), (len(state),), generator=generator)
         picked = every[which, torch.arange(len(state))]
         return state + picked[:, :-1] * self.scale, picked[:, -1].sigmoid()
@@ -91,10 +89,29 @@ class Dynamics(nn.Module):
             going = going * (1 - ended)
         return float(total.mean()) / self.cfg.horizon
 
-    def _errors(self, member: nn.Module, batch: Decisions, replan: int) -> Tensor:
-        found = member(torch.cat([batch.state, batch.action[:, :replan].flatten(1)], dim=1))
+    def _errors(self, batch: Decisions, replan: int) -> Tensor:
+        """(members,) of a batch in which each member has as many rows of its own, one after the other."""
+        known = torch.cat([batch.state, batch.action[:, :replan].flatten(1)], dim=1)
+        found = self.members(known.unflatten(0, (self.cfg.members, -1))).flatten(0, 1)
         change = (batch.next_state - batch.state) / self.scale
         # Where an episode ended the next state is none.
         error = torch.where(batch.final, 0.0, (found[:, :-1] - change).square().mean(1))
         ends = nn.functional.binary_cross_entropy_with_logits(found[:, -1], batch.final.float(), reduction="none")
-        return error + ends
+        return (error + ends).unflatten(0, (self.cfg.members, -1)).mean(1)
+
+
+class _Members(nn.Module):
+    """Networks of the same shape side by side, as batched products: (M, B, inputs) → (M, B, outputs)."""
+
+    def __init__(self, members: int, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        sizes = [(inputs, hidden), (hidden, hidden), (hidden, outputs)]
+        self.weights = nn.ParameterList(torch.empty(members, i, o).uniform_(-(i**-0.5), i**-0.5) for i, o in sizes)
+        self.biases = nn.ParameterList(torch.zeros(members, 1, o) for _, o in sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.baddbmm(bias, x, weight)
+            if layer < 2:
+                x = nn.functional.silu(nn.functional.layer_norm(x, x.shape[-1:]))
+        return x
