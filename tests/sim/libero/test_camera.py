@@ -45,7 +45,7 @@ def original(name: str, state: np.ndarray, actions: np.ndarray) -> list[dict[str
 
 
 @pytest.mark.needs("opengl")
-@pytest.mark.parametrize(("name", "knob"), [("object/0", None), ("goal/7", 0.27)])
+@pytest.mark.parametrize(("name", "knob"), [("object/0", None), pytest.param("goal/7", 0.27, marks=pytest.mark.slow)])
 def test_images_are_liberos_pixel_for_pixel(name, knob):
     """With a stove that begins to glow in between, where there is one."""
     lane = LiberoLane(name, SIZE)

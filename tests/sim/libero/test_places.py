@@ -71,7 +71,7 @@ def test_what_the_cameras_see_lies_on_the_floor_or_above_and_near_the_hand(lane)
 
 
 @pytest.mark.needs("opengl")
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_environment_gives_places_beside_images(workers):
     with make_env("libero/object/1", 2, workers=workers, cameras=64, places=True) as env:
         obs = env.reset([1, 2])
