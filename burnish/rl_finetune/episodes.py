@@ -33,6 +33,7 @@ class Episode:
         reward: (D,) the sum over a decision's steps.
         steps: (D,) environment steps of each decision.
         last: contract key → (1, *shape) after the last step.
+        frames: (D, size, size, 3) uint8 at each decision, if they were asked for; else none, (0, …).
     """
 
     obs: Mapping[str, Tensor]
@@ -41,6 +42,7 @@ class Episode:
     steps: Tensor
     success: bool
     last: Mapping[str, Tensor]
+    frames: Tensor
 
     def __len__(self) -> int:
         return len(self.reward)
@@ -61,6 +63,7 @@ class _Lane:
     traces: list[ActionTrace] = field(default_factory=list)
     reward: list[float] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
+    frames: list[Tensor] = field(default_factory=list)
 
 
 class Player:
@@ -70,6 +73,8 @@ class Player:
         self.chain, self.env, self.clock = chain, env, clock
         self.replan = min(chain.policy.replan if replan is None else replan, chain.policy.horizon)
         self.env_steps = 0
+        self.film = 0
+        """Pixels per side of the frames that are kept of each decision; 0: none are rendered."""
 
     @torch.no_grad()
     def play(self, starts: Sequence[Start]) -> list[Episode]:
@@ -126,6 +131,9 @@ class Player:
             one.traces.append(ActionTrace(*(part[index : index + 1] for part in trace)))
             one.steps.append(0)
             one.reward.append(0.0)
+        if self.film:
+            for lane, frame in zip(due, self.env.render(due, self.film), strict=True):
+                running[lane].frames.append(frame)
 
 
 def _row(obs: Mapping[str, Tensor], lane: int) -> dict[str, Tensor]:
@@ -135,4 +143,5 @@ def _row(obs: Mapping[str, Tensor], lane: int) -> dict[str, Tensor]:
 def _finish(one: _Lane, success: bool, last: Mapping[str, Tensor]) -> Episode:
     obs = {key: torch.cat([each[key] for each in one.obs]) for key in one.obs[0]}
     trace = ActionTrace(*(torch.cat(parts) for parts in zip(*one.traces, strict=True)))
-    return Episode(obs, trace, torch.tensor(one.reward), torch.tensor(one.steps), success, last)
+    frames = torch.stack(one.frames) if one.frames else torch.zeros(0, 0, 0, 3, dtype=torch.uint8)
+    return Episode(obs, trace, torch.tensor(one.reward), torch.tensor(one.steps), success, last, frames)

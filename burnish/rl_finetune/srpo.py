@@ -23,7 +23,8 @@ from burnish.policies.base import Policy
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.grpo import GroupTrainer, GrpoConfig
 from burnish.rl_finetune.likelihood import refine
-from burnish.rl_finetune.worlds import TimeEncoder, TimeEncoderConfig
+from burnish.rl_finetune.video_world import VideoWorld
+from burnish.rl_finetune.worlds import TimeEncoder, TimeEncoderConfig, World
 from burnish.run import Run
 from burnish.sim.base import VecEnv
 
@@ -33,8 +34,11 @@ SHARE, STEEPNESS, HALFWAY = 0.6, 10.0, 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SrpoConfig(GrpoConfig):
-    """GRPO's, and the encoder of progress."""
+    """GRPO's, and the world in which progress is measured."""
 
+    world: str | None = None
+    """Name or folder of a V-JEPA 2 model, which looks at films of the episodes; None: an encoder of what the policy
+    observes, learned from the rollouts."""
     encoder: TimeEncoderConfig = field(default_factory=TimeEncoderConfig)
     successes: int = 64
     """The last ones, to which failures are compared."""
@@ -47,36 +51,37 @@ class ProgressTrainer(GroupTrainer):
 
     def __init__(self, policy: Policy, env: VecEnv, cfg: SrpoConfig) -> None:
         super().__init__(policy, env, cfg)
-        self.encoder = TimeEncoder(policy, cfg.encoder, cfg.seed)
+        self.world: World = VideoWorld(cfg.world) if cfg.world else TimeEncoder(policy, cfg.encoder, cfg.seed)
+        self.player.film = self.world.film
         self.known: deque[Tensor] = deque(maxlen=cfg.successes)
-        """What was seen at the end of successful episodes, (1, C) each."""
+        """What the world keeps of successful episodes, (1, C) each."""
 
     def useful(self, played: Sequence[Episode]) -> list[Episode]:
         """Before the first success as GRPO; then also groups that failed, which came nearer or less near."""
-        self.encoder.fit([self.encoder.read(one.obs) for one in played], self.generator)
-        self.known.extend(self.encoder.read(one.last) for one in played if one.success)
+        self.world.fit(played, self.generator)
+        self.known.extend(self.world.end(one) for one in played if one.success)
         groups = [played[first : first + self.cfg.group] for first in range(0, len(played), self.cfg.group)]
         return [one for group in groups if self.known and not all(each.success for each in group) for one in group]
 
     @torch.no_grad()
     def rewards(self, episodes: Sequence[Episode]) -> Tensor:
         """1 for success, up to 0.6 for a failure."""
-        ends = self.encoder(torch.cat([self.encoder.read(one.last) for one in episodes]))
-        starts = self.encoder(torch.cat([self.encoder.read(one.obs)[:1] for one in episodes]))
-        distance = progress_distance(ends, starts, self.encoder(torch.cat(list(self.known))))
+        ends = self.world.latent(torch.cat([self.world.end(one) for one in episodes]))
+        starts = self.world.latent(torch.cat([self.world.start(one) for one in episodes]))
+        distance = progress_distance(ends, starts, self.world.latent(torch.cat(list(self.known))))
         success = torch.tensor([float(one.success) for one in episodes])
         return torch.where(success > 0, success, progress_reward(distance))
 
     def state(self) -> dict[str, Tensor]:
-        """With encoder and successes."""
-        known = torch.cat(list(self.known)) if self.known else torch.zeros(0, self.policy.state_dim)
-        return super().state() | self.encoder.state() | {"known": known}
+        """With the world and successes."""
+        known = {"known": torch.cat(list(self.known))} if self.known else {}
+        return super().state() | self.world.state() | known
 
     def load(self, tensors: Mapping[str, Tensor], under: Any) -> None:
-        """With encoder and successes."""
+        """With the world and successes."""
         super().load(tensors, under)
-        self.encoder.restore(under)
-        self.known.extend(tensors["known"].split(1))
+        self.world.restore(under)
+        self.known.extend(tensors["known"].split(1) if "known" in tensors else ())
 
 
 def progress_distance(ends: Tensor, starts: Tensor, successes: Tensor) -> Tensor:

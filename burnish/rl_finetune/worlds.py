@@ -1,19 +1,52 @@
-"""A small world model of what was played: a space in which distance is time.
+"""World models in whose latent space SRPO measures progress: a video model, or one of time learned from the rollouts.
 
-In place of SRPO's video model, where there is none: two observations of one episode are as far apart in it as the steps
-between them, so that straight lines lead towards where successful episodes ended. Learned from the rollouts alone.
+In the second, two observations of one episode are as far apart as the steps between them, so that straight lines lead
+towards where successful episodes ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from burnish.policies.base import Policy
 from burnish.policies.optimizers import learner_state, restore_learner
+from burnish.rl_finetune.episodes import Episode
+
+
+class World(Protocol):
+    """What tells how far episodes came."""
+
+    film: int
+    """Pixels per side of the frames it looks at; 0 for none."""
+
+    def fit(self, episodes: Sequence[Episode], generator: torch.Generator) -> None:
+        """Learn from what was played, if it learns at all."""
+        ...
+
+    def start(self, one: Episode) -> Tensor:
+        """(1, C) what is known of its beginning, to be kept."""
+        ...
+
+    def end(self, one: Episode) -> Tensor:
+        """(1, C) what is known of how it went, to be kept."""
+        ...
+
+    def latent(self, known: Tensor) -> Tensor:
+        """(B, C) → (B, Z) as the world stands now."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """What a resumed run needs."""
+        ...
+
+    def restore(self, under: Callable[[str], dict[str, Tensor]]) -> None:
+        """Put it back; `under(prefix)` selects."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,17 +76,31 @@ class TimeEncoder(nn.Module):
             )
         self.optimizer = torch.optim.AdamW(self.parameters(), cfg.lr, weight_decay=1e-4, fused=True)
 
+    film = 0
+
     @torch.no_grad()
-    def read(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """What it encodes (B, C): numbers and instruction, as the policy knows them."""
-        return self._policy[0].encode_state(obs)
+    def start(self, one: Episode) -> Tensor:
+        """The first observation, numbers and instruction, as the policy knows them."""
+        return self._policy[0].encode_state({key: value[:1] for key, value in one.obs.items()})
 
-    def forward(self, state: Tensor) -> Tensor:
-        """(B, C) → (B, Z)."""
-        return self.network(state)
+    @torch.no_grad()
+    def end(self, one: Episode) -> Tensor:
+        """The last one."""
+        return self._policy[0].encode_state(one.last)
 
-    def fit(self, episodes: Sequence[Tensor], generator: torch.Generator) -> float:
-        """Learn from the states (D, C) of some episodes; the last loss."""
+    @torch.no_grad()
+    def latent(self, known: Tensor) -> Tensor:
+        """φ."""
+        return self.network(known)
+
+    def fit(self, episodes: Sequence[Episode], generator: torch.Generator) -> None:
+        """Learn from pairs of each episode's observations."""
+        with torch.no_grad():
+            self.learn([self._policy[0].encode_state(one.obs) for one in episodes], generator)
+
+    @torch.enable_grad()
+    def learn(self, episodes: Sequence[Tensor], generator: torch.Generator) -> float:
+        """From the states (D, C) of some episodes; the last loss."""
         lengths = torch.tensor([len(one) for one in episodes])
         firsts, states = lengths.cumsum(0) - lengths, torch.cat(list(episodes))
         found = 0.0
@@ -62,8 +109,8 @@ class TimeEncoder(nn.Module):
             share = torch.rand(2, self.cfg.batch_size, generator=generator)
             one, other = (share * lengths[which]).long()
             apart = (one - other).abs() / lengths.max()
-            distance = (self(states[firsts[which] + one]) - self(states[firsts[which] + other])).norm(dim=1)
-            loss = (distance - apart).square().mean()
+            there, here = (self.network(states[firsts[which] + index]) for index in (one, other))
+            loss = ((there - here).norm(dim=1) - apart).square().mean()
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()

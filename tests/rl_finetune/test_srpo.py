@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 
+from burnish.errors import BurnishError
 from burnish.policies.base import Policy
-from burnish.rl_finetune.srpo import progress_distance, progress_reward, published_distance
+from burnish.rl_finetune.srpo import (
+    ProgressTrainer,
+    SrpoConfig,
+    progress_distance,
+    progress_reward,
+    published_distance,
+)
 from burnish.rl_finetune.worlds import TimeEncoder, TimeEncoderConfig
+from burnish.sim.base import make_env
 
 
 def test_a_failure_is_worth_less_the_farther_it_ended_and_never_as_much_as_success():
@@ -46,8 +57,45 @@ def test_distance_in_the_encoder_is_time(base: Policy):
 
     encoder = TimeEncoder(base, TimeEncoderConfig(updates=300), seed=0)
     walks = [walk(20) for _ in range(40)]
-    first = encoder.fit(walks[:32], generator)
-    assert encoder.fit(walks[:32], generator) < first
-    with torch.no_grad():
-        found = torch.stack([(encoder(one[10:]) - encoder(one[10:11])).norm(dim=1) for one in walks[32:]]).mean(0)
+    first = encoder.learn(walks[:32], generator)
+    assert encoder.learn(walks[:32], generator) < first
+    apart = [(encoder.latent(one[10:]) - encoder.latent(one[10:11])).norm(dim=1) for one in walks[32:]]
+    found = torch.stack(apart).mean(0)
     assert (found.diff() > 0).all()
+
+
+@pytest.fixture(scope="module")
+def vjepa(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the real class, tiny and untrained, as the library saves it."""
+    from transformers import VJEPA2Config, VJEPA2Model, VJEPA2VideoProcessor
+
+    torch.manual_seed(0)
+    small = {"hidden_size": 24, "num_attention_heads": 2, "num_hidden_layers": 1, "mlp_ratio": 2.0}
+    ahead = {"pred_hidden_size": 24, "pred_num_attention_heads": 2, "pred_num_hidden_layers": 1}
+    folder = tmp_path_factory.mktemp("world")
+    VJEPA2Model(VJEPA2Config(crop_size=32, frames_per_clip=4, **small, **ahead)).save_pretrained(folder)
+    VJEPA2VideoProcessor(crop_size=32).save_pretrained(folder)
+    return folder
+
+
+def test_a_video_model_tells_films_apart_by_what_happens_in_them(base: Policy, vjepa: Path):
+    cfg = SrpoConfig(world=str(vjepa), episodes=4, group=4, lanes=4, workers=0, tries=1)
+    with make_env("metaworld/reach", 4, horizon=12) as env:
+        trainer = ProgressTrainer(base, env, cfg)
+        played = trainer.player.play([trainer.start() for _ in range(4)])
+        one = played[0]
+        assert one.frames.shape == (len(one), 32, 32, 3)
+        world = trainer.world
+        assert float(world.end(one).norm()) == pytest.approx(1.0, abs=1e-5)
+        assert torch.equal(world.end(one), world.end(one))
+        assert not torch.allclose(world.end(one), world.start(one))
+        trainer.known.append(world.end(one))
+        rewards = trainer.rewards(played)
+    assert float(rewards[0]) > 0.59  # as far as the success that it is compared with
+    assert (rewards[1:] < rewards[0]).all()
+
+
+def test_no_video_model_is_an_error_that_says_what_else_there_is(base: Policy, tmp_path):
+    cfg = SrpoConfig(world=str(tmp_path / "nothing"), lanes=1, workers=0)
+    with make_env("metaworld/reach", 1) as env, pytest.raises(BurnishError, match="leave it out: an encoder is then"):
+        ProgressTrainer(base, env, cfg)
