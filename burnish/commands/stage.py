@@ -112,10 +112,16 @@ def fingerprint(folder: Path) -> str:
     return total.hexdigest()[:16]
 
 
-def _inputs(config: Any) -> dict[str, Path]:
-    """The folders that a stage reads, by field."""
-    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {name: split_format(value)[1] for name, value in values.items() if isinstance(value, Path) and name != "out"}
+def _inputs(config: Any, prefix: str = "") -> dict[str, Path]:
+    """The folders that a stage reads, by field; those of its parts as PART.FIELD."""
+    found: dict[str, Path] = {}
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{prefix}{field.name}"
+        if dataclasses.is_dataclass(value):
+            found |= _inputs(value, f"{name}.")
+        elif isinstance(value, Path) and name != "out":
+            found[name] = split_format(value)[1]
+    return found
 
 
 def _moved(path: Path, move: Callable[[Path], str]) -> Path:
