@@ -78,7 +78,11 @@ class Player:
 
     @torch.no_grad()
     def play(self, starts: Sequence[Start]) -> list[Episode]:
-        """One episode per start, in their order, each to its end."""
+        """One episode per start, in their order, each to its end.
+
+        All lanes plan at the same time, every `replan` steps: a lane that is free waits for that, some steps, since a
+        plan for one costs as much as one for all.
+        """
         waiting, running = deque(enumerate(starts)), dict[int, _Lane]()
         played: dict[int, Episode] = {}
         action = torch.zeros(self.env.num_envs, self.chain.policy.contract.action.shape[-1])
@@ -89,20 +93,24 @@ class Player:
                 obs = self._fill(waiting, running, starts, obs)
             with self.clock.measure("inference"):
                 self._plan(running, obs, chunk)
-            for lane, one in running.items():
-                action[lane] = chunk[lane, one.steps[-1]]
-            with self.clock.measure("environment"):
-                step = self.env.step(action, ids=list(running))
-            obs = step.obs
-            self.env_steps += len(running)
-            for lane in list(running):
-                one = running[lane]
-                one.steps[-1] += 1
-                one.reward[-1] += float(step.reward[lane])
-                if step.done[lane]:
-                    played[one.number] = _finish(one, bool(step.terminated[lane]), _row(step.info["final_obs"], lane))
-                    del running[lane]
+            for index in range(self.replan):
+                if not running:
+                    break
+                obs = self._step(running, action.copy_(chunk[:, index]), played)
         return [played[number] for number in range(len(starts))]
+
+    def _step(self, running: dict[int, _Lane], action: Tensor, played: dict[int, Episode]) -> Obs:
+        """One step of the lanes that are `running`; what has ended moves to `played`."""
+        with self.clock.measure("environment"):
+            step = self.env.step(action, ids=list(running))
+        self.env_steps += len(running)
+        for lane, one in list(running.items()):
+            one.steps[-1] += 1
+            one.reward[-1] += float(step.reward[lane])
+            if step.done[lane]:
+                played[one.number] = _finish(one, bool(step.terminated[lane]), _row(step.info["final_obs"], lane))
+                del running[lane]
+        return step.obs
 
     def _fill(self, waiting: deque, running: dict[int, _Lane], starts: Sequence[Start], obs: Obs) -> Obs:
         free = [lane for lane in range(self.env.num_envs) if lane not in running][: len(waiting)]
@@ -114,10 +122,8 @@ class Player:
         return self.env.reset([starts[running[lane].number].seed for lane in free], free)
 
     def _plan(self, running: dict[int, _Lane], obs: Obs, chunk: Tensor) -> None:
-        """Draw new chunks (N, H, A), physical units, in the lanes that have played theirs."""
-        due = [lane for lane, one in running.items() if not one.steps or one.steps[-1] == self.replan]
-        if not due:
-            return
+        """Draw new chunks (N, H, A), physical units, in all lanes that are running."""
+        due = list(running)
         seen = obs | self.env.look(due) if self.chain.policy.contract.looks else obs
         rows = {key: seen[key][due] for key in self.chain.policy.contract.observation}
         noise = torch.stack([torch.randn(self.chain.noise_shape, generator=running[lane].noise) for lane in due])
