@@ -1,6 +1,6 @@
 """Environment steps per second of the rollout engine, beside the same workers stepping without a policy.
 
-`uv run python benchmarks/rollout.py [--task metaworld/peg-insert-side] [--lanes 20] [--workers 2] [--rounds 3]`. A flow
+`uv run python benchmarks/rollout.py [--task metaworld/peg-insert-side] [--lanes 40] [--workers 2] [--rounds 3]`. A flow
 policy of the benchmark's size (four steps, eight actions, four of them executed) plays whole episodes and keeps its
 traces; the peer is `env.step` on random actions in all lanes. Rounds alternate. The last line is JSON: `ours` and
 `peer` in steps/s; bar: a ratio of 0.85.
@@ -50,7 +50,7 @@ def main() -> None:
     """Measure both in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="metaworld/peg-insert-side")
-    parser.add_argument("--lanes", type=int, default=20)
+    parser.add_argument("--lanes", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()

@@ -55,15 +55,46 @@ class Episode:
 
 @dataclass
 class _Lane:
-    """An episode under way."""
+    """An episode under way, or over."""
 
     number: int
     noise: torch.Generator
-    obs: list[Obs] = field(default_factory=list)
-    traces: list[ActionTrace] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    """Which of all decisions are its own."""
     reward: list[float] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
-    frames: list[Tensor] = field(default_factory=list)
+    success: bool = False
+    last: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class _Record:
+    """All decisions of all lanes, as they were made; taken apart at the end, which costs less than one by one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._parts: list[tuple[Mapping[str, Tensor], ActionTrace, Tensor]] = []
+
+    def add(self, obs: Mapping[str, Tensor], trace: ActionTrace, frames: Tensor) -> range:
+        """Decisions made at once; their numbers."""
+        self._parts.append((obs, trace, frames))
+        first, self.count = self.count, self.count + len(trace.chunk)
+        return range(first, self.count)
+
+    def episodes(self, lanes: Sequence[_Lane]) -> list[Episode]:
+        """Those of `lanes`, in order."""
+        if not self._parts:
+            return []
+        every, traces, films = zip(*self._parts, strict=True)
+        obs = {key: torch.cat([one[key] for one in every]) for key in every[0]}
+        trace, frames = ActionTrace(*(torch.cat(parts) for parts in zip(*traces, strict=True))), torch.cat(films)
+        found = []
+        for one in lanes:
+            own = torch.tensor(one.rows)
+            part = {key: value[own] for key, value in obs.items()}
+            drawn, film = ActionTrace(*(values[own] for values in trace)), frames[own] if len(frames) else frames
+            counted = (torch.tensor(one.reward), torch.tensor(one.steps), one.success)
+            found.append(Episode(part, drawn, *counted, one.last, film))
+        return found
 
 
 class Player:
@@ -84,7 +115,7 @@ class Player:
         plan for one costs as much as one for all.
         """
         waiting, running = deque(enumerate(starts)), dict[int, _Lane]()
-        played: dict[int, Episode] = {}
+        played, record = dict[int, _Lane](), _Record()
         action = torch.zeros(self.env.num_envs, self.chain.policy.contract.action.shape[-1])
         chunk = torch.zeros(self.env.num_envs, self.chain.policy.horizon, action.shape[1])
         obs: Obs = {}
@@ -92,24 +123,26 @@ class Player:
             with self.clock.measure("environment"):
                 obs = self._fill(waiting, running, starts, obs)
             with self.clock.measure("inference"):
-                self._plan(running, obs, chunk)
+                self._plan(running, obs, chunk, record)
             for index in range(self.replan):
                 if not running:
                     break
                 obs = self._step(running, action.copy_(chunk[:, index]), played)
-        return [played[number] for number in range(len(starts))]
+        return record.episodes([played[number] for number in range(len(starts))])
 
-    def _step(self, running: dict[int, _Lane], action: Tensor, played: dict[int, Episode]) -> Obs:
+    def _step(self, running: dict[int, _Lane], action: Tensor, played: dict[int, _Lane]) -> Obs:
         """One step of the lanes that are `running`; what has ended moves to `played`."""
         with self.clock.measure("environment"):
             step = self.env.step(action, ids=list(running))
         self.env_steps += len(running)
+        reward, done, success = step.reward.tolist(), step.done.tolist(), step.terminated.tolist()
         for lane, one in list(running.items()):
             one.steps[-1] += 1
-            one.reward[-1] += float(step.reward[lane])
-            if step.done[lane]:
-                played[one.number] = _finish(one, bool(step.terminated[lane]), _row(step.info["final_obs"], lane))
-                del running[lane]
+            one.reward[-1] += reward[lane]
+            if done[lane]:
+                one.success = success[lane]
+                one.last = {key: value[lane : lane + 1].clone() for key, value in step.info["final_obs"].items()}
+                played[one.number] = running.pop(lane)
         return step.obs
 
     def _fill(self, waiting: deque, running: dict[int, _Lane], starts: Sequence[Start], obs: Obs) -> Obs:
@@ -121,7 +154,7 @@ class Player:
             running[lane] = _Lane(number, torch.Generator().manual_seed(start.noise))
         return self.env.reset([starts[running[lane].number].seed for lane in free], free)
 
-    def _plan(self, running: dict[int, _Lane], obs: Obs, chunk: Tensor) -> None:
+    def _plan(self, running: dict[int, _Lane], obs: Obs, chunk: Tensor, record: _Record) -> None:
         """Draw new chunks (N, H, A), physical units, in all lanes that are running."""
         due = list(running)
         seen = obs | self.env.look(due) if self.chain.policy.contract.looks else obs
@@ -131,23 +164,9 @@ class Player:
         if not torch.isfinite(trace.chunk).all():
             raise NonFiniteError(f"policy {self.chain.policy.name!r} drew a NaN or infinite action while refined")
         chunk[due] = self.chain.policy.normalizer.action(trace.chunk)
-        for index, lane in enumerate(due):
+        frames = self.env.render(due, self.film) if self.film else torch.zeros(0, 0, 0, 3, dtype=torch.uint8)
+        for number, lane in zip(record.add(rows, trace, frames), due, strict=True):
             one = running[lane]
-            one.obs.append(_row(rows, index))
-            one.traces.append(ActionTrace(*(part[index : index + 1] for part in trace)))
+            one.rows.append(number)
             one.steps.append(0)
             one.reward.append(0.0)
-        if self.film:
-            for lane, frame in zip(due, self.env.render(due, self.film), strict=True):
-                running[lane].frames.append(frame)
-
-
-def _row(obs: Mapping[str, Tensor], lane: int) -> dict[str, Tensor]:
-    return {key: value[lane : lane + 1].clone() for key, value in obs.items()}
-
-
-def _finish(one: _Lane, success: bool, last: Mapping[str, Tensor]) -> Episode:
-    obs = {key: torch.cat([each[key] for each in one.obs]) for key in one.obs[0]}
-    trace = ActionTrace(*(torch.cat(parts) for parts in zip(*one.traces, strict=True)))
-    frames = torch.stack(one.frames) if one.frames else torch.zeros(0, 0, 0, 3, dtype=torch.uint8)
-    return Episode(obs, trace, torch.tensor(one.reward), torch.tensor(one.steps), success, last, frames)

@@ -35,7 +35,7 @@ class LikelihoodConfig:
     env_steps: int = 200_000
     episodes: int = 40
     """Played before each improvement."""
-    lanes: int = 20
+    lanes: int = 40
     workers: int = 2
     replan: int | None = None
     """Actions executed of each chunk; None: as the policy has it."""
