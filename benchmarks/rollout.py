@@ -1,9 +1,9 @@
 """Environment steps per second of the rollout engine, beside the same workers stepping without a policy.
 
 `uv run python benchmarks/rollout.py [--task metaworld/peg-insert-side] [--lanes 40] [--workers 2] [--rounds 3]`. A flow
-policy of the benchmark's size (four steps, eight actions, four of them executed) plays whole episodes and keeps its
-traces; the peer is `env.step` on random actions in all lanes. Rounds alternate. The last line is JSON: `ours` and
-`peer` in steps/s; bar: a ratio of 0.85.
+policy of the size that `refinement.py` has (four steps, eight actions, four of them executed) plays whole episodes and
+keeps its traces; the peer is `env.step` on random actions in all lanes, with as many resets. Rounds alternate. The last
+line is JSON: `ours` and `peer` in steps/s; bar: a ratio of 0.85.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def policy(contract: Contract) -> Policy:
         | {"covariance": np.eye(contract.fields[key].shape[-1], dtype=np.float32)}
         for key in (*contract.observation, ACTION)
     }
-    return make_policy("flow", contract, stats, horizon=8, replan=4, steps=4).eval()
+    return make_policy("flow", contract, stats, horizon=8, replan=4, steps=4, width=32).eval()
 
 
 def main() -> None:
@@ -63,10 +63,9 @@ def main() -> None:
             player.play([Start(1 + i, i) for i in range(2 * args.lanes)])
             played = (player.env_steps - before) / (time.perf_counter() - begin)
             seeds = list(range(1, args.lanes + 1))
-            env.reset(seeds)
             begin, taken = time.perf_counter(), 0
             for step in range(STEPS):
-                if step and step % env.max_episode_steps == 0:
+                if step % env.max_episode_steps == 0:
                     env.reset(seeds)
                 env.step(low + (high - low) * torch.rand(args.lanes, len(low)))
                 taken += args.lanes
