@@ -42,7 +42,7 @@ from burnish.run import read_metrics
 DEMONSTRATIONS, EPISODES = 4, 100
 POLICY = FlowConfig(horizon=8, replan=4, steps=4, width=32)
 TRAINING = TrainConfig(steps=100, warmup_steps=20)
-STEPS = 400_000
+STEPS = 1_000_000
 METHODS: Mapping[str, Any] = {
     "residual": ResidualConfig(),
     "dppo": DppoConfig(env_steps=STEPS),

@@ -19,7 +19,8 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
 from burnish.policies.trace import NoiseConfig
 from burnish.rl_finetune.episodes import Episode
-from burnish.rl_finetune.likelihood import LikelihoodConfig, LikelihoodTrainer, refine
+from burnish.rl_finetune.likelihood import LikelihoodConfig, LikelihoodTrainer
+from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.objective import ClipConfig
 from burnish.rl_finetune.values import Value, ValueConfig
 from burnish.run import Run
@@ -69,5 +70,5 @@ class ActorCritic(LikelihoodTrainer):
 
 
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: DppoConfig) -> dict[str, Any]:
-    """Refine all of `policy` in `env`; see `likelihood.refine`."""
+    """Refine all of `policy` in `env`; see `loop.refine`."""
     return refine(run, ActorCritic(policy, env, cfg), "DPPO")

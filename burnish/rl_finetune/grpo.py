@@ -19,7 +19,8 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy
 from burnish.rl_finetune.episodes import Episode
-from burnish.rl_finetune.likelihood import LikelihoodConfig, LikelihoodTrainer, refine
+from burnish.rl_finetune.likelihood import LikelihoodConfig, LikelihoodTrainer
+from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.objective import ClipConfig, group_advantage
 from burnish.run import Run
 from burnish.sim.base import VecEnv
@@ -82,5 +83,5 @@ class GroupTrainer(LikelihoodTrainer):
 
 
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: GrpoConfig) -> dict[str, Any]:
-    """Refine all of `policy` in `env`; see `likelihood.refine`."""
+    """Refine all of `policy` in `env`; see `loop.refine`."""
     return refine(run, GroupTrainer(policy, env, cfg), "GRPO")

@@ -23,7 +23,8 @@ from burnish.errors import BurnishError
 from burnish.policies.base import Policy
 from burnish.policies.trace import ActionTrace, Chain, NoiseConfig, TokenChain
 from burnish.rl_finetune.episodes import Episode
-from burnish.rl_finetune.likelihood import Experience, LikelihoodConfig, LikelihoodTrainer, refine, rows
+from burnish.rl_finetune.likelihood import Experience, LikelihoodConfig, LikelihoodTrainer, rows
+from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.teachers import load_teacher, same_tokens, warn_of_no_success
 from burnish.run import Run
 from burnish.sim.base import VecEnv
@@ -101,7 +102,7 @@ class Distillation(LikelihoodTrainer):
 
 
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: OpdConfig) -> dict[str, Any]:
-    """Refine all of `policy` in `env`; see `likelihood.refine`."""
+    """Refine all of `policy` in `env`; see `loop.refine`."""
     teacher = load_teacher(cfg.teacher, policy, "opd")
     if cfg.extrapolation < 1:
         raise BurnishError(

@@ -14,7 +14,7 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
 from burnish.policies.trace import NoiseConfig
 from burnish.rl_finetune.dppo import ActorCritic, DppoConfig
-from burnish.rl_finetune.likelihood import refine
+from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.objective import ClipConfig
 from burnish.run import Run
 from burnish.sim.base import VecEnv
@@ -29,5 +29,5 @@ class ReinflowConfig(DppoConfig):
 
 
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: ReinflowConfig) -> dict[str, Any]:
-    """Refine all of `policy` in `env`; see `likelihood.refine`."""
+    """Refine all of `policy` in `env`; see `loop.refine`."""
     return refine(run, ActorCritic(policy, env, cfg), "ReinFlow")

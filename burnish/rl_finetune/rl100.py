@@ -10,7 +10,7 @@ follows generalised advantages (section 4.4). A one-step student imitates the wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +29,11 @@ from burnish.rl_finetune.dynamics import Dynamics, DynamicsConfig
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.imagine import CONDITION, imagining
 from burnish.rl_finetune.iql import Iql, IqlConfig
-from burnish.rl_finetune.likelihood import Experience, refine
+from burnish.rl_finetune.likelihood import Experience
+from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.objective import step_log_prob
 from burnish.rl_finetune.one_step import OneStep, OneStepConfig
+from burnish.rl_finetune.ranks import rank_correlation
 from burnish.run import Run
 from burnish.sim.base import VecEnv
 
@@ -181,20 +183,8 @@ class Rl100(ActorCritic):
         ]
 
 
-def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's ρ; 0 where there are fewer than two, or all of one are equal."""
-    ranks = torch.tensor([_ranks(one), _ranks(other)])
-    if len(one) < 2 or (ranks.std(1) == 0).any():
-        return 0.0
-    return float(torch.corrcoef(ranks)[0, 1])
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    return [sum(other < value for other in values) + sum(other == value for other in values) / 2 for value in values]
-
-
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: Rl100Config) -> dict[str, Any]:
-    """Refine all of `policy`; see `likelihood.refine`. The one-step student is `run.folder/one_step`."""
+    """Refine all of `policy`; see `loop.refine`. The one-step student is `run.folder/one_step`."""
     if demos is None:
         raise BurnishError("RL-100 begins offline, with demonstrations; give them: --dataset DATASET")
     if policy.contract.looks:

@@ -19,7 +19,8 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
 from burnish.rl_finetune.dppo import ActorCritic, DppoConfig
 from burnish.rl_finetune.episodes import Episode
-from burnish.rl_finetune.likelihood import Experience, refine
+from burnish.rl_finetune.likelihood import Experience
+from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.teachers import load_teacher
 from burnish.run import Run
 from burnish.sim.base import VecEnv
@@ -62,6 +63,6 @@ class Taught(ActorCritic):
 
 
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: RpdConfig) -> dict[str, Any]:
-    """Refine all of `policy` in `env`; see `likelihood.refine`."""
+    """Refine all of `policy` in `env`; see `loop.refine`."""
     teacher = load_teacher(cfg.teacher, policy, "rpd")
     return refine(run, Taught(policy, env, cfg, teacher), "RPD")

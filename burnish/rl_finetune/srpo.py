@@ -22,7 +22,7 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.grpo import GroupTrainer, GrpoConfig
-from burnish.rl_finetune.likelihood import refine
+from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.video_world import VideoWorld
 from burnish.rl_finetune.worlds import TimeEncoder, TimeEncoderConfig, World
 from burnish.run import Run
@@ -102,5 +102,5 @@ def published_distance(ends: Tensor, successes: Tensor) -> Tensor:
 
 
 def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: SrpoConfig) -> dict[str, Any]:
-    """Refine all of `policy` in `env`; see `likelihood.refine`."""
+    """Refine all of `policy` in `env`; see `loop.refine`."""
     return refine(run, ProgressTrainer(policy, env, cfg), "SRPO")

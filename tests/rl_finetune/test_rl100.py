@@ -14,7 +14,8 @@ from burnish.rl_finetune.decisions import Decisions, of_demonstrations, of_episo
 from burnish.rl_finetune.dynamics import Dynamics, DynamicsConfig
 from burnish.rl_finetune.iql import Iql, IqlConfig
 from burnish.rl_finetune.one_step import OneStepConfig
-from burnish.rl_finetune.rl100 import Rl100, Rl100Config, rank_correlation
+from burnish.rl_finetune.ranks import rank_correlation
+from burnish.rl_finetune.rl100 import Rl100, Rl100Config
 from burnish.run import Run, read_metrics
 from burnish.sim.base import make_env
 
