@@ -54,9 +54,7 @@ class GroupTrainer(LikelihoodTrainer):
         for _ in range(self.cfg.tries):
             missing = (self.cfg.episodes - len(kept)) // self.cfg.group
             seeds = [self.start().seed for _ in range(missing)]
-            played = self.player.play([self.start(seed) for seed in seeds for _ in range(self.cfg.group)])
-            self.success += [float(one.success) for one in played]
-            kept += self.useful(played)
+            kept += self.useful(self.played([self.start(seed) for seed in seeds for _ in range(self.cfg.group)]))
             if len(kept) >= self.cfg.episodes:
                 break
         if not kept:
@@ -69,8 +67,11 @@ class GroupTrainer(LikelihoodTrainer):
 
     def useful(self, played: Sequence[Episode]) -> list[Episode]:
         """Those of groups whose episodes did not all end alike."""
-        groups = [played[first : first + self.cfg.group] for first in range(0, len(played), self.cfg.group)]
-        return [one for group in groups if len({one.success for one in group}) > 1 for one in group]
+        return [one for group in self.groups(played) if len({one.success for one in group}) > 1 for one in group]
+
+    def groups(self, played: Sequence[Episode]) -> list[Sequence[Episode]]:
+        """They lie one after the other."""
+        return [played[first : first + self.cfg.group] for first in range(0, len(played), self.cfg.group)]
 
     def judge(self, episodes: Sequence[Episode]) -> Tensor:
         """Every decision gets its episode's advantage."""

@@ -58,10 +58,9 @@ class Iql(nn.Module):
         """E L₂^τ(min Q̄(s, a) − V(s)) + Σ E (r + γⁿ V(s') − Q(s, a))² (equations 5 and 6)."""
         known = torch.cat([batch.state, batch.action[:, :replan].flatten(1)], dim=1)
         with torch.no_grad():
-            best = torch.minimum(*(head(known)[:, 0] for head in self.target))
             ahead = torch.where(batch.final, 0.0, self.v(batch.next_state)[:, 0])
             goal = (batch.reward + self.cfg.gamma ** batch.steps.float() * ahead).clamp(0, 1)
-        gap = best - self.v(batch.state)[:, 0]
+        gap = self.value(batch.state, batch.action[:, :replan]) - self.v(batch.state)[:, 0]
         weight = torch.where(gap > 0, self.cfg.expectile, 1 - self.cfg.expectile)
         return (weight * gap.square()).mean() + sum((head(known)[:, 0] - goal).square().mean() for head in self.q)
 

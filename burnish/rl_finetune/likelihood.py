@@ -102,26 +102,32 @@ class LikelihoodTrainer(ABC):
 
     def play(self) -> list[Episode]:
         """What the next improvement learns from."""
-        played = self.player.play(self.starts())
+        return self.played(self.starts())
+
+    def played(self, starts: Sequence[Start]) -> list[Episode]:
+        """Those episodes, counted."""
+        played = self.player.play(starts)
         self.success += [float(one.success) for one in played]
         return played
+
+    def rate_since(self, count: int) -> float:
+        """Success of all episodes after the first `count`; 0 if there are none."""
+        new = self.success[count:]
+        return sum(new) / max(len(new), 1)
 
     def iterate(self, run: Run) -> dict[str, float]:
         """One round; numbers to log."""
         before = len(self.success)
         played = self.play()
-        new = self.success[before:]
-        rate = sum(new) / max(len(new), 1)
         with self.clock.measure("update"):
             numbers = self.improve(self.experience(played), run) if played else {}
         self.iterations += 1
-        return {"success": rate, "episodes": len(new), **numbers}
+        return {"success": self.rate_since(before), "episodes": len(self.success) - before, **numbers}
 
     @torch.no_grad()
     def experience(self, played: Sequence[Episode]) -> Experience:
         """Their decisions, judged."""
-        obs = {key: torch.cat([one.obs[key] for one in played]) for key in played[0].obs}
-        trace = ActionTrace(*(torch.cat(parts) for parts in zip(*(one.trace for one in played), strict=True)))
+        obs, trace = together(played)
         found = [
             step_log_prob(self.chain.log_prob(*rows(obs, trace, each)), self.cfg.clip)
             for each in torch.arange(len(trace.chunk)).split(self.cfg.batch_size)
@@ -173,6 +179,12 @@ class LikelihoodTrainer(ABC):
             f"  diverged at {self.player.env_steps} environment steps (KL {kl:.3g}, largest_kl {self.cfg.largest_kl}): "
             f"the policy before this improvement is kept in {run.folder / 'policy'}; try a smaller --refine.lr"
         )
+
+
+def together(played: Sequence[Episode]) -> tuple[dict[str, Tensor], ActionTrace]:
+    """Observations and draws of all decisions, episode after episode."""
+    obs = {key: torch.cat([one.obs[key] for one in played]) for key in played[0].obs}
+    return obs, ActionTrace(*(torch.cat(parts) for parts in zip(*(one.trace for one in played), strict=True)))
 
 
 def rows(obs: Mapping[str, Tensor], trace: ActionTrace, which: Tensor) -> tuple[dict[str, Tensor], ActionTrace]:

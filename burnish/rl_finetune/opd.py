@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ from burnish.errors import BurnishError
 from burnish.policies.base import Policy
 from burnish.policies.trace import ActionTrace, Chain, NoiseConfig, TokenChain
 from burnish.rl_finetune.episodes import Episode
-from burnish.rl_finetune.likelihood import Experience, LikelihoodConfig, LikelihoodTrainer, rows
+from burnish.rl_finetune.likelihood import Experience, LikelihoodConfig, LikelihoodTrainer, rows, together
 from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.teachers import load_teacher, same_tokens, warn_of_no_success
 from burnish.run import Run
@@ -44,7 +44,6 @@ class OpdConfig(LikelihoodConfig):
     """With `extrapolation`: checkpoint of π_ref; None: the student as it begins."""
     lr: float = 3e-4
     epochs: int = 2
-    noise: NoiseConfig = field(default_factory=NoiseConfig)
 
 
 class Distillation(LikelihoodTrainer):
@@ -62,6 +61,11 @@ class Distillation(LikelihoodTrainer):
     def judge(self, episodes: Sequence[Episode]) -> Tensor:
         """No decision is judged by how its episode ended."""
         return torch.ones(sum(len(one) for one in episodes))
+
+    def experience(self, played: Sequence[Episode]) -> Experience:
+        """Their decisions; how likely they were is asked anew in every step."""
+        obs, trace = together(played)
+        return Experience(obs, trace, self.judge(played), torch.zeros(len(trace.chunk), 0))
 
     def improve(self, known: Experience, run: Run, chain: Chain | None = None) -> dict[str, float]:
         """Gradient steps on the divergence."""
@@ -93,11 +97,12 @@ class Distillation(LikelihoodTrainer):
             return functional.nll_loss(student.flatten(0, 1), teacher.argmax(2).flatten()), entropy
         written = trace.path[:, :, None]
         own = student.gather(2, written)
-        advantage = teacher.gather(2, written) - own.detach()
+        taught = teacher.gather(2, written)
+        advantage = taught - own.detach()
         if self.reference is not None:
             with torch.no_grad():
                 reference = self.reference.log_probs(obs, trace).gather(2, written)
-            advantage = advantage + (self.cfg.extrapolation - 1) * (teacher.gather(2, written) - reference)
+            advantage = advantage + (self.cfg.extrapolation - 1) * (taught - reference)
         return -(advantage * own).mean(), entropy
 
 

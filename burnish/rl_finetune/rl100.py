@@ -22,7 +22,7 @@ from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy, save_policy
-from burnish.policies.optimizers import learner_state, restore_learner
+from burnish.policies.optimizers import learner_state, optimizer_state, restore_learner, restore_optimizer
 from burnish.rl_finetune.decisions import Decisions, from_named, joined, of_demonstrations, of_episodes
 from burnish.rl_finetune.dppo import ActorCritic, DppoConfig
 from burnish.rl_finetune.dynamics import Dynamics, DynamicsConfig
@@ -104,7 +104,7 @@ class Rl100(ActorCritic):
                 self.diverged = False
         count = len(self.success)
         self.play()
-        rate = sum(self.success[count:]) / max(len(self.success) - count, 1)
+        rate = self.rate_since(count)
         self.rounds += 1
         self.estimates.append(after if accepted else before)
         self.rates.append(rate)
@@ -161,6 +161,7 @@ class Rl100(ActorCritic):
         kept = {f"data/{name}": part for name, part in self.data.named().items()}
         for name, module, optimizer in self._learners():
             kept |= learner_state(name, module, optimizer)
+        kept |= {f"imitator/{key}": value for key, value in optimizer_state(self.imitator, self.parameters).items()}
         kept |= {f"student/{key}": value for key, value in self.student.policy.state_dict().items()}
         kept["history"] = torch.tensor([self.estimates, self.rates], dtype=torch.float64)
         return super().state() | kept
@@ -171,6 +172,7 @@ class Rl100(ActorCritic):
         self.data = from_named(under("data/"))
         for name, module, optimizer in self._learners():
             restore_learner(name, module, optimizer, under)
+        restore_optimizer(self.imitator, self.parameters, under("imitator/"))
         self.student.policy.load_state_dict(under("student/"))
         self.estimates, self.rates = tensors["history"].tolist()
         self.rounds = len(self.rates)
@@ -179,7 +181,6 @@ class Rl100(ActorCritic):
         return [
             ("critic", self.critic, self.critic.optimizer),
             ("dynamics", self.dynamics, self.dynamics.optimizer),
-            ("imitator", self.chain, self.imitator),
         ]
 
 

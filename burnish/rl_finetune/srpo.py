@@ -60,8 +60,8 @@ class ProgressTrainer(GroupTrainer):
         """Before the first success as GRPO; then also groups that failed, which came nearer or less near."""
         self.world.fit(played, self.generator)
         self.known.extend(self.world.end(one) for one in played if one.success)
-        groups = [played[first : first + self.cfg.group] for first in range(0, len(played), self.cfg.group)]
-        return [one for group in groups if self.known and not all(each.success for each in group) for one in group]
+        open_ended = [group for group in self.groups(played) if not all(one.success for one in group)]
+        return [one for group in open_ended for one in group] if self.known else []
 
     @torch.no_grad()
     def rewards(self, episodes: Sequence[Episode]) -> Tensor:

@@ -28,6 +28,8 @@ STRIDE_M = 0.01
 DEEPEST_M = 0.036
 """How far a thing can reach into the open hand from the tips to the palm."""
 
+ENOUGH = 4
+"""Grasps kept per rotation of the hand."""
 GRAZING = 0.02
 """Share of the hand that may touch something where it fits nowhere."""
 BATCH = 25
@@ -59,7 +61,7 @@ def find_grasps(
     hand: Pose,
     shoulder: np.ndarray,
     rotations: Sequence[np.ndarray] | None = None,
-    enough: int = 4,
+    enough: int = ENOUGH,
 ) -> list[Grasp]:
     """Grasps of the thing with solid points `cloud` (P, 3), cheapest first; none if the hand fits nowhere.
 

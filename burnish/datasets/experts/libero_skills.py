@@ -10,7 +10,7 @@ from burnish.datasets.experts import libero_hand as hands
 from burnish.datasets.experts.libero_exits import CLEAR_M, way_out
 from burnish.datasets.experts.libero_fingers import RELEASE_M, close, opening, release, shut, straight
 from burnish.datasets.experts.libero_geometry import Pose, thinned
-from burnish.datasets.experts.libero_grasps import Grasp, find_grasps
+from burnish.datasets.experts.libero_grasps import ENOUGH, Grasp, find_grasps
 from burnish.datasets.experts.libero_grid import Grid
 from burnish.datasets.experts.libero_joints import turn
 from burnish.datasets.experts.libero_motion import CLOSED, LOOSELY_M, REACHED_M, Aim, Motion, Route, travel
@@ -23,8 +23,8 @@ FUNNEL_M = 0.012
 CARRY_M = 0.01
 """More room than an empty hand needs: what is carried hangs a little lower when it is fast."""
 PLACED_M = 0.01
-FEW, MANY = 4, 60
-"""Grasps per rotation of the hand to choose from; the second number where few will do."""
+MANY = 60
+"""Grasps per rotation of the hand to choose from where few will do."""
 LOST_M = 0.03
 """A thing that moved so far in the hand has been dropped."""
 
@@ -114,7 +114,7 @@ def _choose(world: World, step: Step, attempt: int) -> Grasp | None:
     places = find_places(world, step.thing, step.predicate, grid)
     inside = _inside(world, step, places)
     # What goes in under a roof may have to be held at its far end.
-    enough = FEW if inside is None else MANY
+    enough = ENOUGH if inside is None else MANY
     grasps = find_grasps(world.cloud(step.thing), world.grid(), grid, world.hand, world.shoulder, enough=enough)
     rated = []
     for grasp in grasps:
