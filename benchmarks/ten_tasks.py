@@ -1,6 +1,6 @@
 """Imitation and refinement on ten Meta-World tasks with one set of hyperparameters: the demo's first five stages.
 
-`uv run python benchmarks/metaworld.py [--tasks A B …] [--seeds 0 1 …] [--out runs/metaworld] [--quick]`. Success is
+`uv run python benchmarks/ten_tasks.py [--tasks A B …] [--seeds 0 1 …] [--out runs/metaworld] [--quick]`. Success is
 over 100 fixed episodes with the final checkpoint. The settings are the demo's, except that imitation trains as long as
 `burnish train` does by itself. Run it again to go on after an interruption. `--quick` shows the whole path on one task
 within a minute, with far too little training to be a result. The last line is JSON: `ours` is the mean refined success,
