@@ -24,12 +24,19 @@ VERBS = {
     "refine": "improve a checkpoint by reinforcement learning, from the success signal only",
     "distill": "turn base and residual into one one-step policy",
     "export": "write a checkpoint as ONNX, check it against torch, time both",
+    "sim-robot": "a simulated robot that speaks the real one's protocol (franka, unitree-g1, unitree-go2, quadrotor)",
     "report": "one self-contained report.html about the runs in a folder",
     "rerun": "repeat a run from its folder",
 }
 EXTRAS = {
     "train": ("torch", "lerobot", "datasets", "pyarrow", "av", "diffusers", "onnx", "onnxscript", "tensorboard"),
     "metaworld": ("metaworld", "mujoco", "mujoco_warp", "warp", "gymnasium", "imageio"),
+    "franka": ("pylibfranka", "ruckig"),
+    "unitree": ("cyclonedds", "unitree_sdk2py"),
+    "quadrotor": ("mavsdk",),
+    "ros": ("rclpy", "sensor_msgs", "trajectory_msgs"),
+    "rosbags": ("rosbags",),
+    "sim-robots": ("franky_sim", "pymavlink"),
 }
 """Which extra brings a module that the base install lacks."""
 USER_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG}
@@ -86,7 +93,7 @@ def _dispatch(verb: str, words: Sequence[str]) -> None:
         close = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(VERBS)}"
         raise UnknownNameError(f"unknown verb {verb!r}; {hint}")
-    command = importlib.import_module(f"burnish.commands.{verb}")
+    command = importlib.import_module(f"burnish.commands.{verb.replace('-', '_')}")
     command.run(command.configure(list(words)))
 
 

@@ -1,0 +1,159 @@
+"""The robot contract: what every driver gives, and what stands between a policy and it.
+
+A robot is read and commanded in cycles of its own clock. Each cycle `read` gives a `State`; `Safety` makes a `Setpoint`
+of whatever a policy wants; `write` sends it. Nothing else can make a setpoint, so nothing reaches a robot unchecked.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from burnish import registry
+from burnish.contract import STATE, Contract, Field
+from burnish.errors import BurnishError, ContractError
+from burnish.real.limits import Limits
+
+COMPARED = ("shape", "dtype", "unit", "frame", "names")
+"""What of a field must be the same. The rest is the policy's own matter: a robot has no statistics, and `Safety` keeps
+its limits."""
+
+
+class RobotError(BurnishError):
+    """The robot cannot be reached, is not ready, or stopped; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One cycle of a robot.
+
+    Attributes:
+        time_s: the robot's own clock.
+        values: (S,) as `observation.state` of its contract says.
+        measured: (A,) where each entry of a setpoint is now; NaN where nothing measures it.
+        effort: (A,) measured torque or force, N·m or N; NaN where there is none.
+        fault: what the robot itself reports ("" while it is well): a reflex, a tripped motor, a failsafe.
+    """
+
+    time_s: float
+    values: np.ndarray
+    measured: np.ndarray
+    effort: np.ndarray
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Setpoint:
+    """What a driver sends. Only `Safety` makes them.
+
+    Attributes:
+        values: (A,) in the unit and order of the contract's action.
+        velocity: (A,) of `values`, per s.
+        halted: hold (an arm), damp (legs) or hover and land (a quadrotor): what `Robot.write` does then.
+    """
+
+    values: np.ndarray
+    velocity: np.ndarray
+    halted: bool
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """What a robot is, before anything is connected.
+
+    Attributes:
+        contract: what it can observe and what it is commanded, at the rate of its cycle.
+        limits: of its setpoint.
+        smooth: whether actions are joined by jerk-limited motion (arms) or applied as they come (legs, rotors).
+        halt: what happens when it is halted, for messages ("held", "damped", "landed").
+    """
+
+    name: str
+    contract: Contract
+    limits: Limits
+    smooth: bool
+    halt: str
+
+    @property
+    def rate_hz(self) -> float:
+        """Cycles per second."""
+        return self.contract.action.rate_hz
+
+    def check(self, policy: Contract, *, here: str) -> None:
+        """Raise `ContractError` naming every field of a policy's contract that does not fit, with both values.
+
+        Args:
+            here: what `policy` belongs to, e.g. "checkpoint runs/lift/policy".
+        """
+        offered, problems = self.contract.fields, []
+        for key, field in policy.fields.items():
+            if key not in offered:
+                problems.append(f"{key}: the {here} reads it, robot {self.name} has {', '.join(sorted(offered))}")
+                continue
+            problems += _differences(key, field, offered[key], here, f"robot {self.name}")
+        if policy.action.rate_hz > self.rate_hz:
+            problems.append(f"action.rate_hz: {policy.action.rate_hz:g} in the {here}, robot {self.name}: at most"
+                            f" {self.rate_hz:g}")  # fmt: skip
+        if problems:
+            listed = "\n  ".join(problems)
+            raise ContractError(
+                f"the {here} does not fit robot {self.name}:\n  {listed}\n"
+                "Nothing was moved. Use a policy trained for this robot, or another --mode."
+            )
+
+
+class Robot(ABC):
+    """A driver. `connect`, then `read` and `write` in turn; `close` always."""
+
+    Config: ClassVar[type]
+    """A frozen dataclass whose first field is `address`."""
+    spec: RobotSpec
+
+    @abstractmethod
+    def connect(self) -> State:
+        """Reach the robot and make it ready to be commanded. Nothing moves.
+
+        Raises `RobotError` if it is unreachable, of another protocol version, stopped, or commanded by somebody else.
+        """
+
+    @abstractmethod
+    def read(self) -> State:
+        """Wait for the next cycle. Raises `RobotError` when the robot or the line to it is gone.
+
+        A reflex or failsafe of the robot's is no exception but `State.fault`.
+        """
+
+    @abstractmethod
+    def write(self, setpoint: Setpoint) -> None:
+        """Command this cycle; at once, without waiting. Raises `RobotError` as `read`."""
+
+    @abstractmethod
+    def recover(self) -> None:
+        """After a reflex or failsafe, when an operator says so: ready to be commanded again, or `RobotError`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the motion as this robot does when nobody commands it, and let go of it. Safe to call twice."""
+
+
+def state_field(names: tuple[str, ...], unit: tuple[str, ...], frame: str, rate_hz: float) -> Field:
+    """A vector of numbers that a robot measures or is commanded."""
+    return Field((len(names),), names, unit, frame, rate_hz, "min_max")
+
+
+def robot_contract(state: Field, action: Field) -> Contract:
+    """Of a robot that knows nothing but itself."""
+    return Contract({STATE: state}, action)
+
+
+def load_robot(name: str) -> type[Robot]:
+    """The driver registered under `name`. Raises `UnknownNameError` with the closest match."""
+    return registry.robots.load(name)
+
+
+def _differences(key: str, mine: Field, theirs: Field, here: str, there: str) -> list[str]:
+    pairs = [(part, getattr(mine, part), getattr(theirs, part)) for part in COMPARED]
+    return [f"{key}.{part}: {a!r} in the {here}, {b!r} in the {there}" for part, a, b in pairs if a != b]

@@ -1,0 +1,65 @@
+"""What a robot may be asked for: position, velocity, acceleration, jerk, torque and workspace, with the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from burnish.errors import BurnishError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """One number per entry of a setpoint; SI units. `Safety` never lets a setpoint pass them.
+
+    Attributes:
+        names: of the entries.
+        low, high: of the setpoint.
+        velocity, acceleration, jerk: largest absolute values of its derivatives, per s, s² and s³.
+        jump: largest distance between where the setpoint is and what a policy asks for next. What is further away is
+            no motion but an error (a wrong unit, permuted joints, a broken chunk), and ends in a halt.
+        torque: largest absolute measured effort, N·m or N.
+        source: the document these numbers are from.
+        workspace: lowest and highest corner (x, y, z) of the box in which the tool may be, m, in the base's frame.
+        clearance: smallest distance between parts of the robot that are not neighbours, m.
+        silence: longest time without a fresh action while a policy plays, s.
+        deceleration, offset: of robots whose velocity limit falls towards the ends of the range: at the distance d
+            from an end it is sqrt(2 · deceleration · d) − offset.
+    """
+
+    names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    velocity: tuple[float, ...]
+    acceleration: tuple[float, ...]
+    jerk: tuple[float, ...]
+    jump: tuple[float, ...]
+    torque: tuple[float, ...]
+    source: str
+    workspace: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    clearance: float | None = None
+    silence: float = 0.2
+    deceleration: tuple[float, ...] | None = None
+    offset: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if part.name in ("names", "source", "workspace", "clearance", "silence") or value is None:
+                continue
+            if len(value) != len(self.names):
+                raise BurnishError(f"limits.{part.name} has {len(value)} entries for {len(self.names)} names")
+            if part.name not in ("low", "high", "offset") and not all(number > 0 for number in value):
+                raise BurnishError(f"limits.{part.name} must be positive, is {value}")
+        if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
+            raise BurnishError(f"limits.low {self.low} must lie below limits.high {self.high}")
+
+    def speed(self, position: np.ndarray) -> np.ndarray:
+        """(A,) the velocity limit at `position` (A,), per s."""
+        top = np.array(self.velocity)
+        if self.deceleration is None or self.offset is None:
+            return top
+        room = np.minimum(position - np.array(self.low), np.array(self.high) - position)
+        near = np.sqrt(2 * np.array(self.deceleration) * np.maximum(room, 0)) - np.array(self.offset)
+        return np.minimum(top, np.maximum(near, 0))

@@ -1,0 +1,174 @@
+"""From one action to the next: motion that keeps velocity, acceleration and jerk within limits.
+
+Arms: a quintic that meets the next action with the velocity and acceleration the chunk has there, which is as smooth as
+the chunk itself; where that would pass a limit, as at a start, the one after it is met. To stop, and where no action
+can be met in motion, ruckig's time-optimal jerk-limited motion (Berscheid and Kröger, RSS 2021). Legs and rotors are given actions as they come, only their rate of change is limited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from burnish.real.limits import Limits
+
+Moment = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Position, velocity, acceleration of a setpoint, (A,) each."""
+
+
+class Motion(Protocol):
+    """Where the setpoint is in each cycle."""
+
+    def start(self, position: np.ndarray) -> None:
+        """At rest at `position` (A,)."""
+        ...
+
+    def aim(self, moments: Sequence[Moment], cycles: int) -> bool:
+        """Head for `moments`, to be met one after the other, `cycles` apart. False if the limits forbid the first."""
+        ...
+
+    def brake(self) -> None:
+        """Come to rest as soon as the limits allow."""
+        ...
+
+    def step(self) -> Moment:
+        """The next cycle's."""
+        ...
+
+
+class SmoothMotion:
+    """For arms."""
+
+    def __init__(self, limits: Limits, period_s: float, share: float = 1.0) -> None:
+        """`share`: of the limits of velocity and acceleration that is used."""
+        import ruckig
+
+        self._limits, self._period = limits, period_s
+        self._share = share
+        self._acceleration, self._jerk = np.array(limits.acceleration) * share, np.array(limits.jerk)
+        self._low, self._high = np.array(limits.low), np.array(limits.high)
+        size = len(limits.names)
+        self._solver, self._path = ruckig.Ruckig(size), ruckig.Trajectory(size)
+        self._aimed, self._braking = ruckig.InputParameter(size), ruckig.InputParameter(size)
+        self._braking.control_interface = ruckig.ControlInterface.Velocity
+        for given in (self._aimed, self._braking):
+            given.max_acceleration, given.max_jerk = self._acceleration.tolist(), self._jerk.tolist()
+        self._powers: dict[int, np.ndarray] = {}
+
+    def start(self, position: np.ndarray) -> None:
+        """At rest at `position` (A,)."""
+        rest = np.zeros_like(position)
+        self.now: Moment = (position.copy(), rest, rest)
+        self._samples: np.ndarray | None = None
+        self._cycle, self._solved, self._top = 0, False, self._speed(position)
+
+    def aim(self, moments: Sequence[Moment], cycles: int) -> bool:
+        """Join the motion through `moments` at the first one that the limits allow; else stop at the first."""
+        self._top = np.minimum(self._speed(self.now[0]), self._speed(moments[0][0]))
+        self._cycle = 0
+        for number, moment in enumerate(moments):
+            samples = self._quintic(moment, (number + 1) * cycles)
+            if self._keeps(samples):
+                self._samples, self._solved = samples, False
+                return number == 0
+        self._samples = None
+        self._aimed.max_velocity = np.maximum(self._top, 1e-3).tolist()
+        self._aimed.target_position, self._aimed.target_velocity = moments[0][0].tolist(), [0.0] * len(self._low)
+        self._aimed.minimum_duration = cycles * self._period
+        self._solve(self._aimed)
+        return False
+
+    def brake(self) -> None:
+        """Come to rest as soon as the limits allow."""
+        self._samples, self._cycle = None, 0
+        self._braking.max_velocity = self._limits.velocity
+        self._braking.target_velocity = [0.0] * len(self._low)
+        self._solve(self._braking)
+
+    def step(self) -> Moment:
+        """The next cycle's; after the end of what was aimed for, at rest there."""
+        self._cycle += 1
+        if self._samples is not None and self._cycle <= self._samples.shape[1]:
+            sample = self._samples[:, self._cycle - 1]
+            self.now = (sample[0], sample[1], sample[2])
+            if self._cycle == self._samples.shape[1] and np.abs(sample[1:]).max() > 0:
+                self.brake()  # unless an action comes before the next cycle
+        elif self._solved:
+            at = self._path.at_time(min(self._cycle * self._period, self._path.duration))
+            self.now = (np.array(at[0]), np.array(at[1]), np.array(at[2]))
+        return self.now
+
+    def _solve(self, given: object) -> None:
+        given.current_position, given.current_velocity, given.current_acceleration = (  # pyright: ignore
+            part.tolist() for part in self.now
+        )
+        result = self._solver.calculate(given, self._path)  # pyright: ignore
+        if int(result) < 0:
+            raise FloatingPointError(f"ruckig finds no motion ({result})")
+        self._solved = True
+
+    def _speed(self, position: np.ndarray) -> np.ndarray:
+        return self._limits.speed(position) * self._share
+
+    def _quintic(self, end: Moment, cycles: int) -> np.ndarray:
+        """(3, cycles, A) from now to `end`: the polynomial of degree 5 that joins the two moments."""
+        span = cycles * self._period
+        (p, v, a), (p1, v1, a1) = self.now, end
+        gap = p1 - p - v * span - a * span**2 / 2
+        slope, bend = v1 - v - a * span, a1 - a
+        c3 = (20 * gap - 8 * slope * span + bend * span**2) / (2 * span**3)
+        c4 = (-30 * gap + 14 * slope * span - 2 * bend * span**2) / (2 * span**4)
+        c5 = (12 * gap - 6 * slope * span + bend * span**2) / (2 * span**5)
+        if cycles not in self._powers:
+            self._powers[cycles] = _powers(np.arange(1, cycles + 1) * self._period)
+        return self._powers[cycles] @ np.stack([p, v, a, c3, c4, c5])
+
+    def _keeps(self, samples: np.ndarray) -> bool:
+        """Whether the limits hold all along."""
+        position, velocity, acceleration = samples
+        jerk = np.diff(acceleration, axis=0, prepend=self.now[2][None]) / self._period
+        near = (position >= self._low - 1e-9).all() and (position <= self._high + 1e-9).all()
+        slow = (np.abs(velocity) <= self._top + 1e-9).all() and (
+            np.abs(acceleration) <= self._acceleration + 1e-9
+        ).all()
+        return bool(near and slow and (np.abs(jerk) <= self._jerk).all())
+
+
+class DirectMotion:
+    """For legs and rotors: an action is the setpoint, as quickly as the limit of velocity allows."""
+
+    def __init__(self, limits: Limits, period_s: float, share: float = 1.0) -> None:
+        """`share`: of the velocity limit that is used."""
+        self._most, self._period = np.array(limits.velocity) * share * period_s, period_s
+
+    def start(self, position: np.ndarray) -> None:
+        """At `position` (A,)."""
+        rest = np.zeros_like(position)
+        self.now: Moment = (position.copy(), rest, rest)
+        self._target = position.copy()
+
+    def aim(self, moments: Sequence[Moment], cycles: int) -> bool:
+        """The position of the first; nothing is spread over `cycles`."""
+        self._target = moments[0][0]
+        return bool((np.abs(self._target - self.now[0]) <= self._most * cycles).all())
+
+    def brake(self) -> None:
+        """Stay where it is."""
+        self._target = self.now[0].copy()
+
+    def step(self) -> Moment:
+        """The next cycle's."""
+        change = np.clip(self._target - self.now[0], -self._most, self._most)
+        self.now = (self.now[0] + change, change / self._period, np.zeros_like(change))
+        return self.now
+
+
+def _powers(t: np.ndarray) -> np.ndarray:
+    """(3, T, 6): what multiplies the six coefficients of a quintic for its position, velocity and acceleration."""
+    one, zero = np.ones_like(t), np.zeros_like(t)
+    position = [one, t, t**2 / 2, t**3, t**4, t**5]
+    velocity = [zero, one, t, 3 * t**2, 4 * t**3, 5 * t**4]
+    acceleration = [zero, zero, one, 6 * t, 12 * t**2, 20 * t**3]
+    return np.stack([np.stack(row, axis=1) for row in (position, velocity, acceleration)])

@@ -1,0 +1,146 @@
+"""Which action is due now: chunks played one action after the other, with one queue and one clock.
+
+The clock counts the actions that were actually consumed. A chunk carries the count at which its observation was made
+(`slot`), so whenever it arrives it goes on with the action that is due then, however long planning took.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from burnish.errors import BurnishError
+
+Mode = Literal["synchronous", "ensemble", "realtime"]
+
+
+@dataclass(frozen=True)
+class PlayerConfig:
+    """How chunks follow one another."""
+
+    mode: Mode = "synchronous"
+    """synchronous: play `execute` actions, hold, look, plan; the robot pauses while a plan is made. ensemble: plan all
+    the time and average what the plans say of the same moment (ACT, arXiv 2304.13705, section III-C). realtime: plan
+    the next chunk while this one plays, continuing what is being executed (arXiv 2506.07339); flow and diffusion
+    policies."""
+    execute: int | None = None
+    """Actions played from a chunk before the next is wanted; None: the policy's own `replan`."""
+    decay: float = 0.1
+    """ensemble: a plan made i plans before the newest weighs exp(−decay · i)."""
+    delays: int = 5
+    """realtime: how long planning takes is taken to be the longest of the last so many, in actions."""
+
+    def __post_init__(self) -> None:
+        if self.execute is not None and self.execute < 1:
+            raise BurnishError(f"player: execute must be at least 1 action, is {self.execute}")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Planned actions (H, A), physical units, from the observation made when `slot` actions had been consumed."""
+
+    slot: int
+    actions: np.ndarray
+
+
+class ChunkPlayer:
+    """Plays chunks. `slot` is its clock: actions consumed since the start.
+
+    Attributes:
+        starved: how often an action was due and none was there.
+        late: actions of chunks that were over before they arrived.
+    """
+
+    def __init__(self, config: PlayerConfig, execute: int) -> None:
+        """`execute`: the policy's own, where `config` says nothing."""
+        self.config = config
+        self.execute = config.execute or execute
+        self.slot = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every plan; the clock goes on, so that a plan from before is known to be old."""
+        self.starved, self.late = 0, 0
+        self._plans: list[Chunk] = []
+        self._asked: int | None = None
+        self._took = [0]
+
+    def wants(self) -> bool:
+        """Whether an observation should be made and planned from now."""
+        if self._asked is not None:
+            return False
+        if not self._plans:
+            return True
+        begun = self._plans[-1].slot
+        if self.config.mode == "ensemble":
+            return self.slot > begun
+        if self.config.mode == "synchronous":
+            return self.slot - begun >= min(self.execute, len(self._plans[-1].actions))
+        return self.slot - begun >= max(1, min(self.execute, self._length() - self.delay))
+
+    def ask(self) -> int:
+        """The slot to plan from; until the answer nothing else is wanted."""
+        self._asked = self.slot
+        return self.slot
+
+    @property
+    def delay(self) -> int:
+        """Actions that are expected to be consumed before a plan asked for now arrives."""
+        return max(self._took)
+
+    def upcoming(self) -> np.ndarray | None:
+        """(K, A): what is about to be executed unless a new plan comes; None when nothing is."""
+        if not self._plans or self.config.mode == "synchronous":
+            return None
+        rest = self._plans[-1].actions[self.slot - self._plans[-1].slot :]
+        return rest if len(rest) else None
+
+    def add(self, chunk: Chunk) -> bool:
+        """Play `chunk` from the action that is due now on. False if it is over, or answers nothing that was asked."""
+        if chunk.slot != self._asked:
+            return False
+        self._asked = None
+        passed = self.slot - chunk.slot
+        self._took = [*self._took, passed][-self.config.delays :]
+        self.late += min(passed, len(chunk.actions))
+        if passed >= len(chunk.actions):
+            return False
+        keep = self._plans if self.config.mode == "ensemble" else []
+        self._plans = [plan for plan in keep if plan.slot + len(plan.actions) > self.slot] + [chunk]
+        return True
+
+    def give_up(self) -> None:
+        """No answer will come to what was asked."""
+        self._asked = None
+
+    def next(self) -> np.ndarray | None:
+        """The action (A,) that is due, consumed; None while there is none, and the clock stands still."""
+        action = self.peek(0)
+        if action is None:
+            self.starved += bool(self._plans) and self.config.mode != "synchronous"
+            return None
+        self.slot += 1
+        return action
+
+    def peek(self, ahead: int) -> np.ndarray | None:
+        """The action (A,) due `ahead` actions from now, if it is known."""
+        slot = self.slot + ahead
+        if not self._plans:
+            return None
+        newest = self._plans[-1]
+        if self.config.mode == "synchronous" and slot - newest.slot >= self.execute:
+            return None
+        known = [plan for plan in self._plans if plan.slot <= slot < plan.slot + len(plan.actions)]
+        if not known:
+            return None
+        if self.config.mode != "ensemble":
+            return newest.actions[slot - newest.slot] if known[-1] is newest else None
+        weights = np.array([math.exp(-self.config.decay * age) for age in range(len(known))][::-1])
+        said = np.stack([plan.actions[slot - plan.slot] for plan in known])
+        return weights @ said / weights.sum()
+
+    def _length(self) -> int:
+        return len(self._plans[-1].actions)

@@ -1,0 +1,217 @@
+"""What stands between every policy and every robot, and cannot be switched off.
+
+Actions within the limits pass; those a little outside are limited and counted; what cannot be meant (NaN, a jump, a
+pose outside the workspace, silence) halts the robot by jerk-limited braking, until an operator resumes. Each rule has a
+name, and says in one line why it halted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from burnish.errors import BurnishError
+from burnish.real.base import RobotSpec, Setpoint, State
+from burnish.real.energy import EnergyTank
+from burnish.real.motion import DirectMotion, Moment, SmoothMotion
+
+
+@dataclass(frozen=True)
+class SafetyConfig:
+    """How much of a robot's limits is used. There is no way to use more, and none to use no `Safety`."""
+
+    share: float = 0.8
+    """Of the limits of velocity and acceleration."""
+    workspace: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    """Lowest and highest corner of the tool's box, m, base frame; inside the robot's own. None: the robot's own."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise BurnishError(f"safety: share must be above 0 and at most 1, is {self.share}")
+
+
+class Body(Protocol):
+    """The robot's shape at a setpoint."""
+
+    def tool(self, setpoint: np.ndarray) -> np.ndarray:
+        """(3,) m, base frame."""
+        ...
+
+    def clearance(self, setpoint: np.ndarray) -> float:
+        """Smallest distance between parts that are not neighbours, or to the floor it stands on, m."""
+        ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a robot was halted.
+
+    Attributes:
+        rule: its name.
+        message: one line with the values.
+        time_s: of the robot's clock.
+    """
+
+    rule: str
+    message: str
+    time_s: float
+
+
+class Safety:
+    """Makes the setpoint of each cycle.
+
+    Attributes:
+        verdict: why it is halted, or None.
+        limited: how often an action was changed to stay within limits, by rule.
+    """
+
+    def __init__(
+        self,
+        spec: RobotSpec,
+        config: SafetyConfig | None = None,
+        body: Body | None = None,
+        tank: EnergyTank | None = None,
+    ) -> None:
+        """`body`: needed where the limits name a workspace or a clearance."""
+        config = config or SafetyConfig()
+        limits = spec.limits
+        if body is None and (limits.workspace or limits.clearance):
+            raise BurnishError(f"robot {spec.name}: limits with a workspace or a clearance need its shape (body)")
+        self.spec, self._body, self._tank = spec, body, tank
+        self._box = _inside(limits.workspace, config.workspace)
+        self._motion = (SmoothMotion if spec.smooth else DirectMotion)(limits, 1 / spec.rate_hz, config.share)
+        self._low, self._high, self._jump, self._torque = (
+            np.array(part) for part in (limits.low, limits.high, limits.jump, limits.torque)
+        )
+        self.limited: Counter[str] = Counter()
+        self.verdict: Verdict | None = None
+        self._unseen: np.ndarray | None = None
+        self._last_action_s: float | None = None
+        self._strained = 0
+
+    def start(self, state: State) -> None:
+        """At rest where the robot is; an earlier verdict is done with. Where nothing is measured, at 0."""
+        measured = np.where(np.isfinite(state.measured), state.measured, 0.0)
+        self._motion.start(np.clip(measured, self._low, self._high))
+        self.verdict, self._unseen, self._last_action_s, self._strained = None, None, None, 0
+        if self._tank is not None:
+            self._tank.fill()
+
+    def want(self, state: State, actions: Sequence[np.ndarray], cycles: int) -> None:
+        """Head for `actions[0]`, to be met in `cycles`; those that follow it, as far as known, say how it moves on."""
+        self._last_action_s = state.time_s
+        if self.verdict is not None:
+            return
+        fault = self._wrong(actions[0])
+        if fault:
+            self.halt(*fault, state.time_s)
+            return
+        allowed = np.clip(np.stack([action for action in actions if np.isfinite(action).all()]), self._low, self._high)
+        if (allowed[0] != actions[0]).any():
+            self.limited["position"] += 1
+        self._unseen = allowed[0]
+        if not self._motion.aim(_moments(self._motion.now[0], allowed, cycles / self.spec.rate_hz), cycles):
+            self.limited["motion"] += 1
+
+    def step(self, state: State, *, playing: bool) -> Setpoint:
+        """This cycle's setpoint.
+
+        Args:
+            playing: whether fresh actions are due, so that their absence is a fault.
+        """
+        if self.verdict is None:
+            fault = self._unwell(state, playing) or self._collides()
+            if fault:
+                self.halt(*fault, state.time_s)
+        position, velocity, _ = self._motion.step()
+        return Setpoint(position, velocity, self.verdict is not None)
+
+    def halt(self, rule: str, message: str, time_s: float) -> None:
+        """Brake now, and stay halted until `start`. A second reason does not replace the first."""
+        if self.verdict is None:
+            self.verdict = Verdict(rule, message, time_s)
+            self._motion.brake()
+
+    def pause(self) -> None:
+        """Come to rest without any fault: nothing is planned for now."""
+        self._last_action_s = None
+
+    def _wrong(self, action: np.ndarray) -> tuple[str, str] | None:
+        """What cannot be meant by `action`."""
+        names = self.spec.limits.names
+        if action.shape != self._low.shape:
+            return "dimension", f"an action of {action.shape} numbers for {len(names)}: {', '.join(names)}"
+        if not np.isfinite(action).all():
+            which = int(np.argmin(np.isfinite(action)))
+            return "finite", f"{names[which]} is {action[which]}"
+        away = np.abs(action - self._motion.now[0])
+        if (away > self._jump).any():
+            which = int(np.argmax(away / self._jump))
+            unit = self.spec.contract.action.unit[which]
+            return "jump", (
+                f"{names[which]} is asked from {self._motion.now[0][which]:.3f} to {action[which]:.3f} {unit} at once "
+                f"(at most {self._jump[which]:g}); wrong unit, other order of joints, or a broken plan"
+            )
+        return None
+
+    def _unwell(self, state: State, playing: bool) -> tuple[str, str] | None:
+        """What is wrong with the robot or with the flow of actions."""
+        if state.fault:
+            return "robot", state.fault
+        if not np.isfinite(state.values).all():
+            return "state", "the robot reports a state that is not finite"
+        effort = np.abs(np.nan_to_num(state.effort))
+        self._strained = self._strained + 1 if (effort > self._torque).any() else 0
+        if self._strained > STRAIN_CYCLES:
+            which = int(np.argmax(effort / self._torque))
+            name = self.spec.limits.names[which]
+            return "torque", f"{name} takes {effort[which]:.1f}, at most {self._torque[which]:g}"
+        since = 0.0 if self._last_action_s is None else state.time_s - self._last_action_s
+        if playing and since > self.spec.limits.silence:
+            return "silence", f"no action for {since:.2f} s (at most {self.spec.limits.silence:g})"
+        if self._tank is not None and not self._tank.pays(state, self._motion.now, 1 / self.spec.rate_hz):
+            return "energy", f"pushing took more than {self._tank.capacity_j:g} J; something is in the way"
+        return None
+
+    def _collides(self) -> tuple[str, str] | None:
+        """What the action just begun would touch; looked at one cycle later, so that no cycle does everything."""
+        action, self._unseen = self._unseen, None
+        if action is None or self._body is None:
+            return None
+        tool = self._body.tool(action)
+        if self._box is not None and ((tool < self._box[0]).any() or (tool > self._box[1]).any()):
+            low, high = (np.round(corner, 3).tolist() for corner in self._box)
+            return "workspace", f"the tool would be at {np.round(tool, 3).tolist()} m, outside {low} … {high}"
+        least = self.spec.limits.clearance
+        if least is not None and (found := self._body.clearance(action)) < least:
+            return "clearance", f"parts of the robot would be {found:.3f} m apart, at least {least:g}"
+        return None
+
+
+STRAIN_CYCLES = 5
+"""A torque above its limit for longer than this halts: one cycle alone may be noise."""
+
+
+def _moments(here: np.ndarray, actions: np.ndarray, span_s: float) -> list[Moment]:
+    """The actions with the velocity and acceleration that differences over their neighbours give; the last is a stop."""
+    around = np.concatenate([here[None], actions])
+    velocity = (around[2:] - around[:-2]) / (2 * span_s)
+    acceleration = (around[2:] - 2 * around[1:-1] + around[:-2]) / span_s**2
+    rest = np.zeros_like(here)
+    moving = list(zip(actions[:-1], velocity, acceleration, strict=True))
+    return moving or [(actions[0], rest, rest)]
+
+
+def _inside(own: object, wish: object) -> tuple[np.ndarray, np.ndarray] | None:
+    """The box both allow."""
+    boxes = [np.array(box, float) for box in (own, wish) if box is not None]
+    if not boxes:
+        return None
+    low, high = np.max([box[0] for box in boxes], axis=0), np.min([box[1] for box in boxes], axis=0)
+    if (low >= high).any():
+        raise BurnishError(f"safety: the workspace {low.tolist()} … {high.tolist()} m is empty")
+    return low, high

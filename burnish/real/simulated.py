@@ -1,0 +1,149 @@
+"""Simulated robots: processes that speak a real robot's protocol, count what a real one would refuse, and can be hurt.
+
+`burnish sim-robot NAME` starts one. It prints one JSON line `{"ready": ADDRESS, "control": PORT}` when it can be reached.
+Tests and `burnish deploy --sim` talk to the side door `control` (UDP on loopback, one JSON object a datagram, each
+answered by one): `{"do": "report"}` for what the robot has seen, `{"do": FAULT, …}` to hurt it, `{"do": "stop"}`.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from burnish.real.base import RobotError
+
+READY_S = 30.0
+ANSWER_S = 2.0
+DATAGRAM = 65_507
+
+
+class SimulatedRobot(ABC):
+    """One robot in its own process: physics and protocol."""
+
+    Config: ClassVar[type]
+    """A frozen dataclass; its fields are the flags of `burnish sim-robot NAME`."""
+    faults: ClassVar[tuple[str, ...]] = ()
+    """What `hurt` understands."""
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """What a driver's `--address` must be."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """One cycle: answer the driver, move, wait until the next cycle is due."""
+
+    @abstractmethod
+    def report(self) -> dict[str, Any]:
+        """What a real robot would know: cycles, lost and late commands, extremes of position, velocity, acceleration,
+        jerk, `violations` of its limits by name, the present pose, and where the objects around it are."""
+
+    @abstractmethod
+    def hurt(self, fault: str, settings: dict[str, Any]) -> None:
+        """Let `fault` (one of `faults`) happen now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of sockets and files."""
+
+
+def serve(robot: SimulatedRobot) -> None:
+    """Run `robot` until it is told to stop; `KeyboardInterrupt` ends it too."""
+    door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    door.bind(("127.0.0.1", 0))
+    print(json.dumps({"ready": robot.address, "control": door.getsockname()[1]}), flush=True)
+    running = True
+    try:
+        while running:
+            robot.step()
+            while select.select([door], [], [], 0)[0]:
+                message, sender = door.recvfrom(DATAGRAM)
+                answer = _obey(robot, message)
+                running = running and "stopped" not in answer
+                door.sendto(json.dumps(answer).encode(), sender)
+    finally:
+        door.close()
+        robot.close()
+
+
+def _obey(robot: SimulatedRobot, message: bytes) -> dict[str, Any]:
+    try:
+        order = json.loads(message)
+        wish = order.pop("do")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        return {"error": f"not an order: {error}"}
+    if wish == "stop":
+        return {"stopped": robot.report()}
+    if wish == "report":
+        return robot.report()
+    if wish not in robot.faults:
+        return {"error": f"unknown fault {wish!r}; known: {', '.join(robot.faults)}"}
+    robot.hurt(wish, order)
+    return {"done": wish}
+
+
+class SimulatedProcess:
+    """A simulated robot in a process of its own, for `with`.
+
+    Attributes:
+        address: for the driver.
+        process: to kill.
+    """
+
+    def __init__(self, name: str, flags: Sequence[str] = (), log: Path | None = None) -> None:
+        """Start `burnish sim-robot NAME FLAGS`, and wait until it can be reached. Raises `RobotError` if it is not.
+
+        Args:
+            log: what it says goes there.
+        """
+        command = [sys.executable, "-m", "burnish", "sim-robot", name, *flags]
+        self._said = log.open("wb") if log is not None else None
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._said, stdin=subprocess.DEVNULL)
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], READY_S)
+        line = self.process.stdout.readline() if ready else b""
+        if not line:
+            self.process.kill()
+            where = f"; see {log}" if log is not None else ""
+            status = self.process.wait()
+            raise RobotError(f"`{' '.join(command[2:])}` is not ready after {READY_S:g} s (status {status}){where}")
+        said = json.loads(line)
+        self.address: str = said["ready"]
+        self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._door.connect(("127.0.0.1", said["control"]))
+        self._door.settimeout(ANSWER_S)
+
+    def ask(self, wish: str, **settings: Any) -> dict[str, Any]:
+        """What it answers to the order `wish`. Raises `RobotError` if it does not, or refuses."""
+        self._door.send(json.dumps({"do": wish, **settings}).encode())
+        try:
+            answer = json.loads(self._door.recv(DATAGRAM))
+        except OSError as error:
+            raise RobotError(f"the simulated robot does not answer {wish!r} ({error})") from error
+        if "error" in answer:
+            raise RobotError(f"the simulated robot refuses {wish!r}: {answer['error']}")
+        return answer
+
+    def stop(self) -> dict[str, Any]:
+        """End it; what it has seen."""
+        seen = self.ask("stop")["stopped"]
+        self.process.wait(timeout=ANSWER_S)
+        return seen
+
+    def __enter__(self) -> SimulatedProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._door.close()
+        if self._said is not None:
+            self._said.close()
