@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from burnish.contract import STATE, Contract, Field
 from burnish.errors import BurnishError, ContractError
 from burnish.real.limits import Limits
 
+if TYPE_CHECKING:
+    from burnish.real.energy import EnergyTank
+
 COMPARED = ("shape", "dtype", "unit", "frame", "names")
 """What of a field must be the same. The rest is the policy's own matter: a robot has no statistics, and `Safety` keeps
 its limits."""
@@ -24,6 +27,18 @@ its limits."""
 
 class RobotError(BurnishError):
     """The robot cannot be reached, is not ready, or stopped; the message says what to do."""
+
+
+class Body(Protocol):
+    """The robot's shape at a setpoint (A,)."""
+
+    def tool(self, setpoint: np.ndarray) -> np.ndarray:
+        """(3,) m, base frame."""
+        ...
+
+    def clearance(self, setpoint: np.ndarray) -> float:
+        """Smallest distance between parts that are not neighbours, or to the floor it stands on, m."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,11 @@ class RobotSpec:
     halt: str
 
     @property
+    def state(self) -> Field:
+        """What it measures of itself."""
+        return self.contract.observation[STATE]
+
+    @property
     def rate_hz(self) -> float:
         """Cycles per second."""
         return self.contract.action.rate_hz
@@ -111,6 +131,16 @@ class Robot(ABC):
     Config: ClassVar[type]
     """A frozen dataclass whose first field is `address`."""
     spec: RobotSpec
+    body: Body | None = None
+    """Its shape, where its limits name a workspace or a clearance."""
+
+    @abstractmethod
+    def __init__(self, config: Any) -> None:
+        """Nothing is reached yet. `config`: a `Config`."""
+
+    def tank(self) -> EnergyTank | None:
+        """What it may spend on pushing; None for robots without a stiffness."""
+        return None
 
     @abstractmethod
     def connect(self) -> State:

@@ -1,8 +1,8 @@
 """A passivity filter: a robot that is pushed against something may only spend what its energy tank holds.
 
 Energy tanks (Ferraguti, Secchi and Fantuzzi, ICRA 2013; Shahriari et al., RA-L 2019): an impedance controller is
-passive as long as its set point rests. Moving the set point does the work (spring force) · (velocity of the set point); it is
-drawn from a tank, which the controller's damping fills again. Free motion hardly draws, for the spring is slack; a
+passive as long as its set point rests. Moving the set point does the work (spring force) · (velocity of the set point);
+it is drawn from a tank, which damping fills again. Free motion hardly draws, for the spring is slack; a
 policy that goes on pushing empties the tank and is halted.
 """
 

@@ -2,7 +2,8 @@
 
 Arms: a quintic that meets the next action with the velocity and acceleration the chunk has there, which is as smooth as
 the chunk itself; where that would pass a limit, as at a start, the one after it is met. To stop, and where no action
-can be met in motion, ruckig's time-optimal jerk-limited motion (Berscheid and Kröger, RSS 2021). Legs and rotors are given actions as they come, only their rate of change is limited.
+can be met in motion, ruckig's time-optimal jerk-limited motion (Berscheid and Kröger, RSS 2021). Legs and rotors are
+given actions as they come, only their rate of change is limited.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ class ChunkPlayer:
     """Plays chunks. `slot` is its clock: actions consumed since the start.
 
     Attributes:
+        asked: the slot a plan was asked for from, until it comes.
         starved: how often an action was due and none was there.
         late: actions of chunks that were over before they arrived.
     """
@@ -65,12 +66,12 @@ class ChunkPlayer:
         """Forget every plan; the clock goes on, so that a plan from before is known to be old."""
         self.starved, self.late = 0, 0
         self._plans: list[Chunk] = []
-        self._asked: int | None = None
+        self.asked: int | None = None
         self._took = [0]
 
     def wants(self) -> bool:
         """Whether an observation should be made and planned from now."""
-        if self._asked is not None:
+        if self.asked is not None:
             return False
         if not self._plans:
             return True
@@ -83,7 +84,7 @@ class ChunkPlayer:
 
     def ask(self) -> int:
         """The slot to plan from; until the answer nothing else is wanted."""
-        self._asked = self.slot
+        self.asked = self.slot
         return self.slot
 
     @property
@@ -100,9 +101,9 @@ class ChunkPlayer:
 
     def add(self, chunk: Chunk) -> bool:
         """Play `chunk` from the action that is due now on. False if it is over, or answers nothing that was asked."""
-        if chunk.slot != self._asked:
+        if chunk.slot != self.asked:
             return False
-        self._asked = None
+        self.asked = None
         passed = self.slot - chunk.slot
         self._took = [*self._took, passed][-self.config.delays :]
         self.late += min(passed, len(chunk.actions))
@@ -114,7 +115,7 @@ class ChunkPlayer:
 
     def give_up(self) -> None:
         """No answer will come to what was asked."""
-        self._asked = None
+        self.asked = None
 
     def next(self) -> np.ndarray | None:
         """The action (A,) that is due, consumed; None while there is none, and the clock stands still."""
@@ -141,6 +142,13 @@ class ChunkPlayer:
         weights = np.array([math.exp(-self.config.decay * age) for age in range(len(known))][::-1])
         said = np.stack([plan.actions[slot - plan.slot] for plan in known])
         return weights @ said / weights.sum()
+
+    def following(self, most: int) -> list[np.ndarray]:
+        """The actions due next, at most so many, as far as they are known."""
+        found = []
+        while len(found) < most and (action := self.peek(len(found))) is not None:
+            found.append(action)
+        return found
 
     def _length(self) -> int:
         return len(self._plans[-1].actions)

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from burnish.errors import BurnishError
-from burnish.real.base import RobotSpec, Setpoint, State
+from burnish.real.base import Body, RobotSpec, Setpoint, State
 from burnish.real.energy import EnergyTank
 from burnish.real.motion import DirectMotion, Moment, SmoothMotion
 
@@ -32,18 +31,6 @@ class SafetyConfig:
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise BurnishError(f"safety: share must be above 0 and at most 1, is {self.share}")
-
-
-class Body(Protocol):
-    """The robot's shape at a setpoint."""
-
-    def tool(self, setpoint: np.ndarray) -> np.ndarray:
-        """(3,) m, base frame."""
-        ...
-
-    def clearance(self, setpoint: np.ndarray) -> float:
-        """Smallest distance between parts that are not neighbours, or to the floor it stands on, m."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -117,17 +104,19 @@ class Safety:
         if not self._motion.aim(_moments(self._motion.now[0], allowed, cycles / self.spec.rate_hz), cycles):
             self.limited["motion"] += 1
 
-    def step(self, state: State, *, playing: bool) -> Setpoint:
+    def step(self, state: State, *, cycles: int = 1, silence_s: float | None = None) -> Setpoint:
         """This cycle's setpoint.
 
         Args:
-            playing: whether fresh actions are due, so that their absence is a fault.
+            cycles: of the robot's clock since the last one; more than one when cycles were missed.
+            silence_s: how long actions may stay away; None: none are due.
         """
         if self.verdict is None:
-            fault = self._unwell(state, playing) or self._collides()
+            fault = self._unwell(state, silence_s) or self._collides()
             if fault:
                 self.halt(*fault, state.time_s)
-        position, velocity, _ = self._motion.step()
+        for _ in range(cycles):
+            position, velocity, _ = self._motion.step()
         return Setpoint(position, velocity, self.verdict is not None)
 
     def halt(self, rule: str, message: str, time_s: float) -> None:
@@ -138,7 +127,7 @@ class Safety:
 
     def pause(self) -> None:
         """Come to rest without any fault: nothing is planned for now."""
-        self._last_action_s = None
+        self._motion.brake()
 
     def _wrong(self, action: np.ndarray) -> tuple[str, str] | None:
         """What cannot be meant by `action`."""
@@ -158,7 +147,7 @@ class Safety:
             )
         return None
 
-    def _unwell(self, state: State, playing: bool) -> tuple[str, str] | None:
+    def _unwell(self, state: State, silence_s: float | None) -> tuple[str, str] | None:
         """What is wrong with the robot or with the flow of actions."""
         if state.fault:
             return "robot", state.fault
@@ -170,9 +159,10 @@ class Safety:
             which = int(np.argmax(effort / self._torque))
             name = self.spec.limits.names[which]
             return "torque", f"{name} takes {effort[which]:.1f}, at most {self._torque[which]:g}"
-        since = 0.0 if self._last_action_s is None else state.time_s - self._last_action_s
-        if playing and since > self.spec.limits.silence:
-            return "silence", f"no action for {since:.2f} s (at most {self.spec.limits.silence:g})"
+        if silence_s is None or self._last_action_s is None:
+            self._last_action_s = state.time_s
+        elif (since := state.time_s - self._last_action_s) > silence_s:
+            return "silence", f"no action for {since:.2f} s (at most {silence_s:g})"
         if self._tank is not None and not self._tank.pays(state, self._motion.now, 1 / self.spec.rate_hz):
             return "energy", f"pushing took more than {self._tank.capacity_j:g} J; something is in the way"
         return None
@@ -197,7 +187,7 @@ STRAIN_CYCLES = 5
 
 
 def _moments(here: np.ndarray, actions: np.ndarray, span_s: float) -> list[Moment]:
-    """The actions with the velocity and acceleration that differences over their neighbours give; the last is a stop."""
+    """The actions with the velocity and acceleration that their neighbours give; one alone is a stop."""
     around = np.concatenate([here[None], actions])
     velocity = (around[2:] - around[:-2]) / (2 * span_s)
     acceleration = (around[2:] - 2 * around[1:-1] + around[:-2]) / span_s**2

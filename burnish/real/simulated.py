@@ -1,6 +1,6 @@
 """Simulated robots: processes that speak a real robot's protocol, count what a real one would refuse, and can be hurt.
 
-`burnish sim-robot NAME` starts one. It prints one JSON line `{"ready": ADDRESS, "control": PORT}` when it can be reached.
+`burnish sim-robot NAME` starts one. It prints one JSON line `{"ready": ADDRESS, "control": PORT}` once it is reachable.
 Tests and `burnish deploy --sim` talk to the side door `control` (UDP on loopback, one JSON object a datagram, each
 answered by one): `{"do": "report"}` for what the robot has seen, `{"do": FAULT, …}` to hurt it, `{"do": "stop"}`.
 """
@@ -79,13 +79,13 @@ def _obey(robot: SimulatedRobot, message: bytes) -> dict[str, Any]:
         order = json.loads(message)
         wish = order.pop("do")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        return {"error": f"not an order: {error}"}
+        return {"refused": f"not an order: {error}"}
     if wish == "stop":
         return {"stopped": robot.report()}
     if wish == "report":
         return robot.report()
     if wish not in robot.faults:
-        return {"error": f"unknown fault {wish!r}; known: {', '.join(robot.faults)}"}
+        return {"refused": f"unknown fault {wish!r}; known: {', '.join(robot.faults)}"}
     robot.hurt(wish, order)
     return {"done": wish}
 
@@ -128,8 +128,8 @@ class SimulatedProcess:
             answer = json.loads(self._door.recv(DATAGRAM))
         except OSError as error:
             raise RobotError(f"the simulated robot does not answer {wish!r} ({error})") from error
-        if "error" in answer:
-            raise RobotError(f"the simulated robot refuses {wish!r}: {answer['error']}")
+        if "refused" in answer:
+            raise RobotError(f"the simulated robot refuses {wish!r}: {answer['refused']}")
         return answer
 
     def stop(self) -> dict[str, Any]:

@@ -1,0 +1,203 @@
+"""The control process: one robot, read and commanded in its own cycle, with nothing else in the way.
+
+`python -m burnish.real.control FILE` runs what `Settings` in FILE says. It imports neither torch nor a policy: plans
+come through the mailbox, and whatever happens to their maker (killed, hung, wrong), the robot is held from here.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from burnish.errors import BurnishError
+from burnish.real.base import Robot, RobotError, State, load_robot
+from burnish.real.mailbox import PHASES, Layout, Mailbox
+from burnish.real.player import ChunkPlayer, PlayerConfig
+from burnish.real.safety import Safety, SafetyConfig
+
+OWNER_S = 0.5
+"""An owner that is silent for so long is gone."""
+MOST_CYCLES = 100
+"""A robot whose clock leaps further than this in one cycle did not live through it."""
+FAILED = 3
+"""Exit status when the robot could not be reached."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All a control process is told.
+
+    Attributes:
+        robot: registered name.
+        config: fields of the robot's own config.
+        rate_hz: of the policy's actions.
+        execute: actions of a chunk that the policy itself plays before it plans again.
+        mailbox: file.
+        patience_s: how long the arm waits, standing, for a plan in synchronous mode.
+    """
+
+    robot: str
+    config: dict[str, Any]
+    rate_hz: float
+    execute: int
+    mailbox: str
+    player: PlayerConfig = field(default_factory=PlayerConfig)
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
+    patience_s: float = 2.0
+
+    def write(self, path: Path) -> None:
+        """As JSON, for `read`."""
+        path.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """The inverse of `write`."""
+        data = json.loads(path.read_text())
+        box = data["safety"]["workspace"]
+        data["safety"]["workspace"] = None if box is None else tuple(map(tuple, box))
+        data["player"], data["safety"] = PlayerConfig(**data["player"]), SafetyConfig(**data["safety"])
+        return cls(**data)
+
+
+def make_robot(name: str, config: dict[str, Any]) -> Robot:
+    """The driver `name` with its config's fields. Raises `BurnishError` on an unknown field or a wrong value."""
+    kind = load_robot(name)
+    try:
+        return kind(kind.Config(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}))
+    except TypeError as error:
+        raise BurnishError(f"robot {name}: {error}") from error
+
+
+class Control:
+    """Plays what the mailbox brings."""
+
+    def __init__(self, robot: Robot, settings: Settings, mailbox: Mailbox) -> None:
+        self.robot, self.settings, self.mailbox = robot, settings, mailbox
+        self.safety = Safety(robot.spec, settings.safety, robot.body, robot.tank())
+        self.player = ChunkPlayer(settings.player, settings.execute)
+        self.phase, self._told, self._cycle, self._missed = "holding", None, 0, 0
+        self._due_s, self._clock_s, self._verdicts = 0.0, 0.0, 0
+
+    def run(self) -> None:
+        """Until told to end, or until the robot is gone (`RobotError`)."""
+        state = self.robot.connect()
+        self.safety.start(state)
+        self._clock_s = state.time_s
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # a collection takes longer than a cycle
+        while self.phase != "ended":
+            state = self.robot.read()
+            self.cycle(state)
+
+    def cycle(self, state: State) -> None:
+        """One cycle: orders and plans, the action that is due, the set point."""
+        begin = time.perf_counter()
+        cycles = min(MOST_CYCLES, max(1, round((state.time_s - self._clock_s) * self.robot.spec.rate_hz)))
+        self._clock_s, self._missed = state.time_s, self._missed + cycles - 1
+        self._obey(state)
+        chunk = self.mailbox.receive()
+        if chunk is not None and self.player.add(chunk):
+            self._due_s = max(self._due_s, state.time_s - 1 / self.settings.rate_hz)
+        if self.phase == "playing":
+            self._play(state)
+        setpoint = self.safety.step(state, cycles=cycles, silence_s=self._patience)
+        self.robot.write(setpoint)
+        if self.safety.verdict is not self._told:
+            self._tell()
+        spent = (time.perf_counter() - begin) * 1e6
+        asked = -1 if self.player.asked is None else self.player.asked
+        head = (self._cycle, state.time_s, time.monotonic(), PHASES.index(self.phase), self.player.slot, asked)
+        more = (self.player.delay, self._verdicts, self._missed, spent)
+        self.mailbox.put(head + more, state.values, state.measured, state.effort, setpoint.values, setpoint.velocity)
+        self._cycle += 1
+
+    def _obey(self, state: State) -> None:
+        order = self.mailbox.obey()
+        if self.mailbox.age_s() > OWNER_S and self.phase == "playing":
+            self.safety.halt("owner", f"nothing heard from the process that plans for {OWNER_S:g} s", state.time_s)
+        if order == "halt":
+            self.safety.halt("operator", "an operator stopped it", state.time_s)
+        elif order == "resume" and self.phase == "halted":
+            self.robot.recover()
+            self.safety.start(state)
+            self.player.reset()
+            self.phase, self._told = "holding", None
+        elif order == "play" and self.phase == "holding":
+            self.phase, self._due_s = "playing", state.time_s
+        elif order == "hold" and self.phase == "playing":
+            self.phase = "holding"
+            self.safety.pause()
+            self.player.reset()
+        elif order == "end":
+            self.phase = "ended"
+
+    def _play(self, state: State) -> None:
+        """Ask for a plan when one is wanted; begin the action that is due."""
+        period = 1 / self.settings.rate_hz
+        if self.player.wants():
+            self.player.ask()
+        if state.time_s < self._due_s - 1e-9:
+            return
+        action = self.player.next()
+        if action is None:
+            return  # the clock of actions stands still; the first of the next plan is due at once
+        late = state.time_s - self._due_s
+        self._due_s = (self._due_s if late < period else state.time_s) + period
+        following = [action, *self.player.following(FOLLOWING)]
+        self.safety.want(state, following, max(1, round((self._due_s - state.time_s) * self.robot.spec.rate_hz)))
+
+    @property
+    def _patience(self) -> float | None:
+        """How long actions may stay away; None while none are due."""
+        if self.phase != "playing":
+            return None
+        synchronous = self.settings.player.mode == "synchronous"
+        return self.settings.patience_s if synchronous else self.robot.spec.limits.silence
+
+    def _tell(self) -> None:
+        verdict = self._told = self.safety.verdict
+        if verdict is not None:
+            self.phase, self._verdicts = "halted", self._verdicts + 1
+            self.mailbox.tell(verdict.rule, verdict.message)
+
+
+FOLLOWING = 6
+"""Actions beyond the one that is due that motion may be planned to join."""
+
+
+def main(path: Path) -> int:
+    """Run the control process that the file describes; its exit status."""
+    settings = Settings.read(path)
+    robot = make_robot(settings.robot, settings.config)
+    layout = Layout(*(field.shape[-1] for field in (robot.spec.state, robot.spec.contract.action)))
+    mailbox = Mailbox(Path(settings.mailbox), layout)
+    if hasattr(os, "sched_setscheduler"):
+        _hurry()
+    control = Control(robot, settings, mailbox)
+    try:
+        control.run()
+    except RobotError as error:
+        mailbox.tell("line", str(error))
+        return FAILED
+    finally:
+        robot.close()
+    return 0
+
+
+def _hurry() -> None:
+    """Real-time priority where this user may have it; else the loop is as punctual as the machine is idle."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+    except PermissionError:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

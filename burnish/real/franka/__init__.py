@@ -1,0 +1,1 @@
+"""Franka Research 3: driver, limits, shape, and a simulated one that speaks the Franka Control Interface."""

@@ -1,0 +1,212 @@
+"""Franka Research 3 over its control interface (libfranka's protocol, by pylibfranka) at 1 kHz.
+
+The robot's own joint impedance controller follows a jerk-limited stream of joint positions; `Safety` makes the stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from burnish.real.base import Robot, RobotError, Setpoint, State
+from burnish.real.energy import EnergyTank
+from burnish.real.franka.body import FrankaBody
+from burnish.real.franka.hand import Hand
+from burnish.real.franka.limits import spec
+
+STIFFNESS = (3000.0, 3000.0, 3000.0, 2500.0, 2500.0, 2000.0, 2000.0)
+"""N·m/rad, the manufacturer's default."""
+DAMPING = (30.0, 30.0, 30.0, 30.0, 15.0, 15.0, 15.0)
+"""N·m·s/rad."""
+TANK_J = 4.0
+"""As much as a kilogram falling 40 cm."""
+
+
+@dataclass(frozen=True)
+class FrankaConfig:
+    """How a Franka Research 3 is reached."""
+
+    address: str = "172.16.0.2"
+    """Host name or IP address of the robot's control unit."""
+    realtime: bool = False
+    """Insist on a real-time kernel and scheduling, as the manufacturer advises for hardware."""
+    stiffness: tuple[float, float, float, float, float, float, float] = STIFFNESS
+    """Of the joint impedance controller, N·m/rad."""
+    contact_torque: tuple[float, float, float, float, float, float, float] = (20.0, 20.0, 18.0, 18.0, 16.0, 14.0, 12.0)
+    """External torque per joint at which the robot stops by itself, N·m."""
+    contact_force: tuple[float, float, float, float, float, float] = (20.0, 20.0, 20.0, 25.0, 25.0, 25.0)
+    """External force (x, y, z, N) and torque (N·m) at the hand at which the robot stops by itself."""
+    gripper: bool = True
+    """Whether a Franka Hand is mounted."""
+
+
+class Franka(Robot):
+    """Reads and writes in the robot's own millisecond."""
+
+    Config = FrankaConfig
+
+    def __init__(self, config: FrankaConfig) -> None:
+        self.config, self.spec, self.body = config, spec(), FrankaBody()
+        self._robot: Any = None
+        self._control: Any = None
+        self._hand: Hand | None = None
+        self._fault, self._time_s = "", 0.0
+
+    def tank(self) -> EnergyTank:
+        """Fed by the controller's damping, which is critical for about a kilogram square metre per joint."""
+        return EnergyTank((*self.config.stiffness, 0.0), (*DAMPING, 0.0), TANK_J)
+
+    def connect(self) -> State:
+        """Reach the robot and begin to hold it. Nothing moves."""
+        import pylibfranka as franka
+
+        address, config = self.config.address, self.config
+        wish = franka.RealtimeConfig.kEnforce if config.realtime else franka.RealtimeConfig.kIgnore
+        try:
+            self._robot = franka.Robot(address, wish)
+            self._ready(self._robot.read_once())
+            torque, force = list(config.contact_torque), list(config.contact_force)
+            self._robot.set_collision_behavior(torque, torque, force, force)
+            self._robot.set_joint_impedance(list(config.stiffness))
+            self._hand = Hand(address) if config.gripper else None
+            self._take()
+            return self.read()
+        except franka.FrankaException as error:
+            self.close()
+            raise RobotError(f"franka at {address}: {_advice(str(error))}") from error
+
+    def read(self) -> State:
+        """The next millisecond's state."""
+        import pylibfranka as franka
+
+        if self._control is None:
+            state = self._once()
+        else:
+            try:
+                state, passed = self._control.readOnce()
+                self._time_s += passed.to_sec()
+            except franka.ControlException as error:
+                self._release(str(error))
+                state = self._once()
+            except franka.FrankaException as error:
+                raise RobotError(f"franka at {self.config.address}: {_advice(str(error))}") from error
+        return self._state(state)
+
+    def write(self, setpoint: Setpoint) -> None:
+        """The joint positions of this millisecond; a halted arm is held by the set point that stands."""
+        import pylibfranka as franka
+
+        if self._control is None:
+            return
+        values = setpoint.values.tolist()
+        try:
+            self._control.writeOnce(franka.JointPositions(values[:7]))
+        except franka.ControlException as error:
+            self._release(str(error))
+        except franka.FrankaException as error:
+            raise RobotError(f"franka at {self.config.address}: {_advice(str(error))}") from error
+        if self._hand is not None:
+            self._hand.want(values[7], halted=setpoint.halted)
+
+    def recover(self) -> None:
+        """Clear the errors and hold the arm again. Raises `RobotError` while the emergency stop is pressed."""
+        import pylibfranka as franka
+
+        try:
+            self._control = None
+            state = self._robot.read_once()
+            if state.robot_mode == franka.RobotMode.Reflex:
+                self._robot.automatic_error_recovery()
+                state = self._robot.read_once()
+            self._ready(state)
+            self._take()
+        except franka.FrankaException as error:
+            raise RobotError(f"franka at {self.config.address}: {_advice(str(error))}") from error
+
+    def close(self) -> None:
+        """Stop where it is."""
+        import pylibfranka as franka
+
+        if self._hand is not None:
+            self._hand.close()
+        self._control, self._hand = None, None
+        if self._robot is not None:
+            robot, self._robot = self._robot, None
+            try:
+                robot.stop()
+            except franka.FrankaException:  # the line is gone, and with it the motion
+                return
+
+    def _take(self) -> None:
+        import pylibfranka as franka
+
+        self._control = self._robot.start_joint_position_control(franka.ControllerMode.JointImpedance)
+        self._fault = ""
+
+    def _release(self, reason: str) -> None:
+        """The robot ended the motion; what it says is a fault until `recover`."""
+        self._control, self._fault = None, f"the robot stopped by itself: {reason.removeprefix('libfranka: ')}"
+
+    def _once(self) -> Any:
+        import pylibfranka as franka
+
+        try:
+            state = self._robot.read_once()
+        except franka.FrankaException as error:
+            raise RobotError(f"franka at {self.config.address}: {_advice(str(error))}") from error
+        self._time_s += 1e-3
+        return state
+
+    def _ready(self, state: Any) -> None:
+        """Raise `RobotError` unless the robot can be commanded."""
+        import pylibfranka as franka
+
+        mode = state.robot_mode
+        if mode == franka.RobotMode.Reflex:
+            self._robot.automatic_error_recovery()
+        elif mode != franka.RobotMode.Idle:
+            raise RobotError(f"franka at {self.config.address} is {_MODES.get(mode.name, mode.name)}")
+
+    def _state(self, state: Any) -> State:
+        width = 0.0 if self._hand is None else self._hand.width
+        q = np.array(state.q)
+        values = np.concatenate([q, state.dq, [width]])
+        stuck = "" if self._hand is None else self._hand.fault
+        return State(
+            time_s=self._time_s,
+            values=values,
+            measured=np.append(q, width),
+            effort=np.append(state.tau_J, np.nan),
+            fault=self._fault or stuck,
+        )
+
+
+_MODES = {
+    "UserStopped": "stopped by its emergency stop; release it, then try again",
+    "Guiding": "being guided by hand; let go of the buttons, then try again",
+    "Move": "commanded by somebody else; end that program first",
+    "Other": "not activated; unlock the joints in Desk, then try again",
+}
+
+
+def _advice(said: str) -> str:
+    """libfranka's message, with the way out."""
+    plain = said.removeprefix("libfranka: ")
+    for part, advice in (
+        (
+            "Connection to FCI refused",
+            "no robot answers there, or its FCI is off: check --address, activate FCI in Desk",
+        ),
+        ("Timeout", "the line to the robot is cut; check the cable, then start again"),
+        (
+            "Incompatible library version",
+            "its system speaks another version of the protocol; install the pylibfranka for it",
+        ),
+        ("real-time", "this kernel is not a real-time one; use one, or leave out --robot.realtime"),
+        ("realtime", "this kernel is not a real-time one; use one, or leave out --robot.realtime"),
+    ):
+        if part in plain:
+            return f"{plain} ({advice})"
+    return plain

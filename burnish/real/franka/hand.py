@@ -1,0 +1,119 @@
+"""The Franka Hand, in a process of its own: pylibfranka's gripper calls block the whole interpreter until it has moved.
+
+The two processes exchange lines of JSON: a wished width (m) one way, the measured width and any failure the other way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+
+from burnish.real.base import RobotError
+
+SPEED, FORCE = 0.1, 40.0
+"""m/s and N."""
+CHANGE_M = 0.004
+"""A wish closer to the last one than this is the same wish."""
+SHORT_M = 0.01
+"""Fingers that stay further closed than wished are stuck; those that stay further open hold something."""
+OPEN_M = 0.075
+"""Nothing that the hand can hold is wider; fingers that stay further open than this when told to close are stuck."""
+START_S = 10.0
+
+
+class Hand:
+    """From the control loop's side: nothing here waits.
+
+    Attributes:
+        width: opening, m, as last measured, or as it should be by now while the fingers move.
+        fault: why it cannot move ("" while it can).
+    """
+
+    def __init__(self, address: str) -> None:
+        command = [sys.executable, "-m", "burnish.real.franka.hand", address]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._out, False)
+        self.width, self.fault, self._wish, self._buffer, self._cycles = 0.0, "", None, b"", 0
+        if not select.select([self._out], [], [], START_S)[0]:
+            self.close()
+            raise RobotError(
+                f"the gripper at {address} does not answer; is a Franka Hand mounted? (--robot.no-gripper)"
+            )
+        self._hear()
+
+    def want(self, width: float, *, halted: bool) -> None:
+        """Move to `width`, m; what was wished goes on while the arm is halted, so that nothing is dropped."""
+        self._cycles += 1
+        if self._cycles % 20 == 0:
+            self._hear()
+        if halted or (self._wish is not None and abs(width - self._wish) < CHANGE_M):
+            return
+        self._wish = width
+        self._say({"width": width})
+
+    def close(self) -> None:
+        """Leave the fingers as they are."""
+        self._process.kill()
+        self._process.wait()
+
+    def _say(self, wish: dict[str, float]) -> None:
+        try:
+            os.write(self._in, json.dumps(wish).encode() + b"\n")
+        except BrokenPipeError:
+            self.fault = "the gripper's process ended"
+
+    def _hear(self) -> None:
+        try:
+            said = os.read(self._out, 65536)
+        except BlockingIOError:
+            return
+        if not said:
+            self.fault = self.fault or "the gripper's process ended"
+            return
+        *lines, self._buffer = (self._buffer + said).split(b"\n")
+        if lines:
+            heard = json.loads(lines[-1])
+            self.width, self.fault = heard["width"], heard["fault"]
+
+
+def main(address: str) -> None:
+    """Move to the latest wish, again and again; ends with the process that started it."""
+    import pylibfranka as franka
+
+    gripper, wish, wished, buffer, fault = franka.Gripper(address), None, None, b"", ""
+    while True:
+        ready, _, _ = select.select([sys.stdin], [], [], 0.05)
+        if ready:
+            read = os.read(sys.stdin.fileno(), 65536)
+            if not read:
+                return
+            *lines, buffer = (buffer + read).split(b"\n")
+            wish = json.loads(lines[-1])["width"] if lines else wish
+        if wish != wished and wish is not None:
+            wished = wish
+            fault = _move(gripper, wish)
+        width = gripper.read_once().width
+        print(json.dumps({"width": width, "fault": fault, "time_s": time.monotonic()}), flush=True)
+
+
+def _move(gripper: object, width: float) -> str:
+    """Open to `width`, or close to it with force; what is wrong, if anything."""
+    before = gripper.read_once().width  # pyright: ignore[reportAttributeAccessIssue]
+    if width < before:  # whatever is between the fingers is held
+        gripper.grasp(width, SPEED, FORCE, 1.0, 1.0)  # pyright: ignore[reportAttributeAccessIssue]
+    else:
+        gripper.move(width, SPEED)  # pyright: ignore[reportAttributeAccessIssue]
+    after = gripper.read_once().width  # pyright: ignore[reportAttributeAccessIssue]
+    if width > after + SHORT_M or after > OPEN_M > width + SHORT_M:
+        return f"the gripper is stuck at {after:.3f} m; asked for {width:.3f} m"
+    return ""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

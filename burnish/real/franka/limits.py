@@ -1,0 +1,45 @@
+"""What a Franka Research 3 may be asked for, by its manufacturer's documentation."""
+
+from __future__ import annotations
+
+from burnish.contract import Contract
+from burnish.real.base import RobotSpec, robot_contract, state_field
+from burnish.real.limits import Limits
+
+RATE_HZ = 1000.0
+JOINTS = tuple(f"joint{number}" for number in range(1, 8))
+WIDTH = "gripper_width"
+SOURCE = "Franka Robotics, Control Parameters Specifications, FR3; fr3 joint_limits.yaml"
+DOWN = (0.0, 0.0, 0.0, -1.57079, 0.0, 1.57079, 0.7853)
+"""A pose from which to start, rad: the hand points down in front of the base."""
+WORKSPACE = ((-0.3, -0.75, 0.005), (0.8, 0.75, 1.0))
+"""Of the tool's centre point, m: not below the table it stands on, not behind its own base."""
+
+LIMITS = Limits(
+    names=(*JOINTS, WIDTH),
+    low=(-2.9007, -1.8361, -2.9007, -3.0770, -2.8763, 0.4398, -3.0508, 0.0),
+    high=(2.9007, 1.8361, 2.9007, -0.1169, 2.8763, 4.6216, 3.0508, 0.08),
+    velocity=(2.62, 2.62, 2.62, 2.62, 5.26, 4.18, 5.26, 0.2),
+    acceleration=(10.0,) * 7 + (2.0,),
+    jerk=(5000.0,) * 7 + (1000.0,),
+    jump=(0.35,) * 7 + (0.09,),
+    torque=(87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0, 140.0),
+    source=SOURCE,
+    workspace=WORKSPACE,
+    clearance=0.01,
+    silence=0.2,
+    deceleration=(6.0, 2.585, 3.5, 4.0, 17.0, 5.5, 17.0, 1e6),
+    offset=(0.652, 0.25, 0.2005, 0.3542, 0.5738, 0.4885, 0.4592, 0.0),
+)
+
+
+def contract() -> Contract:
+    """What the arm observes and is commanded: joint positions, velocities and the opening of its gripper."""
+    names = (*JOINTS, *(f"{joint}_velocity" for joint in JOINTS), WIDTH)
+    state = state_field(names, ("rad",) * 7 + ("rad/s",) * 7 + ("m",), "joint", RATE_HZ)
+    return robot_contract(state, state_field(LIMITS.names, ("rad",) * 7 + ("m",), "joint", RATE_HZ))
+
+
+def spec() -> RobotSpec:
+    """Joint positions at 1 kHz; held when halted."""
+    return RobotSpec("franka", contract(), LIMITS, smooth=True, halt="held")

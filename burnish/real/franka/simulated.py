@@ -1,0 +1,134 @@
+"""`burnish sim-robot franka`: an FR3 with its hand on MuJoCo, reached over the Franka Control Interface."""
+
+from __future__ import annotations
+
+import logging
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from franky_sim.mujoco_simulator import MujocoSimulator
+
+from burnish.real.franka.limits import DOWN
+from burnish.real.franka.server import Arm, Interface
+from burnish.real.simulated import SimulatedRobot
+
+PERIOD_S = 1e-3
+BEHIND_S = 0.05
+"""A simulator further behind does not try to catch up: the robot's clock is its own."""
+STILL = 1e-3
+"""rad/s; a set point slower than this stands."""
+
+
+@dataclass(frozen=True)
+class SimulatedFrankaConfig:
+    """A simulated Franka Research 3."""
+
+    address: str = "127.0.0.1"
+    """Where it listens; ports are the real robot's, so each robot on a machine needs an address of its own (127.x)."""
+    cube: tuple[float, float, float] | None = None
+    """Where a cube of 4 cm lies, m, base frame; None: an empty table."""
+    wall: float | None = None
+    """A wall at this x, m, to run into."""
+
+
+class SimulatedFranka(SimulatedRobot):
+    """Steps physics and protocol once a millisecond."""
+
+    Config = SimulatedFrankaConfig
+    faults = ("reflex", "user_stop", "release", "lose", "silent", "gripper_stuck")
+
+    def __init__(self, config: SimulatedFrankaConfig) -> None:
+        logging.getLogger("franky_sim").setLevel(logging.ERROR)
+        self._config, self._world = config, MujocoSimulator()
+        self._world.init()
+        self._world.add_robot(initial_q=DOWN, initial_hand_width=0.08)
+        self._arm = Arm(initial_q=DOWN, initial_hand_width=0.08)
+        self._world._robots[0] = self._arm  # pyright: ignore[reportPrivateUsage]
+        self._furnish()
+        self._interface = Interface(self._arm, [config.address])
+        self._interface.init()
+        self._world.start()
+        model = self._world.model
+        assert model is not None
+        model.dof_frictionloss[:] = 0  # of which contact could not be told apart
+        self._due, self._still, self._top = time.perf_counter(), 0, np.zeros(7)
+
+    @property
+    def address(self) -> str:
+        """Its host name."""
+        return self._config.address
+
+    def step(self) -> None:
+        """One millisecond."""
+        self._interface.process_commands()
+        self._world.step()
+        self._interface.send_state()
+        self._still = self._still + 1 if np.abs(self._arm.dq_d).max() < STILL else 0
+        data = self._world.data
+        assert data is not None
+        np.maximum(self._top, np.abs(data.qvel[:7]), out=self._top)
+        self._due = max(self._due + PERIOD_S, time.perf_counter() - BEHIND_S)
+        time.sleep(max(0.0, self._due - time.perf_counter()))
+
+    def report(self) -> dict[str, Any]:
+        """See `SimulatedRobot.report`."""
+        watch, seen = self._interface.watch, self._interface.counts
+        data, model = self._world.data, self._world.model
+        assert data is not None and model is not None
+        state = self._interface.robot_state
+        return {
+            "cycles": seen["cycles"],
+            "lost": seen["lost"],
+            "violations": dict(watch.violations),
+            "most": {part: value.round(4).tolist() for part, value in watch.most.items()},
+            "fastest_joint": float(self._top.max()),
+            "error": self._interface.error,
+            "mode": state.robot_mode.name,
+            "joints": [round(float(value), 5) for value in state.q],
+            "tool": np.round(np.array(state.O_T_EE)[12:15], 4).tolist(),
+            "gripper_width": round(self._arm.hand_width, 4),
+            "still_s": self._still * PERIOD_S,
+            "time_s": self._arm.ticks * PERIOD_S,
+            "objects": {
+                model.body(body).name: data.xpos[body].round(4).tolist()
+                for body in range(model.nbody)
+                if model.body_dofnum[body] == 6
+            },
+        }
+
+    def hurt(self, fault: str, settings: dict[str, Any]) -> None:
+        """reflex: it stops by itself; user_stop and release: the emergency stop; lose: `share` of all packets; silent:
+        no packet any more; gripper_stuck: the fingers stay where they are."""
+        if fault == "reflex":
+            self._interface.stop_by("joint_reflex")
+        elif fault == "user_stop":
+            self._interface.stop_by("")
+            self._interface.user_stop = True
+        elif fault == "release":
+            self._interface.user_stop = False
+        elif fault == "lose":
+            self._interface.lost = float(settings["share"])
+        elif fault == "silent":
+            self._interface.silent = bool(settings.get("on", True))
+        else:
+            self._arm.stuck = True
+
+    def close(self) -> None:
+        """Let go of the ports."""
+        self._interface.cleanup()
+        self._world.cleanup()
+
+    def _furnish(self) -> None:
+        if self._config.cube is not None:
+            place = " ".join(map(str, self._config.cube))
+            cube = ET.SubElement(self._world.worldbody, "body", name="cube", pos=place)
+            ET.SubElement(cube, "freejoint", name="cube_joint")
+            ET.SubElement(
+                cube, "geom", type="box", size="0.02 0.02 0.02", mass="0.05", friction="1.5 0.05 0.001", condim="4"
+            )
+        if self._config.wall is not None:
+            wall = ET.SubElement(self._world.worldbody, "body", name="wall", pos=f"{self._config.wall} 0 0.5")
+            ET.SubElement(wall, "geom", type="box", size="0.02 1 0.5")

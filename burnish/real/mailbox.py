@@ -1,0 +1,158 @@
+"""What the control process and its owner share: one small file, mapped by both, so that neither ever waits.
+
+The owner leaves orders and chunks; the control process leaves one row per cycle in a ring, and why it halted. A row
+that is half written is never read: writers count up before and after (a sequence lock).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from burnish.errors import BurnishError
+from burnish.real.player import Chunk
+
+ROWS = 4096
+"""Cycles the owner may fall behind: four seconds of the fastest robot."""
+LONGEST = 256
+"""Actions per chunk."""
+TEXT = 512
+ORDERS = ("none", "play", "hold", "halt", "resume", "end")
+PHASES = ("starting", "holding", "playing", "halted", "ended")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Numbers per observation and per action."""
+
+    state: int
+    action: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the numbers at the head of a row; then the state, and four times an action (measured, effort,
+        set point, its velocity)."""
+        return ("cycle", "time_s", "clock_s", "phase", "slot", "asked", "delay", "verdicts", "missed", "compute_us")
+
+    @property
+    def width(self) -> int:
+        """Numbers per row."""
+        return len(self.columns) + self.state + 4 * self.action
+
+    @property
+    def inbox(self) -> np.dtype:
+        """What the owner writes."""
+        return np.dtype(
+            [
+                ("beat", "f8"),
+                ("order", "i8"),
+                ("orders", "i8"),
+                ("lock", "i8"),
+                ("slot", "i8"),
+                ("count", "i8"),
+                ("actions", "f8", (LONGEST, self.action)),
+            ]
+        )
+
+    @property
+    def outbox(self) -> np.dtype:
+        """What the control process writes."""
+        return np.dtype([("lock", "i8"), ("text", "S512"), ("head", "i8"), ("rows", "f8", (ROWS, self.width))])
+
+
+class Mailbox:
+    """Both ends."""
+
+    def __init__(self, path: Path, layout: Layout, *, create: bool = False) -> None:
+        """Map `path`; the owner creates it. Raises `BurnishError` if it is not of this `layout`."""
+        size = layout.inbox.itemsize + layout.outbox.itemsize
+        if create:
+            path.write_bytes(bytes(size))
+        if path.stat().st_size != size:
+            raise BurnishError(f"{path}: not a mailbox for {layout}")
+        self.layout = layout
+        memory = np.memmap(path, np.uint8, "r+")
+        self._in = memory[: layout.inbox.itemsize].view(layout.inbox)[0:1]
+        self._out = memory[layout.inbox.itemsize :].view(layout.outbox)[0:1]
+        self._rows = self._out["rows"][0]
+        self._read, self._seen, self._orders = 0, 0, 0
+
+    def order(self, what: str, wait_s: float = 0.0) -> None:
+        """The owner tells the control process what to do; the last order counts."""
+        self._in["order"], self._in["orders"] = ORDERS.index(what), int(self._in["orders"][0]) + 1
+        time.sleep(wait_s)
+
+    def beat(self) -> None:
+        """The owner is alive."""
+        self._in["beat"] = time.monotonic()
+
+    def send(self, chunk: Chunk) -> None:
+        """Leave `chunk` for the player. Raises `BurnishError` if it is longer than fits."""
+        count = len(chunk.actions)
+        if count > LONGEST:
+            raise BurnishError(f"a chunk of {count} actions; {LONGEST} fit")
+        self._in["lock"] += 1
+        self._in["slot"], self._in["count"] = chunk.slot, count
+        self._in["actions"][0, :count] = chunk.actions
+        self._in["lock"] += 1
+
+    def rows(self) -> np.ndarray:
+        """(N, width) cycles since the last call; the oldest are missing if there were more than `ROWS`."""
+        head = int(self._out["head"][0])
+        first = max(self._read, head - ROWS + 64)
+        self._read = head
+        return self._rows[np.arange(first, head) % ROWS].copy()
+
+    def why(self) -> dict[str, str]:
+        """`rule` and `message` of the last verdict; empty before the first."""
+        for _ in range(100):
+            lock, text = int(self._out["lock"][0]), bytes(self._out["text"][0])
+            if lock % 2 == 0 and lock == int(self._out["lock"][0]):
+                return json.loads(text) if text else {}
+            time.sleep(1e-4)
+        return {}
+
+    def age_s(self) -> float:
+        """For how long the owner has been silent."""
+        return time.monotonic() - float(self._in["beat"][0])
+
+    def obey(self) -> str:
+        """The order that came since the last call."""
+        orders = int(self._in["orders"][0])
+        if orders == self._orders:
+            return "none"
+        self._orders = orders
+        return ORDERS[int(self._in["order"][0])]
+
+    def receive(self) -> Chunk | None:
+        """The chunk that came since the last call."""
+        lock = int(self._in["lock"][0])
+        if lock == self._seen or lock % 2:
+            return None
+        chunk = Chunk(int(self._in["slot"][0]), self._in["actions"][0, : int(self._in["count"][0])].copy())
+        if lock != int(self._in["lock"][0]):
+            return None  # another one is just being written
+        self._seen = lock
+        return chunk
+
+    def put(self, head: tuple[float, ...], *parts: np.ndarray) -> None:
+        """One cycle's row."""
+        place = int(self._out["head"][0])
+        row = self._rows[place % ROWS]
+        row[: len(head)] = head
+        at = len(head)
+        for part in parts:
+            row[at : at + len(part)] = part
+            at += len(part)
+        self._out["head"] = place + 1
+
+    def tell(self, rule: str, message: str) -> None:
+        """Why the robot is halted."""
+        self._out["lock"] += 1
+        said = json.dumps({"rule": rule, "message": message[: TEXT // 2]}).encode()
+        self._out["text"] = said[: TEXT - 1]
+        self._out["lock"] += 1

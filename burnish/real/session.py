@@ -1,0 +1,242 @@
+"""A robot at work: its control process, what plans for it, what watches it, and what is written down.
+
+The owner of a session never blocks the robot: planning runs in a thread, the robot in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from burnish.contract import STATE, Contract
+from burnish.errors import BurnishError
+from burnish.real.base import RobotError
+from burnish.real.control import Settings, make_robot
+from burnish.real.journal import Journal
+from burnish.real.mailbox import PHASES, Layout, Mailbox
+from burnish.real.player import Chunk
+
+START_S = 30.0
+STOP_S = 2.0
+BEAT_S = 0.002
+"""How often the owner looks; plans are asked for with this delay."""
+
+
+class Plans(Protocol):
+    """What plans: `burnish.real.server.client.RemotePolicy`, or a policy in this process."""
+
+    contract: Contract | None
+    realtime: bool
+
+    def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None = None, frozen: int = 0) -> np.ndarray:
+        """(H, A) from one observation; `previous` (K, A) is under way, `frozen` of it will have been executed."""
+        ...
+
+
+class Row:
+    """One cycle of the robot, as the control process wrote it."""
+
+    def __init__(self, layout: Layout, numbers: np.ndarray) -> None:
+        head = dict(zip(layout.columns, numbers, strict=False))
+        self.time_s, self.clock_s = head["time_s"], head["clock_s"]
+        self.phase = PHASES[int(head["phase"])]
+        self.slot, self.asked, self.delay = int(head["slot"]), int(head["asked"]), int(head["delay"])
+        self.verdicts, self.missed = int(head["verdicts"]), int(head["missed"])
+        body = numbers[len(layout.columns) :]
+        self.state = body[: layout.state]
+        self.measured, self.effort, self.setpoint, self.velocity = body[layout.state :].reshape(4, layout.action)
+
+
+class Session:
+    """Owns one robot, for `with`.
+
+    Attributes:
+        row: the robot's latest cycle.
+        events: what happened, one line each, with the robot's time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        plans: Plans,
+        folder: Path,
+        *,
+        senses: Mapping[str, Callable[[], np.ndarray]] | None = None,
+        tell: Callable[[str], None] = print,
+    ) -> None:
+        """Check that policy and robot fit, then start the control process. Nothing moves until `play`.
+
+        Args:
+            folder: where everything is recorded.
+            senses: observations the robot itself does not give: key → its latest value.
+            tell: one line to the operator.
+        Raises:
+            ContractError: policy and robot do not fit; names the field and both values.
+            RobotError: the robot cannot be reached, or is not ready.
+        """
+        self._settings, self._plans, self._senses, self._tell = settings, plans, dict(senses or {}), tell
+        robot = make_robot(settings.robot, settings.config)
+        self.spec = robot.spec
+        if plans.contract is not None:
+            self.spec.check(_without(plans.contract, self._senses), here="policy")
+        if settings.player.mode == "realtime" and not plans.realtime:
+            raise BurnishError("this policy has no real-time chunking; use --player.mode ensemble or synchronous")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._layout = Layout(self.spec.state.shape[-1], self.spec.contract.action.shape[-1])
+        self._mailbox = Mailbox(Path(settings.mailbox), self._layout, create=True)
+        self._journal = Journal(folder, self.spec, self._layout, settings)
+        self._pool = ThreadPoolExecutor(1, "planning")
+        self._pending: Future[np.ndarray] | None = None
+        self._answering, self._chunk, self._verdicts = -1, None, 0
+        self.row: Row | None = None
+        settings.write(folder / "control.json")
+        self._mailbox.beat()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "burnish.real.control", str(folder / "control.json")],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the owner, who then lets the robot come to rest
+        )
+        self._await_start()
+
+    def play(self) -> None:
+        """Let the policy move the robot."""
+        self._order("play", "playing")
+
+    def hold(self) -> None:
+        """Come to rest; `play` goes on."""
+        self._order("hold", "holding, as asked")
+
+    def halt(self) -> None:
+        """The operator's stop."""
+        self._mailbox.order("halt")
+
+    def resume(self) -> None:
+        """After a halt, when whatever caused it is gone: ready for `play`."""
+        self._order("resume", "resumed by the operator")
+
+    def step(self) -> None:
+        """Look after everything once; call it every few milliseconds. Raises `RobotError` when the robot is gone."""
+        self._mailbox.beat()
+        rows = self._mailbox.rows()
+        if len(rows):
+            self._journal.add(rows)
+            self.row = Row(self._layout, rows[-1])
+            self._notice(self.row)
+        elif self.process.poll() is not None:
+            raise RobotError(
+                self._mailbox.why().get("message", f"the control process ended ({self.process.returncode})")
+            )
+        self._plan()
+        self._journal.flush()
+
+    def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """`step` for so long, or until something is true."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not until():
+            self.step()
+            time.sleep(BEAT_S)
+
+    def close(self) -> None:
+        """Come to rest, let go of the robot, and finish what is written."""
+        if self.process.poll() is None:
+            self._mailbox.order("hold")
+            self._quietly(0.4)
+            self._mailbox.order("end")
+            self._quietly(STOP_S, lambda: self.process.poll() is not None)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._journal.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _await_start(self) -> None:
+        end = time.monotonic() + START_S
+        try:
+            while self.row is None:
+                self.step()
+                if time.monotonic() > end:
+                    raise RobotError(f"robot {self.spec.name} says nothing after {START_S:g} s")
+                time.sleep(BEAT_S)
+        except BaseException:
+            self.close()
+            raise
+
+    def _order(self, what: str, line: str) -> None:
+        self._mailbox.order(what)
+        self._say(what, line)
+
+    def _notice(self, row: Row) -> None:
+        if row.verdicts > self._verdicts:
+            why = self._mailbox.why()
+            self._verdicts = row.verdicts
+            self._say(why.get("rule", "?"), f"{self.spec.halt}: {why.get('message', '?')}")
+
+    def _say(self, rule: str, line: str) -> None:
+        self._journal.event(rule, line, 0.0 if self.row is None else self.row.time_s)
+        self._tell(line)
+
+    def _plan(self) -> None:
+        """Ask for the plan that the player wants; hand over the one that is ready."""
+        row, pending = self.row, self._pending
+        if pending is not None:
+            if not pending.done():
+                return
+            self._pending = None
+            self._deliver(pending)
+        if row is not None and row.phase == "playing" and row.asked >= 0 and row.asked != self._answering:
+            self._answering = row.asked
+            self._pending = self._pool.submit(self._ask, row)
+
+    def _ask(self, row: Row) -> np.ndarray:
+        obs = {key: sense() for key, sense in self._senses.items()}
+        obs[STATE] = row.state.astype(np.float32)
+        previous = None
+        if self._settings.player.mode == "realtime" and self._chunk is not None:
+            rest = self._chunk.actions[row.asked - self._chunk.slot :]
+            previous = rest if len(rest) else None
+        if previous is None:
+            return self._plans.plan(obs)
+        return self._plans.plan(obs, previous, min(row.delay, len(previous)))
+
+    def _deliver(self, pending: Future[np.ndarray]) -> None:
+        try:
+            actions = pending.result()
+        except BurnishError as error:
+            self._mailbox.order("halt")
+            self._say("policy", f"{self.spec.halt}: no plan: {error}")
+            return
+        self._chunk = Chunk(self._answering, np.asarray(actions, float))
+        self._mailbox.send(self._chunk)
+
+    def _quietly(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Go on recording while the control process ends."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not until():
+            self._mailbox.beat()
+            self._journal.add(self._mailbox.rows())
+            time.sleep(BEAT_S)
+
+
+def mailbox_path() -> Path:
+    """A fresh file in memory, where there is such a place."""
+    shared = Path("/dev/shm")
+    place = shared if shared.is_dir() else Path(os.environ.get("TMPDIR", "/tmp"))
+    return place / f"burnish-{os.getpid()}-{time.monotonic_ns()}"
+
+
+def _without(contract: Contract, senses: Mapping[str, Any]) -> Contract:
+    return contract.only([key for key in contract.observation if key not in senses])
