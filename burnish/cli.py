@@ -24,6 +24,7 @@ VERBS = {
     "refine": "improve a checkpoint by reinforcement learning, from the success signal only",
     "distill": "turn base and residual into one one-step policy",
     "export": "write a checkpoint as ONNX, check it against torch, time both",
+    "serve": "a policy behind a websocket, for openpi's client too",
     "report": "one self-contained report.html about the runs in a folder",
     "rerun": "repeat a run from its folder",
 }
