@@ -24,7 +24,9 @@ VERBS = {
     "refine": "improve a checkpoint by reinforcement learning, from the success signal only",
     "distill": "turn base and residual into one one-step policy",
     "export": "write a checkpoint as ONNX, check it against torch, time both",
+    "deploy": "run a policy on a robot, real or simulated (franka, unitree-g1, unitree-go2, quadrotor)",
     "sim-robot": "a simulated robot that speaks the real one's protocol (franka, unitree-g1, unitree-go2, quadrotor)",
+    "serve": "a policy behind a websocket, for openpi's client too",
     "report": "one self-contained report.html about the runs in a folder",
     "rerun": "repeat a run from its folder",
 }

@@ -19,3 +19,11 @@ class CorruptFileError(BurnishError):
 
 class NonFiniteError(BurnishError):
     """NaN or infinity in a loss or an action; the offending batch was saved."""
+
+
+class RequestError(BurnishError):
+    """A message to a policy server that is malformed, or asks for what the policy cannot do."""
+
+
+class ServerError(BurnishError):
+    """A policy server that is gone, refuses a token, is silent, or does not speak as expected."""

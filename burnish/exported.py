@@ -25,6 +25,7 @@ class ExportedPolicy:
     """An exported policy, ready to act.
 
     Attributes:
+        name: of the policy, as in the registry.
         contract: what observations and actions mean.
         horizon: actions per chunk, H.
         replan: actions to execute from each chunk before the next one is drawn.
@@ -49,6 +50,7 @@ class ExportedPolicy:
             marks = description["files"]
             model = read_marked(inside(self.folder, MODEL), marks[MODEL])
             read_marked(inside(self.folder, CONTRACT), marks[CONTRACT])
+            self.name = str(description["policy"])
             self.horizon = int(description["horizon"])
             self.replan = int(description["replan"])
             self.noise_shape = tuple(int(size) for size in description["noise_shape"])

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from burnish.errors import BurnishError
 from burnish.real.base import Robot, RobotError, State, load_robot
 from burnish.real.mailbox import PHASES, Layout, Mailbox
@@ -125,10 +127,7 @@ class Control:
         if order == "halt":
             self.safety.halt("operator", "an operator stopped it", state.time_s)
         elif order == "resume" and self.phase == "halted":
-            self.robot.recover()
-            self.safety.start(state)
-            self.player.reset()
-            self.phase, self._told = "holding", None
+            self._resume()
         elif order == "play" and self.phase == "holding":
             self.phase, self._due_s = "playing", state.time_s
         elif order == "hold" and self.phase == "playing":
@@ -137,6 +136,18 @@ class Control:
             self.player.reset()
         elif order == "end":
             self.phase = "ended"
+
+    def _resume(self) -> None:
+        try:
+            self.robot.recover()
+        except RobotError as error:
+            self.mailbox.tell("robot", str(error))
+            return
+        state = self.robot.read()
+        self._clock_s = state.time_s
+        self.safety.start(state)
+        self.player.reset()
+        self.phase, self._told = "holding", None
 
     def _play(self, state: State) -> None:
         """Ask for a plan when one is wanted; begin the action that is due."""
@@ -150,7 +161,7 @@ class Control:
             return  # the clock of actions stands still; the first of the next plan is due at once
         late = state.time_s - self._due_s
         self._due_s = (self._due_s if late < period else state.time_s) + period
-        following = [action, *self.player.following(FOLLOWING)]
+        following = np.stack([action, *self.player.following(FOLLOWING)])
         self.safety.want(state, following, max(1, round((self._due_s - state.time_s) * self.robot.spec.rate_hz)))
 
     @property

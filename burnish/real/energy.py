@@ -2,7 +2,7 @@
 
 Energy tanks (Ferraguti, Secchi and Fantuzzi, ICRA 2013; Shahriari et al., RA-L 2019): an impedance controller is
 passive as long as its set point rests. Moving the set point does the work (spring force) · (velocity of the set point);
-it is drawn from a tank, which damping fills again. Free motion hardly draws, for the spring is slack; a
+it is drawn from a tank, which damping and braking fill again. Free motion hardly draws, for the spring is slack; a
 policy that goes on pushing empties the tank and is halted.
 """
 
@@ -18,7 +18,8 @@ class EnergyTank:
     """Of one robot with joint stiffness."""
 
     def __init__(self, stiffness: tuple[float, ...], damping: tuple[float, ...], capacity_j: float) -> None:
-        """`stiffness` (A,) N·m/rad and `damping` (A,) N·m·s/rad of the controller; 0 where it has none."""
+        """`stiffness` N·m/rad and `damping` N·m·s/rad of the controller, for the first entries of a setpoint."""
+        self._springs = slice(0, len(stiffness))
         self._stiffness, self._damping = np.array(stiffness), np.array(damping)
         self.capacity_j = capacity_j
         self.fill()
@@ -30,11 +31,10 @@ class EnergyTank:
 
     def pays(self, state: State, now: Moment, period_s: float) -> bool:
         """Whether the tank has enough for this cycle; what it costs is drawn."""
-        position, velocity, _ = now
-        measured = np.where(np.isfinite(state.measured), state.measured, position)
-        moved = np.zeros_like(measured) if self._before is None else (measured - self._before) / period_s
-        self._before = measured
-        pushed = self._stiffness * (position - measured) @ velocity
-        damped = self._damping * moved @ moved
-        self.level_j = min(self.capacity_j, self.level_j + (damped - max(pushed, 0.0)) * period_s)
+        measured = state.measured[self._springs]
+        before = measured if self._before is None else self._before
+        moved, self._before = (measured - before) / period_s, measured
+        pushed = float(self._stiffness * (now[0][self._springs] - measured) @ now[1][self._springs])
+        damped = float(self._damping * moved @ moved)
+        self.level_j = min(self.capacity_j, self.level_j + (damped - pushed) * period_s)
         return bool(self.level_j > 0)

@@ -15,6 +15,8 @@ import numpy as np
 
 from burnish.real.limits import Limits
 
+BEYOND = 3
+"""Cycles by which motion goes on past its end, so that the next action may be looked at first."""
 Moment = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Position, velocity, acceleration of a setpoint, (A,) each."""
 
@@ -94,9 +96,11 @@ class SmoothMotion:
         if self._samples is not None and self._cycle <= self._samples.shape[1]:
             sample = self._samples[:, self._cycle - 1]
             self.now = (sample[0], sample[1], sample[2])
-            if self._cycle == self._samples.shape[1] and np.abs(sample[1:]).max() > 0:
-                self.brake()  # unless an action comes before the next cycle
-        elif self._solved:
+            return self.now
+        if self._samples is not None:  # nothing came to go on with
+            self.brake()
+            self._cycle += 1
+        if self._solved:
             at = self._path.at_time(min(self._cycle * self._period, self._path.duration))
             self.now = (np.array(at[0]), np.array(at[1]), np.array(at[2]))
         return self.now
@@ -114,7 +118,7 @@ class SmoothMotion:
         return self._limits.speed(position) * self._share
 
     def _quintic(self, end: Moment, cycles: int) -> np.ndarray:
-        """(3, cycles, A) from now to `end`: the polynomial of degree 5 that joins the two moments."""
+        """(3, cycles + `BEYOND`, A) from now to `end`: the polynomial of degree 5 that joins the two moments."""
         span = cycles * self._period
         (p, v, a), (p1, v1, a1) = self.now, end
         gap = p1 - p - v * span - a * span**2 / 2
@@ -123,7 +127,7 @@ class SmoothMotion:
         c4 = (-30 * gap + 14 * slope * span - 2 * bend * span**2) / (2 * span**4)
         c5 = (12 * gap - 6 * slope * span + bend * span**2) / (2 * span**5)
         if cycles not in self._powers:
-            self._powers[cycles] = _powers(np.arange(1, cycles + 1) * self._period)
+            self._powers[cycles] = _powers(np.arange(1, cycles + BEYOND + 1) * self._period)
         return self._powers[cycles] @ np.stack([p, v, a, c3, c4, c5])
 
     def _keeps(self, samples: np.ndarray) -> bool:

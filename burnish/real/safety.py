@@ -8,7 +8,7 @@ name, and says in one line why it halted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +76,7 @@ class Safety:
         )
         self.limited: Counter[str] = Counter()
         self.verdict: Verdict | None = None
-        self._unseen: np.ndarray | None = None
+        self._to_do: list[Callable[[], tuple[str, str] | None]] = []
         self._last_action_s: float | None = None
         self._strained = 0
 
@@ -84,25 +84,28 @@ class Safety:
         """At rest where the robot is; an earlier verdict is done with. Where nothing is measured, at 0."""
         measured = np.where(np.isfinite(state.measured), state.measured, 0.0)
         self._motion.start(np.clip(measured, self._low, self._high))
-        self.verdict, self._unseen, self._last_action_s, self._strained = None, None, None, 0
+        self.verdict, self._last_action_s, self._strained = None, None, 0
+        self._to_do = []
         if self._tank is not None:
             self._tank.fill()
 
-    def want(self, state: State, actions: Sequence[np.ndarray], cycles: int) -> None:
-        """Head for `actions[0]`, to be met in `cycles`; those that follow it, as far as known, say how it moves on."""
+    def want(self, state: State, actions: np.ndarray, cycles: int) -> None:
+        """Head for `actions[0]` of (K, A), to be met in `cycles`; those that follow it say how it moves on."""
         self._last_action_s = state.time_s
         if self.verdict is not None:
             return
-        fault = self._wrong(actions[0])
+        fault = self._wrong(actions)
         if fault:
             self.halt(*fault, state.time_s)
             return
-        allowed = np.clip(np.stack([action for action in actions if np.isfinite(action).all()]), self._low, self._high)
+        allowed = np.clip(actions, self._low, self._high)
         if (allowed[0] != actions[0]).any():
             self.limited["position"] += 1
-        self._unseen = allowed[0]
-        if not self._motion.aim(_moments(self._motion.now[0], allowed, cycles / self.spec.rate_hz), cycles):
-            self.limited["motion"] += 1
+        self._to_do = [lambda: self._aim(allowed, cycles)]
+        if self.spec.smooth:  # motion reaches a little beyond its end, so the next cycle is soon enough
+            self._to_do = [lambda: None, lambda: self._aim(allowed, cycles - 1)]
+        if self._body is not None:
+            self._to_do += [lambda: self._leaves(allowed[0]), lambda: self._collides(allowed[0])]
 
     def step(self, state: State, *, cycles: int = 1, silence_s: float | None = None) -> Setpoint:
         """This cycle's setpoint.
@@ -112,7 +115,7 @@ class Safety:
             silence_s: how long actions may stay away; None: none are due.
         """
         if self.verdict is None:
-            fault = self._unwell(state, silence_s) or self._collides()
+            fault = self._unwell(state, silence_s) or self._next()
             if fault:
                 self.halt(*fault, state.time_s)
         for _ in range(cycles):
@@ -122,21 +125,22 @@ class Safety:
     def halt(self, rule: str, message: str, time_s: float) -> None:
         """Brake now, and stay halted until `start`. A second reason does not replace the first."""
         if self.verdict is None:
-            self.verdict = Verdict(rule, message, time_s)
+            self.verdict, self._to_do = Verdict(rule, message, time_s), []
             self._motion.brake()
 
     def pause(self) -> None:
         """Come to rest without any fault: nothing is planned for now."""
         self._motion.brake()
 
-    def _wrong(self, action: np.ndarray) -> tuple[str, str] | None:
-        """What cannot be meant by `action`."""
+    def _wrong(self, actions: np.ndarray) -> tuple[str, str] | None:
+        """What cannot be meant by `actions`, of which the first is due."""
         names = self.spec.limits.names
-        if action.shape != self._low.shape:
-            return "dimension", f"an action of {action.shape} numbers for {len(names)}: {', '.join(names)}"
-        if not np.isfinite(action).all():
-            which = int(np.argmin(np.isfinite(action)))
-            return "finite", f"{names[which]} is {action[which]}"
+        if actions.shape[1:] != self._low.shape:
+            return "dimension", f"actions of {actions.shape[1:]} numbers for {len(names)}: {', '.join(names)}"
+        if not np.isfinite(actions).all():
+            step, which = np.argwhere(~np.isfinite(actions))[0]
+            return "finite", f"{names[which]} is {actions[step, which]}"
+        action = actions[0]
         away = np.abs(action - self._motion.now[0])
         if (away > self._jump).any():
             which = int(np.argmax(away / self._jump))
@@ -153,10 +157,10 @@ class Safety:
             return "robot", state.fault
         if not np.isfinite(state.values).all():
             return "state", "the robot reports a state that is not finite"
-        effort = np.abs(np.nan_to_num(state.effort))
+        effort = np.abs(state.effort)  # NaN where nothing is measured, which is never more than a limit
         self._strained = self._strained + 1 if (effort > self._torque).any() else 0
         if self._strained > STRAIN_CYCLES:
-            which = int(np.argmax(effort / self._torque))
+            which = int(np.nanargmax(effort / self._torque))
             name = self.spec.limits.names[which]
             return "torque", f"{name} takes {effort[which]:.1f}, at most {self._torque[which]:g}"
         if silence_s is None or self._last_action_s is None:
@@ -167,26 +171,36 @@ class Safety:
             return "energy", f"pushing took more than {self._tank.capacity_j:g} J; something is in the way"
         return None
 
-    def _collides(self) -> tuple[str, str] | None:
-        """What the action just begun would touch; looked at one cycle later, so that no cycle does everything."""
-        action, self._unseen = self._unseen, None
-        if action is None or self._body is None:
+    def _next(self) -> tuple[str, str] | None:
+        """One thing to do for the action just begun; one a cycle, so that no cycle does everything."""
+        return self._to_do.pop(0)() if self._to_do else None
+
+    def _aim(self, allowed: np.ndarray, cycles: int) -> None:
+        span_s = cycles / self.spec.rate_hz
+        if not self._motion.aim(moments(self._motion.now[0], allowed, span_s), max(1, cycles)):
+            self.limited["motion"] += 1
+
+    def _leaves(self, action: np.ndarray) -> tuple[str, str] | None:
+        if self._box is None or self._body is None:
             return None
         tool = self._body.tool(action)
-        if self._box is not None and ((tool < self._box[0]).any() or (tool > self._box[1]).any()):
-            low, high = (np.round(corner, 3).tolist() for corner in self._box)
-            return "workspace", f"the tool would be at {np.round(tool, 3).tolist()} m, outside {low} … {high}"
+        if ((tool >= self._box[0]) & (tool <= self._box[1])).all():
+            return None
+        low, high = (np.round(corner, 3).tolist() for corner in self._box)
+        return "workspace", f"the tool would be at {np.round(tool, 3).tolist()} m, outside {low} … {high}"
+
+    def _collides(self, action: np.ndarray) -> tuple[str, str] | None:
         least = self.spec.limits.clearance
-        if least is not None and (found := self._body.clearance(action)) < least:
-            return "clearance", f"parts of the robot would be {found:.3f} m apart, at least {least:g}"
-        return None
+        if least is None or self._body is None or (found := self._body.clearance(action)) >= least:
+            return None
+        return "clearance", f"parts of the robot would be {found:.3f} m apart, at least {least:g}"
 
 
 STRAIN_CYCLES = 5
 """A torque above its limit for longer than this halts: one cycle alone may be noise."""
 
 
-def _moments(here: np.ndarray, actions: np.ndarray, span_s: float) -> list[Moment]:
+def moments(here: np.ndarray, actions: np.ndarray, span_s: float) -> list[Moment]:
     """The actions with the velocity and acceleration that their neighbours give; one alone is a stop."""
     around = np.concatenate([here[None], actions])
     velocity = (around[2:] - around[:-2]) / (2 * span_s)

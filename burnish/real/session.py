@@ -26,6 +26,7 @@ from burnish.real.player import Chunk
 
 START_S = 30.0
 STOP_S = 2.0
+RESUME_S = 5.0
 BEAT_S = 0.002
 """How often the owner looks; plans are asked for with this delay."""
 
@@ -38,6 +39,10 @@ class Plans(Protocol):
 
     def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None = None, frozen: int = 0) -> np.ndarray:
         """(H, A) from one observation; `previous` (K, A) is under way, `frozen` of it will have been executed."""
+        ...
+
+    def renew(self) -> None:
+        """Be ready again after a failure. Raises `BurnishError` if that cannot be."""
         ...
 
 
@@ -119,8 +124,18 @@ class Session:
         self._mailbox.order("halt")
 
     def resume(self) -> None:
-        """After a halt, when whatever caused it is gone: ready for `play`."""
+        """After a halt, when whatever caused it is gone: ready for `play`.
+
+        Raises `BurnishError` if the policy or the robot is not ready.
+        """
+        if self._pending is not None and not self._pending.done():
+            raise BurnishError("the policy still owes an answer; try again")
+        self._pending, self._chunk, self._answering = None, None, -1
+        self._plans.renew()
         self._order("resume", "resumed by the operator")
+        self.run(RESUME_S, lambda: self.row is not None and self.row.phase == "holding")
+        if self.row is None or self.row.phase != "holding":
+            raise RobotError(f"robot {self.spec.name} is not ready again: {self._mailbox.why().get('message', '?')}")
 
     def step(self) -> None:
         """Look after everything once; call it every few milliseconds. Raises `RobotError` when the robot is gone."""
@@ -143,6 +158,20 @@ class Session:
         while time.monotonic() < end and not until():
             self.step()
             time.sleep(BEAT_S)
+
+    def summary(self) -> dict[str, Any]:
+        """What happened, in numbers."""
+        row = self.row
+        assert row is not None
+        why = self._mailbox.why()
+        return {
+            "seconds": round(row.time_s, 3),
+            "actions": row.slot,
+            "missed_cycles": row.missed,
+            "halts": row.verdicts,
+            "last_halt": why.get("rule", ""),
+            "phase": row.phase,
+        }
 
     def close(self) -> None:
         """Come to rest, let go of the robot, and finish what is written."""
@@ -177,15 +206,16 @@ class Session:
 
     def _order(self, what: str, line: str) -> None:
         self._mailbox.order(what)
-        self._say(what, line)
+        self.say(what, line)
 
     def _notice(self, row: Row) -> None:
         if row.verdicts > self._verdicts:
             why = self._mailbox.why()
             self._verdicts = row.verdicts
-            self._say(why.get("rule", "?"), f"{self.spec.halt}: {why.get('message', '?')}")
+            self.say(why.get("rule", "?"), f"{self.spec.halt}: {why.get('message', '?')}")
 
-    def _say(self, rule: str, line: str) -> None:
+    def say(self, rule: str, line: str) -> None:
+        """Tell the operator, and write it down."""
         self._journal.event(rule, line, 0.0 if self.row is None else self.row.time_s)
         self._tell(line)
 
@@ -217,7 +247,7 @@ class Session:
             actions = pending.result()
         except BurnishError as error:
             self._mailbox.order("halt")
-            self._say("policy", f"{self.spec.halt}: no plan: {error}")
+            self.say("policy", f"{self.spec.halt}: no plan: {error}")
             return
         self._chunk = Chunk(self._answering, np.asarray(actions, float))
         self._mailbox.send(self._chunk)

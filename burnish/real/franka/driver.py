@@ -56,7 +56,7 @@ class Franka(Robot):
 
     def tank(self) -> EnergyTank:
         """Fed by the controller's damping, which is critical for about a kilogram square metre per joint."""
-        return EnergyTank((*self.config.stiffness, 0.0), (*DAMPING, 0.0), TANK_J)
+        return EnergyTank(self.config.stiffness, DAMPING, TANK_J)
 
     def connect(self) -> State:
         """Reach the robot and begin to hold it. Nothing moves."""

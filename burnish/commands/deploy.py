@@ -1,0 +1,90 @@
+"""`burnish deploy CHECKPOINT --robot NAME`: a policy on a robot, real or simulated, without ROS."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Fixed, Suppress
+
+from burnish import registry
+from burnish.commands import flags
+from burnish.console import say
+from burnish.errors import BurnishError
+from burnish.real.player import PlayerConfig
+from burnish.real.safety import SafetyConfig
+
+
+@dataclass(frozen=True)
+class Config:
+    """Run a policy on a robot. Ctrl-C lets the robot come to rest and ends; Enter halts it at once."""
+
+    checkpoint: Annotated[str, Suppress, Fixed]
+    """A checkpoint, an exported policy, or ws://HOST:PORT of a policy server."""
+    name: Annotated[str, Suppress, Fixed]
+    """The robot."""
+    robot: Any
+    """The robot's own settings; --robot.address is where it is."""
+    sim: bool = False
+    """Start the simulated robot, and move that one over the same protocol."""
+    seconds: float = 30.0
+    """How long the policy moves the robot."""
+    rate_hz: float | None = None
+    """Actions per second of a policy that does not say so itself."""
+    token: str | None = None
+    """What a policy server on another computer wants to know."""
+    out: Path = Path("runs/deploy")
+    """What happened is recorded there."""
+    player: PlayerConfig = field(default_factory=PlayerConfig)
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
+
+
+def configure(words: list[str]) -> Config:
+    """The checkpoint first, then --robot NAME anywhere, then settings."""
+    checkpoint, rest = flags.take_name(words, "burnish deploy", "checkpoint")
+    name, rest = _robot(rest)
+    address = [f"--robot.{word[2:]}" if word.partition("=")[0] == "--address" else word for word in rest]
+    settings = registry.robots.load(name).Config()
+    prog = f"burnish deploy CHECKPOINT --robot {name}"
+    return flags.parse(Config, address, prog=prog, checkpoint=checkpoint, name=name, robot=settings)
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Move the robot for `seconds`; what the session counted."""
+    from burnish.real.control import Settings
+    from burnish.real.operator import Operator
+    from burnish.real.planning import open_plans
+    from burnish.real.session import Session, mailbox_path
+    from burnish.real.simulated import SimulatedProcess
+
+    with ExitStack() as stack:
+        settings = asdict(config.robot)
+        if config.sim:
+            config.out.mkdir(parents=True, exist_ok=True)
+            robot = stack.enter_context(SimulatedProcess(config.name, log=config.out / "simulated.log"))
+            settings["address"] = robot.address
+        source = open_plans(config.checkpoint, config.out, token=config.token, rate_hz=config.rate_hz)
+        plans = stack.enter_context(source)
+        box = mailbox_path()
+        stack.callback(lambda: box.unlink(missing_ok=True))
+        told = Settings(config.name, settings, plans.rate_hz, plans.replan, str(box), config.player, config.safety)
+        session = stack.enter_context(Session(told, plans, config.out, tell=say))
+        operator = stack.enter_context(Operator(session))
+        say(f"{config.name}: {operator.help}")
+        session.play()
+        session.run(config.seconds, operator.done)
+        return session.summary()
+
+
+def _robot(words: list[str]) -> tuple[str, list[str]]:
+    """The robot's name, and the other words."""
+    known = registry.robots.names()
+    for place, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag == "--robot":
+            name = value if equals else words[place + 1] if place + 1 < len(words) else ""
+            flags.take_name([name] if name else [], "burnish deploy", "robot", known)
+            return name, words[:place] + words[place + (1 if equals else 2) :]
+    raise BurnishError(f"`burnish deploy` needs --robot NAME ({', '.join(known)})")

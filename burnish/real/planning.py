@@ -1,0 +1,134 @@
+"""Where plans come from: a policy server, on this computer in a process of its own, or on another one.
+
+A policy that crashes or hangs takes nothing else with it: not the robot's control process, not the recording.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from burnish.contract import Contract
+from burnish.errors import BurnishError
+from burnish.real.server.client import RemotePolicy
+
+TIMEOUT_S = 2.0
+"""A plan that takes longer is none."""
+START_S = 120.0
+"""A large checkpoint is read, and its first plan compiled, in less."""
+LISTENING = re.compile(rb"ws://[^\s]+:\d+")
+
+
+class Plans:
+    """A connection to a policy server that can be renewed.
+
+    Attributes:
+        rate_hz: of the policy's actions.
+        replan: actions to execute from each chunk before the next one is asked for.
+    """
+
+    def __init__(self, address: str, token: str | None = None, rate_hz: float | None = None) -> None:
+        """`rate_hz`: of a policy whose server does not tell. Raises `BurnishError` if it is needed and missing."""
+        self._address, self._token = address, token
+        self._remote: RemotePolicy | None = None
+        self.renew()
+        remote = self._remote
+        assert remote is not None
+        self.contract: Contract | None = remote.contract
+        self.realtime: bool = remote.realtime
+        told = None if self.contract is None else self.contract.action.rate_hz
+        if rate_hz is None and told is None:
+            raise BurnishError(f"{address} does not say how many actions a second it plans; give --rate-hz")
+        self.rate_hz = float(rate_hz or told or 0.0)
+        self.replan = remote.replan or remote.horizon or 1
+
+    def renew(self) -> None:
+        """Connect, again after a failure. Raises `BurnishError` if there is no server."""
+        if self._remote is not None:
+            self._remote.close()
+        self._remote = RemotePolicy(self._address, self._token, timeout_s=TIMEOUT_S)
+
+    def plan(self, obs: Mapping[str, Any], previous: np.ndarray | None = None, frozen: int = 0) -> np.ndarray:
+        """(H, A) from one observation; see `RemotePolicy.plan`."""
+        assert self._remote is not None
+        return self._remote.plan(obs, previous, frozen)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._remote is not None:
+            self._remote.close()
+
+
+class LocalPlans(Plans):
+    """A policy server of its own, in a process of its own.
+
+    Attributes:
+        process: the server's.
+    """
+
+    def __init__(self, checkpoint: str, log: Path, rate_hz: float | None = None) -> None:
+        """Start `burnish serve CHECKPOINT`; what it says goes to `log`."""
+        self._checkpoint, self._log = checkpoint, log
+        self._start()
+        super().__init__(self._address, rate_hz=rate_hz)
+
+    def renew(self) -> None:
+        """Connect again, to a new server if the old one died or hangs."""
+        if self._remote is not None:
+            self._stop()
+            self._start()
+        super().renew()
+
+    def close(self) -> None:
+        """End the server."""
+        super().close()
+        self._stop()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "burnish", "serve", self._checkpoint, "--port", "0"]
+        # Ctrl-C is for the owner, who needs plans until the robot stands.
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+        self._remote, said, found = None, [], threading.Event()
+        assert self.process.stderr is not None
+        threading.Thread(target=_copy, args=(self.process.stderr, self._log, said, found), daemon=True).start()
+        if not found.wait(START_S) or not (match := LISTENING.search(b"".join(said))):
+            self._stop()
+            last = b"".join(said).decode(errors="replace").strip().removeprefix("burnish: ")
+            raise BurnishError(last or f"the policy server is not ready after {START_S:g} s; see {self._log}")
+        self._address = match.group().decode()
+
+    def _stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def open_plans(policy: str, folder: Path, *, token: str | None = None, rate_hz: float | None = None) -> Iterator[Plans]:
+    """`policy`: ws://HOST:PORT of a server, or a checkpoint to serve from here, whose log is in `folder`."""
+    remote = policy.startswith(("ws://", "wss://"))
+    folder.mkdir(parents=True, exist_ok=True)
+    plans = Plans(policy, token, rate_hz) if remote else LocalPlans(policy, folder / "policy.log", rate_hz)
+    try:
+        yield plans
+    finally:
+        plans.close()
+
+
+def _copy(source: IO[bytes], log: Path, said: list[bytes], found: threading.Event) -> None:
+    with log.open("ab") as file:
+        for line in source:
+            if not found.is_set():
+                said.append(line)
+            file.write(line)
+            file.flush()
+            if LISTENING.search(line):
+                found.set()
+    found.set()  # it ended
