@@ -50,6 +50,7 @@ class State:
         values: (S,) as `observation.state` of its contract says.
         measured: (A,) where each entry of a setpoint is now; NaN where nothing measures it.
         effort: (A,) measured torque or force, N·m or N; NaN where there is none.
+        reference: (A,) where its own controller's set point is, from which a motion must begin; None: `measured`.
         fault: what the robot itself reports ("" while it is well): a reflex, a tripped motor, a failsafe.
     """
 
@@ -58,6 +59,7 @@ class State:
     measured: np.ndarray
     effort: np.ndarray
     fault: str = ""
+    reference: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -88,12 +88,12 @@ class Control:
 
     def run(self) -> None:
         """Until told to end, or until the robot is gone (`RobotError`)."""
-        state = self.robot.connect()
-        self.safety.start(state)
-        self._clock_s = state.time_s
         gc.collect()
         gc.freeze()
         gc.disable()  # a collection takes longer than a cycle
+        state = self.robot.connect()
+        self.safety.start(state)
+        self._clock_s = state.time_s
         while self.phase != "ended":
             state = self.robot.read()
             self.cycle(state)
@@ -105,8 +105,10 @@ class Control:
         self._clock_s, self._missed = state.time_s, self._missed + cycles - 1
         self._obey(state)
         chunk = self.mailbox.receive()
-        if chunk is not None and self.player.add(chunk):
-            self._due_s = max(self._due_s, state.time_s - 1 / self.settings.rate_hz)
+        if chunk is not None and self.player.asked == chunk.slot:
+            due = chunk.actions[self.player.slot - chunk.slot :]
+            if not len(due) or self.safety.examine(state, due):
+                self.player.add(chunk)
         if self.phase == "playing":
             self._play(state)
         setpoint = self.safety.step(state, cycles=cycles, silence_s=self._patience)

@@ -82,8 +82,8 @@ class Safety:
 
     def start(self, state: State) -> None:
         """At rest where the robot is; an earlier verdict is done with. Where nothing is measured, at 0."""
-        measured = np.where(np.isfinite(state.measured), state.measured, 0.0)
-        self._motion.start(np.clip(measured, self._low, self._high))
+        here = state.measured if state.reference is None else state.reference
+        self._motion.start(np.clip(np.where(np.isfinite(here), here, 0.0), self._low, self._high))
         self.verdict, self._last_action_s, self._strained = None, None, 0
         self._to_do = []
         if self._tank is not None:
@@ -106,6 +106,13 @@ class Safety:
             self._to_do = [lambda: None, lambda: self._aim(allowed, cycles - 1)]
         if self._body is not None:
             self._to_do += [lambda: self._leaves(allowed[0]), lambda: self._collides(allowed[0])]
+
+    def examine(self, state: State, actions: np.ndarray) -> bool:
+        """Look at a plan (K, A), whose first action is due next, before it is mixed with others; False: it halted."""
+        fault = self._wrong(actions)
+        if fault:
+            self.halt(*fault, state.time_s)
+        return not fault
 
     def step(self, state: State, *, cycles: int = 1, silence_s: float | None = None) -> Setpoint:
         """This cycle's setpoint.

@@ -21,7 +21,7 @@ from burnish.errors import BurnishError
 from burnish.real.base import RobotError
 from burnish.real.control import Settings, make_robot
 from burnish.real.journal import Journal
-from burnish.real.mailbox import PHASES, Layout, Mailbox
+from burnish.real.mailbox import LONGEST, PHASES, Layout, Mailbox
 from burnish.real.player import Chunk
 
 START_S = 30.0
@@ -244,12 +244,14 @@ class Session:
 
     def _deliver(self, pending: Future[np.ndarray]) -> None:
         try:
-            actions = pending.result()
+            actions = np.asarray(pending.result(), float)
+            if actions.ndim != 2 or actions.shape[1] != self._layout.action or not 0 < len(actions) <= LONGEST:
+                raise BurnishError(f"it has the shape {actions.shape}, expected (1 … {LONGEST}, {self._layout.action})")
         except BurnishError as error:
             self._mailbox.order("halt")
             self.say("policy", f"{self.spec.halt}: no plan: {error}")
             return
-        self._chunk = Chunk(self._answering, np.asarray(actions, float))
+        self._chunk = Chunk(self._answering, actions)
         self._mailbox.send(self._chunk)
 
     def _quietly(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:

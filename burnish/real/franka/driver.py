@@ -114,8 +114,9 @@ class Franka(Robot):
         """Clear the errors and hold the arm again. Raises `RobotError` while the emergency stop is pressed."""
         import pylibfranka as franka
 
+        if self._control is not None:  # it was halted from here, and is held all the time
+            return
         try:
-            self._control = None
             state = self._robot.read_once()
             if state.robot_mode == franka.RobotMode.Reflex:
                 self._robot.automatic_error_recovery()
@@ -180,6 +181,7 @@ class Franka(Robot):
             measured=np.append(q, width),
             effort=np.append(state.tau_J, np.nan),
             fault=self._fault or stuck,
+            reference=np.append(state.q_d, width),
         )
 
 

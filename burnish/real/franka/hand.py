@@ -11,6 +11,7 @@ import select
 import subprocess
 import sys
 import time
+from typing import Any
 
 from burnish.real.base import RobotError
 
@@ -19,9 +20,8 @@ SPEED, FORCE = 0.1, 40.0
 CHANGE_M = 0.004
 """A wish closer to the last one than this is the same wish."""
 SHORT_M = 0.01
-"""Fingers that stay further closed than wished are stuck; those that stay further open hold something."""
-OPEN_M = 0.075
-"""Nothing that the hand can hold is wider; fingers that stay further open than this when told to close are stuck."""
+"""Fingers that stay further closed than wished are stuck. Those that stay further open hold something, unless they did
+not move at all from where they had been free."""
 START_S = 10.0
 
 
@@ -96,21 +96,22 @@ def main(address: str) -> None:
             *lines, buffer = (buffer + read).split(b"\n")
             wish = json.loads(lines[-1])["width"] if lines else wish
         if wish != wished and wish is not None:
+            fault = _move(gripper, wish, wished)
             wished = wish
-            fault = _move(gripper, wish)
         width = gripper.read_once().width
         print(json.dumps({"width": width, "fault": fault, "time_s": time.monotonic()}), flush=True)
 
 
-def _move(gripper: object, width: float) -> str:
-    """Open to `width`, or close to it with force; what is wrong, if anything."""
-    before = gripper.read_once().width  # pyright: ignore[reportAttributeAccessIssue]
+def _move(gripper: Any, width: float, last: float | None) -> str:
+    """Open to `width`, or close to it with force; what is wrong, if anything. `last`: what was wished before."""
+    before = gripper.read_once().width
     if width < before:  # whatever is between the fingers is held
-        gripper.grasp(width, SPEED, FORCE, 1.0, 1.0)  # pyright: ignore[reportAttributeAccessIssue]
+        gripper.grasp(width, SPEED, FORCE, 1.0, 1.0)
     else:
-        gripper.move(width, SPEED)  # pyright: ignore[reportAttributeAccessIssue]
-    after = gripper.read_once().width  # pyright: ignore[reportAttributeAccessIssue]
-    if width > after + SHORT_M or after > OPEN_M > width + SHORT_M:
+        gripper.move(width, SPEED)
+    after = gripper.read_once().width
+    held = last is not None and before > last + CHANGE_M  # something was between the fingers before
+    if width > after + SHORT_M or (before - after < CHANGE_M < SHORT_M < after - width and not held):
         return f"the gripper is stuck at {after:.3f} m; asked for {width:.3f} m"
     return ""
 

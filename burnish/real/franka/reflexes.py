@@ -21,9 +21,9 @@ ERRORS = {
     "joint_motion_generator_velocity_limits_violation": 13,
     "joint_motion_generator_velocity_discontinuity": 14,
     "joint_motion_generator_acceleration_discontinuity": 15,
-    "communication_constraints_violation": 31,
+    "communication_constraints_violation": 25,
 }
-"""Place of each among libfranka's 41 errors."""
+"""Place of each among the 41 errors of a state message, as libfranka reads them."""
 PERIOD_S = 1e-3
 LOST_IN_A_ROW = 20
 """Cycles without a command after which the real robot aborts a motion."""
@@ -50,7 +50,9 @@ class CommandWatch:
 
     def start(self, q: np.ndarray) -> None:
         """A motion begins at rest at `q`, rad."""
-        self._before, self._answered = [q, np.zeros(7), np.zeros(7)], None
+        still = np.zeros(7)
+        self._before = [(0.0, q), (0.0, still), (0.0, still)]
+        self._answered: int | None = None
         self.silent = 0
 
     def lost(self) -> str | None:
@@ -60,15 +62,11 @@ class CommandWatch:
 
     def see(self, q: np.ndarray, cycle: int) -> str | None:
         """A commanded position, rad, that answers the state of `cycle`; the error it raises, if any."""
-        since = 1 if self._answered is None else cycle - self._answered
-        if since < 1:
+        self._first = cycle - 1 if self._answered is None else self._first
+        if self._answered is not None and cycle <= self._answered:
             return None
-        span, self._answered, self.silent = PERIOD_S * since, cycle, 0
-        position, velocity, acceleration = self._before
-        found = {"velocity": (q - position) / span}
-        found["acceleration"] = (found["velocity"] - velocity) / span
-        found["jerk"] = (found["acceleration"] - acceleration) / span
-        self._before = [q, found["velocity"], found["acceleration"]]
+        self._answered, self.silent = cycle, 0
+        found = self._derive(q, (cycle - self._first) * PERIOD_S)
         passed = {}
         for part, value in found.items():
             size = np.abs(value)
@@ -83,6 +81,16 @@ class CommandWatch:
         if passed["jerk"]:
             return self._raise("joint_motion_generator_acceleration_discontinuity")
         return None
+
+    def _derive(self, q: np.ndarray, time_s: float) -> dict[str, np.ndarray]:
+        """Divided differences, each of the middle of its span, for commands may be missing in between."""
+        value, moment, found, before = q, time_s, {}, []
+        for part, (then, old) in zip(("velocity", "acceleration", "jerk"), self._before, strict=True):
+            before.append((moment, value))
+            found[part] = (value - old) / (moment - then)
+            value, moment = found[part], (moment + then) / 2
+        self._before = before
+        return found
 
     def _raise(self, error: str) -> str:
         self.violations[error] += 1

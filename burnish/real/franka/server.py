@@ -160,8 +160,12 @@ class Interface(FrankaRobotServer):
 
     def send_state(self) -> None:
         """Unless the network loses it."""
-        if not self.silent and self._chance.random() >= self.lost:
+        if self.silent:
+            return
+        if self._chance.random() >= self.lost:
             super().send_state()
+        else:
+            self._FrankaServer__message_id += 1  # pyright: ignore[reportAttributeAccessIssue]
 
     def _handle_udp_command(self, command_data: bytes) -> None:
         if self._chance.random() < self.lost:

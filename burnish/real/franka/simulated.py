@@ -114,7 +114,7 @@ class SimulatedFranka(SimulatedRobot):
         elif fault == "silent":
             self._interface.silent = bool(settings.get("on", True))
         else:
-            self._arm.stuck = True
+            self._arm.stuck = bool(settings.get("on", True))
 
     def close(self) -> None:
         """Let go of the ports."""

@@ -1,0 +1,115 @@
+"""A simulated Franka per process of pytest, and plans that sway its arm."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from burnish.contract import STATE
+from burnish.real.control import Settings
+from burnish.real.franka.limits import DOWN
+from burnish.real.player import PlayerConfig
+from burnish.real.session import Session, mailbox_path
+from burnish.real.simulated import SimulatedProcess
+
+RATE_HZ, LENGTH = 20.0, 24
+HOME = np.array(DOWN)
+
+
+class Sway:
+    """Leads the arm to and fro about its start pose; `spoil` changes what it would plan."""
+
+    contract, realtime = None, True
+
+    def __init__(self, spoil: Callable[[np.ndarray], Any] = lambda actions: actions) -> None:
+        self.spoil, self.took_s, self.home = spoil, 0.0, HOME.copy()
+
+    def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None = None, frozen: int = 0) -> np.ndarray:
+        time.sleep(self.took_s)
+        q = obs[STATE][:7].astype(float)
+        phase = np.arctan2(q[3] - HOME[3], q[0] - HOME[0]) if np.abs(q - HOME)[[0, 3]].max() > 0.05 else 0.0
+        ahead = np.arange(1, LENGTH + 1)
+        path = np.tile(self.home, (LENGTH, 1))
+        path[:, 0] += 0.2 * np.cos(phase + 0.06 * ahead)
+        path[:, 3] += 0.2 * np.sin(phase + 0.06 * ahead)
+        nearer = np.minimum(1.0, ahead / 12)[:, None]
+        actions = np.hstack([q + nearer * (path - q), np.full((LENGTH, 1), 0.06)])
+        if previous is not None:
+            actions[:frozen] = previous[:frozen]
+        return self.spoil(actions)
+
+    def renew(self) -> None:
+        self.spoil, self.took_s = lambda actions: actions, 0.0
+
+
+@pytest.fixture(scope="session")
+def address() -> str:
+    """Of this process of pytest alone: the ports are the real robot's."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return f"127.0.{os.getpid() % 200 + 1}.{int(worker) + 1}"
+
+
+@pytest.fixture(scope="session")
+def robot(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProcess]:
+    log = tmp_path_factory.mktemp("franka") / "log"
+    with SimulatedProcess("franka", ["--address", address], log=log) as process:
+        yield process
+
+
+class Bench:
+    """Sessions with one simulated robot."""
+
+    def __init__(self, robot: SimulatedProcess, folder: Path) -> None:
+        self.robot, self.folder, self.said = robot, folder, []
+        self._before = robot.ask("report")["violations"]
+
+    def violations(self) -> dict[str, int]:
+        """What the robot has complained about since the test began."""
+        now = self.robot.ask("report")["violations"]
+        return {name: count for name, count in now.items() if count != self._before.get(name)}
+
+    @contextmanager
+    def session(self, plans: Any, mode: str = "ensemble", **settings: Any) -> Iterator[Session]:
+        box = mailbox_path()
+        told = Settings("franka", {"address": self.robot.address}, RATE_HZ, 8, str(box), PlayerConfig(mode), **settings)
+        try:
+            with Session(told, plans, self.folder, tell=self.said.append) as session:
+                yield session
+        finally:
+            box.unlink(missing_ok=True)
+
+    def moving(self, session: Session, seconds: float = 1.0) -> None:
+        """Until the arm sways."""
+        session.play()
+        session.run(seconds)
+        assert session.row is not None and session.row.phase == "playing", self.said
+        assert np.abs(session.row.velocity[:7]).max() > 0.05
+
+    def held(self, session: Session, rule: str, seconds: float = 1.5) -> None:
+        """The session halts by `rule`; the robot agrees that it stands, and that no limit was passed."""
+        assert session.row is not None
+        session.run(seconds, lambda: session.row.phase == "halted")
+        assert session.row.phase == "halted", self.said
+        session.run(0.4)
+        assert rule in self.rules(), self.said
+        seen = self.robot.ask("report")
+        assert seen["still_s"] > 0.1 and self.violations() == {}, seen
+
+    def rules(self) -> list[str]:
+        import json
+
+        return [json.loads(line)["rule"] for line in (self.folder / "events.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def bench(robot: SimulatedProcess, tmp_path: Path) -> Iterator[Bench]:
+    yield Bench(robot, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)

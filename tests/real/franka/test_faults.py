@@ -1,0 +1,235 @@
+"""Whatever fails while the arm moves, it ends held, inside its limits by its own account, and says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from burnish.errors import BurnishError
+from burnish.real.base import RobotError
+from burnish.real.journal import read_cycles
+from burnish.real.player import Chunk
+from tests.real.franka.conftest import Bench, Sway
+
+
+def broken(actions: np.ndarray, change: Any) -> np.ndarray:
+    actions = actions.copy()
+    change(actions)
+    return actions
+
+
+def put(columns: Any, value: float) -> Any:
+    def change(actions: np.ndarray) -> None:
+        actions[:, columns] = value
+
+    return lambda actions: broken(actions, change)
+
+
+PLANS = {
+    "NaN": ("finite", put(2, np.nan)),
+    "infinite": ("finite", put(5, np.inf)),
+    "jump of 0.5 rad": ("jump", lambda actions: actions + np.eye(8)[4] * 0.5),
+    "degrees": ("jump", lambda actions: np.hstack([np.degrees(actions[:, :7]), actions[:, 7:]])),
+    "joints in another order": ("jump", lambda actions: actions[:, [6, 5, 4, 3, 2, 1, 0, 7]]),
+}
+
+
+@pytest.mark.parametrize("fault", PLANS)
+def test_a_plan_that_cannot_be_meant(bench: Bench, fault: str) -> None:
+    rule, spoil = PLANS[fault]
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        plans.spoil = spoil
+        bench.held(session, rule)
+
+
+def test_a_plan_of_another_dimension(bench: Bench) -> None:
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        plans.spoil = lambda actions: actions[:, :7]
+        bench.held(session, "policy")
+
+
+def test_a_plan_that_leads_out_of_the_workspace(bench: Bench) -> None:
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        plans.home[1] += 1.3
+        bench.held(session, "workspace", seconds=6.0)
+
+
+def test_a_policy_that_goes_silent(bench: Bench) -> None:
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        plans.took_s = 3.0
+        bench.held(session, "silence", seconds=3.0)
+
+
+def test_a_policy_that_raises(bench: Bench) -> None:
+    plans = Sway()
+
+    def refuse(_: np.ndarray) -> np.ndarray:
+        raise BurnishError("the policy server is gone")
+
+    with bench.session(plans) as session:
+        bench.moving(session)
+        plans.spoil = refuse
+        bench.held(session, "policy")
+        assert any("the policy server is gone" in line for line in bench.said)
+
+
+def test_a_delay_of_300_ms_is_lived_through(bench: Bench) -> None:
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        plans.took_s = 0.3
+        session.run(0.7)
+        plans.took_s = 0.0
+        session.run(0.7)
+        assert session.row is not None and session.row.phase == "playing", bench.said
+    assert bench.violations() == {}
+
+
+def test_plans_that_come_twice_or_in_the_wrong_order_are_not_played(bench: Bench) -> None:
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        old = Chunk(0, np.full((24, 8), 2.0))  # far away: playing it would halt
+        for _ in range(20):
+            session._mailbox.send(old)
+            session.run(0.02)
+        assert session.row is not None and session.row.phase in ("playing", "halted")
+        assert "jump" not in bench.rules()
+    assert bench.violations() == {}
+
+
+def test_a_reflex_of_the_robots_own(bench: Bench) -> None:
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        bench.robot.ask("reflex")
+        bench.held(session, "robot")
+        assert any("joint_reflex" in line for line in bench.said)
+        session.resume()
+        bench.moving(session)
+
+
+def test_the_emergency_stop_holds_until_it_is_released(bench: Bench) -> None:
+    with bench.session(Sway()) as session:
+        bench.moving(session)
+        bench.robot.ask("user_stop")
+        bench.held(session, "robot")
+        with pytest.raises(RobotError, match="emergency stop"):
+            session.resume()
+        bench.robot.ask("release")
+        session.resume()
+        bench.moving(session)
+
+
+def test_the_operators_stop(bench: Bench) -> None:
+    with bench.session(Sway()) as session:
+        bench.moving(session)
+        session.halt()
+        bench.held(session, "operator")
+        session.resume()
+        bench.moving(session)
+
+
+def test_a_fifth_of_all_packets_lost(bench: Bench) -> None:
+    with bench.session(Sway()) as session:
+        bench.moving(session)
+        bench.robot.ask("lose", share=0.2)
+        try:
+            session.run(1.5)
+            assert session.row is not None and session.row.missed > 100
+            assert session.row.phase == "playing", bench.said
+        finally:
+            bench.robot.ask("lose", share=0.0)
+    assert bench.violations() == {}
+
+
+def test_the_line_to_the_robot_is_cut(bench: Bench) -> None:
+    try:
+        with pytest.raises(RobotError, match=r"the line to the robot is cut|is gone"), bench.session(Sway()) as session:
+            bench.moving(session)
+            bench.robot.ask("silent", on=True)
+            session.run(4.0)
+    finally:
+        bench.robot.ask("silent", on=False)
+    time.sleep(0.5)
+    assert bench.robot.ask("report")["still_s"] > 0.1
+    with bench.session(Sway()) as session:
+        bench.moving(session)
+
+
+def test_the_control_process_is_killed(bench: Bench) -> None:
+    with pytest.raises(RobotError, match="control process ended"), bench.session(Sway()) as session:
+        bench.moving(session)
+        os.kill(session.process.pid, signal.SIGKILL)
+        session.run(2.0)
+    time.sleep(0.3)
+    assert bench.robot.ask("report")["still_s"] > 0.1
+    assert bench.violations().keys() <= {"communication_constraints_violation"}
+    names, cycles = read_cycles(bench.folder)
+    assert len(cycles) > 800 and cycles[-1, names.index("phase")] == 2
+
+
+def test_the_process_that_plans_is_gone(bench: Bench) -> None:
+    with bench.session(Sway()) as session:
+        bench.moving(session)
+        time.sleep(1.2)  # the owner hangs
+        session.step()
+        bench.held(session, "owner")
+
+
+def test_two_controllers_at_once(bench: Bench) -> None:
+    with bench.session(Sway()) as session:
+        bench.moving(session)
+        other = Bench(bench.robot, bench.folder.with_name("other"))
+        with pytest.raises(RobotError), other.session(Sway()):
+            pass
+        session.run(0.3)
+        assert session.row is not None and session.row.phase == "playing", bench.said
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_motion(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    bench.folder.mkdir(parents=True)
+    (bench.folder / "cycles.f64").symlink_to("/dev/full")
+    with bench.session(Sway()) as session:
+        bench.moving(session, 2.0)
+    assert "not recorded any more: No space left on device" in capfd.readouterr().err
+
+
+def test_a_gripper_that_is_stuck(bench: Bench) -> None:
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        bench.robot.ask("gripper_stuck", on=True)
+        plans.spoil = put(7, 0.0)
+        try:
+            bench.held(session, "robot", seconds=5.0)
+            assert any("gripper is stuck" in line for line in bench.said)
+        finally:
+            bench.robot.ask("gripper_stuck", on=False)
+
+
+def test_everything_that_happened_is_written_down(bench: Bench) -> None:
+    with bench.session(Sway()) as session:
+        bench.moving(session)
+        session.halt()
+        bench.held(session, "operator")
+    names, cycles = read_cycles(bench.folder)
+    time_s = cycles[:, names.index("time_s")]
+    assert (np.diff(cycles[:, names.index("cycle")]) == 1).all() and (np.diff(time_s) > 0).all()
+    assert np.isfinite(cycles[:, names.index("setpoint/joint1")]).all()
+    assert bench.rules() == ["play", "operator"]
+    assert Path(bench.folder / "control.json").exists()
