@@ -75,7 +75,8 @@ def test_an_extra_that_is_not_installed_is_named(tmp_path):
 
 
 def test_the_base_install_imports_without_the_extras():
-    light = "contract errors files registry checkpoint agent run console cli commands.flags commands.stage report.page"
+    light = "contract errors files registry checkpoint agent run console cli commands.flags commands.stage report.page "
+    light += "commands.serve real.server.client"
     code = f"import sys, importlib\nfor name in {TRAINING}: sys.modules[name] = None\n"
     code += f"for name in {light.split()}: importlib.import_module('burnish.' + name)"
     assert _python(code).returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,10 @@ def run(config: Config) -> dict[str, Any]:
     token = read_token(config.token_file)
     check_address(config.host, token)  # before the policy is loaded, which may take long
     settings = Settings(config.host, config.port, token, config.seed, int(config.max_message_mb * 1e6))
-    asyncio.run(_serve(open_planner(config.checkpoint, config.device), settings))
+    planner = open_planner(config.checkpoint, config.device)
+    gc.collect()
+    gc.freeze()  # what was loaded stays: looking through it for garbage would hold up a plan, and the end
+    asyncio.run(_serve(planner, settings))
     say("stopped")
     return {}
 

@@ -20,7 +20,7 @@ def greeting(frame: bytes | str, address: str) -> dict[str, Any]:
     """The metadata in a connection's first frame."""
     found = _read(frame, address) if isinstance(frame, bytes) else frame
     if not isinstance(found, dict):
-        raise ServerError(f"{address}: begins with a {type(found).__name__}, not a map; not a policy server")
+        raise ServerError(f"{address}: begins with the type {type(found).__name__}, not a map; not a policy server")
     if "burnish" in found and found.get("protocol") != PROTOCOL:
         theirs = f"burnish {found['burnish']} with protocol {found.get('protocol')}"
         raise ServerError(f"{address}: {theirs}; this client reads {PROTOCOL}: install the same version on both sides")

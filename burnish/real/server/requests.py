@@ -43,7 +43,7 @@ def read(message: bytes | str, contract: Contract, horizon: int) -> Request:
         raise RequestError(f"a text frame of {len(message)} characters; a request is msgpack in a binary frame")
     given = wire.unpack(message)
     if not isinstance(given, dict):
-        raise RequestError(f"the message is a {type(given).__name__}, expected a map of observation keys")
+        raise RequestError(f"the message is of the type {type(given).__name__}, expected a map of observation keys")
     control = {key: given.pop(key) for key in [*given] if isinstance(key, str) and key.startswith(CONTROL)}
     _check_keys(control, (SEED, PREVIOUS, FROZEN), "control key")
     _check_keys(given, contract.observation, "observation of this policy")

@@ -69,14 +69,16 @@ class PolicyServer:
         Raises `BurnishError` that names an address that cannot be listened on.
         """
         self._worker = Worker()
-        server = await self._listen()
         try:
-            ready(self._settings.host, server.sockets[0].getsockname()[1])
-            await stop.wait()
+            server = await self._listen()
+            try:
+                ready(self._settings.host, server.sockets[0].getsockname()[1])
+                await stop.wait()
+            finally:
+                server.close()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(server.wait_closed(), GRACE_S)
         finally:
-            server.close()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(server.wait_closed(), GRACE_S)
             self._worker.close(GRACE_S)
 
     async def _listen(self) -> Server:

@@ -111,7 +111,7 @@ def _is_size(size: Any) -> bool:
 
 def _kind(value: Any) -> str:
     many = f" of {len(value)}" if isinstance(value, dict | list | str | bytes) else ""
-    return "nothing" if value is None else f"a {type(value).__name__}{many}"
+    return "nothing" if value is None else f"{type(value).__name__}{many}"
 
 
 def _counter() -> Callable[[Any], Any]:

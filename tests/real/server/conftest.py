@@ -41,10 +41,10 @@ class Written(Planner):
         self.act, self.contract, self.realtime = act, contract, realtime
 
     def _act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(np.float32(self.act(obs)), (3, 4))
+        return np.broadcast_to(np.float32(self.act(obs)), (self.horizon, 4))
 
     def _go_on(self, obs: Mapping[str, np.ndarray], noise: Any, previous: np.ndarray, frozen: int) -> np.ndarray:
-        return np.broadcast_to(np.float32(self.act(obs, previous, frozen)), (3, 4))
+        return np.broadcast_to(np.float32(self.act(obs, previous, frozen)), (self.horizon, 4))
 
 
 @contextmanager

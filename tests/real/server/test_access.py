@@ -60,8 +60,8 @@ def test_the_numbers_want_the_token_too_and_health_does_not(guarded, get):
     assert 'burnish_refused_total{reason="token"} 1\n' in text
 
 
-def test_a_page_in_a_browser_is_refused(address):
-    with pytest.raises(InvalidStatus, match="403"):
+def test_a_page_in_a_browser_is_refused(serving, written):
+    with serving(written(lambda _: 1)) as address, pytest.raises(InvalidStatus, match="403"):
         connect(f"ws://{address}", origin="https://example.org", proxy=None)  # type: ignore[arg-type]
 
 

@@ -33,8 +33,8 @@ REFUSED = {
     "nothing": (b"", r"0 bytes that are not a msgpack message"),
     "truncated": (GOOD[:-3], "not a msgpack message"),
     "two at once": (GOOD + GOOD, "extra data"),
-    "a list": (msgpack.packb([1, 2]), "the message is a list, expected a map"),
-    "a number": (b"\x07", "the message is a int, expected a map"),
+    "a list": (msgpack.packb([1, 2]), "the message is of the type list, expected a map"),
+    "a number": (b"\x07", "the message is of the type int, expected a map"),
     "deep": (nested(900), "unknown observation of this policy 'x'"),
     "too deep": (nested(5000), "nested too deeply"),
     "a long list": (b"\xdd\x00\x01\x00\x00" + bytes(1 << 16), "exceeds max_array_len"),
@@ -44,26 +44,26 @@ REFUSED = {
     "a key that is no text": (b"\x81\xa1\xff\x01", "can't decode byte 0xff"),
     "a long key": (msgpack.packb({"x" * 400_000: 1}), "unknown observation of this policy 'x{100}'"),
     "no state": (b"\x80", "state: missing; the policy reads"),
-    "a text": (msgpack.packb({STATE: "x"}), "state: a str of 1, expected a numpy array"),
-    "a list of numbers": (msgpack.packb({STATE: [0.0] * 6}), "state: a list of 6, expected a numpy array"),
-    "a map": (msgpack.packb({STATE: {"x": 1}}), "state: a dict of 1, expected a numpy array"),
+    "a text": (msgpack.packb({STATE: "x"}), "state: str of 1, expected a numpy array"),
+    "a list of numbers": (msgpack.packb({STATE: [0.0] * 6}), "state: list of 6, expected a numpy array"),
+    "a map": (msgpack.packb({STATE: {"x": 1}}), "state: dict of 1, expected a numpy array"),
     "nil": (msgpack.packb({STATE: None}), "state: nothing, expected a numpy array"),
     "objects": (packed(dtype="|O"), r"state: the array's dtype is '\|O', expected a number"),
     "void": (packed(dtype="|V24"), r"state: the array's dtype is '\|V24'"),
     "texts": (packed(dtype="<U6"), "state: the array's dtype is '<U6'"),
-    "a record": (packed(dtype=[["a", "<f4"]]), "state: the array's dtype is a list of 1"),
+    "a record": (packed(dtype=[["a", "<f4"]]), "state: the array's dtype is list of 1"),
     "subarrays": (packed(dtype="(999999,999999)f4"), r"state: the array's dtype is '\(999999,999999\)f4'"),
     "complex": (packed(dtype="<c8"), "state: the array's dtype is '<c8'"),
     "a float of one byte": (packed(dtype="<f1"), "state: the array's dtype is '<f1', which numpy does not have"),
-    "a dtype of bytes": (packed(dtype=b"<f4"), "state: the array's dtype is a bytes of 3"),
+    "a dtype of bytes": (packed(dtype=b"<f4"), "state: the array's dtype is bytes of 3"),
     "a huge shape": (packed(shape=[2**40, 2**40]), "state: .* numbers of float32 are .* bytes, but 24 bytes came"),
     "a huge empty shape": (packed(shape=[0, 2**62, 2**62], data=b""), "state: an array of the shape"),
     "a negative shape": (packed(shape=[-6]), r"state: the array's shape is \[-6\]"),
     "a shape of truths": (packed(shape=[True] * 6), "state: the array's shape is"),
-    "many dimensions": (packed(shape=[1] * 60), "state: the array's shape is a list of 60"),
+    "many dimensions": (packed(shape=[1] * 60), "state: the array's shape is list of 60"),
     "no shape": (packed(shape=None), "state: the array's shape is nothing"),
     "too few bytes": (packed(data=bytes(20)), r"\[6\] numbers of float32 are 24 bytes, but 20 bytes came"),
-    "data that is text": (packed(data="x" * 24), "state: the array's data is a str of 24, expected bytes"),
+    "data that is text": (packed(data="x" * 24), "state: the array's data is str of 24, expected bytes"),
     "another shape": (packed(shape=[2, 3]), r"state: the shape \(2, 3\), expected \(6,\)"),
     "a batch": (packed(shape=[1, 6]), "send one observation, without a batch dimension"),
     "nan": (packed(data=np.float32([0, 0, np.nan, 0, 0, 0]).tobytes()), r"state\[2\]: nan, expected a finite float32"),
@@ -179,11 +179,16 @@ def test_broken_frames_end_their_own_connection_only(address, connection, right)
         assert np.array_equal(actions(connection), right)
 
 
-def test_a_client_that_never_reads_holds_up_nobody(address, connection, right):
-    with connect(f"ws://{address}", proxy=None, compression=None) as slow:
-        for _ in range(300):
-            slow.send(GOOD)
-        assert np.array_equal(actions(connection), right)
+def test_a_client_that_never_reads_holds_up_nobody(serving, written):
+    planner = written(lambda _: 1)
+    planner.horizon = 100_000  # 1.6 MB per answer: more than fits between the two
+    with serving(planner) as address:
+        options = {"proxy": None, "compression": None, "max_size": None, "max_queue": 1, "close_timeout": 0.2}
+        with connect(f"ws://{address}", **options) as slow, connect(f"ws://{address}", **options) as good:
+            good.recv(10)
+            for _ in range(30):
+                slow.send(GOOD)
+            assert actions(good).shape == (100_000, 4)
 
 
 @given(

@@ -54,9 +54,11 @@ def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make = [*elsewhere, "venv", "--quiet", "--python", "3.12", "venv"]
     install = [*elsewhere, "pip", "install", "--quiet", "--python", str(python), *PACKAGES]
     for command in (make, install):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
-        if done.returncode:
-            pytest.skip(f"{' '.join(PACKAGES)}: cannot be installed; is the package index within reach? {done.stderr}")
+        try:
+            subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        except subprocess.SubprocessError as error:
+            why = getattr(error, "stderr", "") or error
+            pytest.skip(f"{' '.join(PACKAGES)}: cannot be installed; is a package index within reach? {why}")
     return python
 
 
