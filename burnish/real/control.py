@@ -41,7 +41,7 @@ class Settings:
         rate_hz: of the policy's actions.
         execute: actions of a chunk that the policy itself plays before it plans again.
         mailbox: file.
-        patience_s: how long the arm waits, standing, for a plan in synchronous mode.
+        patience_s: how long it waits, standing, for a plan: the first one, and in synchronous mode each.
     """
 
     robot: str
@@ -82,9 +82,11 @@ class Control:
     def __init__(self, robot: Robot, settings: Settings, mailbox: Mailbox) -> None:
         self.robot, self.settings, self.mailbox = robot, settings, mailbox
         self.safety = Safety(robot.spec, settings.safety, robot.body, robot.tank())
-        self.player = ChunkPlayer(settings.player, settings.execute)
+        limits = robot.spec.limits
+        free = [limits.names.index(name) for name in limits.free]
+        self.player = ChunkPlayer(settings.player, settings.execute, free)
         self.phase, self._told, self._cycle, self._missed = "holding", None, 0, 0
-        self._due_s, self._clock_s, self._verdicts = 0.0, 0.0, 0
+        self._due_s, self._clock_s, self._verdicts, self._begun = 0.0, 0.0, 0, 0
 
     def run(self) -> None:
         """Until told to end, or until the robot is gone (`RobotError`)."""
@@ -103,7 +105,7 @@ class Control:
         begin = time.perf_counter()
         cycles = min(MOST_CYCLES, max(1, round((state.time_s - self._clock_s) * self.robot.spec.rate_hz)))
         self._clock_s, self._missed = state.time_s, self._missed + cycles - 1
-        self._obey(state)
+        state = self._obey(state)
         chunk = self.mailbox.receive()
         if chunk is not None and self.player.asked == chunk.slot:
             due = chunk.actions[self.player.slot - chunk.slot :]
@@ -122,34 +124,37 @@ class Control:
         self.mailbox.put(head + more, state.values, state.measured, state.effort, setpoint.values, setpoint.velocity)
         self._cycle += 1
 
-    def _obey(self, state: State) -> None:
+    def _obey(self, state: State) -> State:
+        """Follow the operator's order, if there is one; the state to go on with."""
         order = self.mailbox.obey()
         if self.mailbox.age_s() > OWNER_S and self.phase == "playing":
             self.safety.halt("owner", f"nothing heard from the process that plans for {OWNER_S:g} s", state.time_s)
         if order == "halt":
             self.safety.halt("operator", "an operator stopped it", state.time_s)
         elif order == "resume" and self.phase == "halted":
-            self._resume()
+            return self._resume(state)
         elif order == "play" and self.phase == "holding":
-            self.phase, self._due_s = "playing", state.time_s
+            self.phase, self._due_s, self._begun = "playing", state.time_s, self.player.slot
         elif order == "hold" and self.phase == "playing":
             self.phase = "holding"
             self.safety.pause()
             self.player.reset()
         elif order == "end":
             self.phase = "ended"
+        return state
 
-    def _resume(self) -> None:
+    def _resume(self, state: State) -> State:
         try:
             self.robot.recover()
         except RobotError as error:
             self.mailbox.tell("robot", str(error))
-            return
+            return state
         state = self.robot.read()
         self._clock_s = state.time_s
         self.safety.start(state)
         self.player.reset()
         self.phase, self._told = "holding", None
+        return state
 
     def _play(self, state: State) -> None:
         """Ask for a plan when one is wanted; begin the action that is due."""
@@ -171,8 +176,8 @@ class Control:
         """How long actions may stay away; None while none are due."""
         if self.phase != "playing":
             return None
-        synchronous = self.settings.player.mode == "synchronous"
-        return self.settings.patience_s if synchronous else self.robot.spec.limits.silence
+        waits = self.settings.player.mode == "synchronous" or self.player.slot == self._begun
+        return self.settings.patience_s if waits else self.robot.spec.limits.silence
 
     def _tell(self) -> None:
         verdict = self._told = self.safety.verdict

@@ -21,6 +21,8 @@ class Limits:
             no motion but an error (a wrong unit, permuted joints, a broken chunk), and ends in a halt.
         torque: largest absolute measured effort, N·m or N.
         source: the document these numbers are from.
+        free: entries that a device of its own follows at its own speed (a gripper); of these velocity, acceleration and
+            jerk are not limited here, so that they never hold back the others.
         workspace: lowest and highest corner (x, y, z) of the box in which the tool may be, m, in the base's frame.
         clearance: smallest distance between parts of the robot that are not neighbours, m.
         silence: longest time without a fresh action while a policy plays, s.
@@ -37,6 +39,7 @@ class Limits:
     jump: tuple[float, ...]
     torque: tuple[float, ...]
     source: str
+    free: tuple[str, ...] = ()
     workspace: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
     clearance: float | None = None
     silence: float = 0.2
@@ -46,7 +49,7 @@ class Limits:
     def __post_init__(self) -> None:
         for part in fields(self):
             value = getattr(self, part.name)
-            if part.name in ("names", "source", "workspace", "clearance", "silence") or value is None:
+            if part.name in ("names", "source", "free", "workspace", "clearance", "silence") or value is None:
                 continue
             if len(value) != len(self.names):
                 raise BurnishError(f"limits.{part.name} has {len(value)} entries for {len(self.names)} names")

@@ -9,7 +9,7 @@ given actions as they come, only their rate of change is limited.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from burnish.real.limits import Limits
 
 BEYOND = 3
 """Cycles by which motion goes on past its end, so that the next action may be looked at first."""
+HAIR = 1e-9
+"""What rounding may add."""
+SLOWEST = 1e-3
+"""Near the end of its range a joint may still creep, per s."""
 Moment = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Position, velocity, acceleration of a setpoint, (A,) each."""
 
@@ -52,12 +56,17 @@ class SmoothMotion:
         self._share = share
         self._acceleration, self._jerk = np.array(limits.acceleration) * share, np.array(limits.jerk)
         self._low, self._high = np.array(limits.low), np.array(limits.high)
-        size = len(limits.names)
+        self._free = np.array([name in limits.free for name in limits.names])
+        self._bound = np.flatnonzero(~self._free)
+        size = len(self._bound)
         self._solver, self._path = ruckig.Ruckig(size), ruckig.Trajectory(size)
         self._aimed, self._braking = ruckig.InputParameter(size), ruckig.InputParameter(size)
         self._braking.control_interface = ruckig.ControlInterface.Velocity
         for given in (self._aimed, self._braking):
-            given.max_acceleration, given.max_jerk = self._acceleration.tolist(), self._jerk.tolist()
+            given.max_acceleration = self._acceleration[self._bound].tolist()
+            given.max_jerk = self._jerk[self._bound].tolist()
+        edges = (self._low - HAIR, self._high + HAIR, np.array(limits.velocity), self._acceleration + HAIR, self._jerk)
+        self._edges = [edge[self._bound] for edge in edges]
         self._powers: dict[int, np.ndarray] = {}
 
     def start(self, position: np.ndarray) -> None:
@@ -77,17 +86,20 @@ class SmoothMotion:
                 self._samples, self._solved = samples, False
                 return number == 0
         self._samples = None
-        self._aimed.max_velocity = np.maximum(self._top, 1e-3).tolist()
-        self._aimed.target_position, self._aimed.target_velocity = moments[0][0].tolist(), [0.0] * len(self._low)
+        self._aimed.max_velocity = np.maximum(self._top, SLOWEST)[self._bound].tolist()
+        self._aimed.target_position = moments[0][0][self._bound].tolist()
+        self._aimed.target_velocity = [0.0] * len(self._bound)
         self._aimed.minimum_duration = cycles * self._period
+        self._loose = moments[0][0][self._free]
         self._solve(self._aimed)
         return False
 
     def brake(self) -> None:
         """Come to rest as soon as the limits allow."""
         self._samples, self._cycle = None, 0
-        self._braking.max_velocity = self._limits.velocity
-        self._braking.target_velocity = [0.0] * len(self._low)
+        self._braking.max_velocity = np.array(self._limits.velocity)[self._bound].tolist()
+        self._braking.target_velocity = [0.0] * len(self._bound)
+        self._loose = self.now[0][self._free]
         self._solve(self._braking)
 
     def step(self) -> Moment:
@@ -102,16 +114,23 @@ class SmoothMotion:
             self._cycle += 1
         if self._solved:
             at = self._path.at_time(min(self._cycle * self._period, self._path.duration))
-            self.now = (np.array(at[0]), np.array(at[1]), np.array(at[2]))
+            self.now = (self._whole(at[0], self._loose), self._whole(at[1], 0.0), self._whole(at[2], 0.0))
         return self.now
 
-    def _solve(self, given: object) -> None:
-        given.current_position, given.current_velocity, given.current_acceleration = (  # pyright: ignore
-            part.tolist() for part in self.now
-        )
-        result = self._solver.calculate(given, self._path)  # pyright: ignore
-        if int(result) < 0:
-            raise FloatingPointError(f"ruckig finds no motion ({result})")
+    def _whole(self, bound: list[float], free: Any) -> np.ndarray:
+        found = np.empty(len(self._free))
+        found[self._bound], found[self._free] = bound, free
+        return found
+
+    def _solve(self, given: Any) -> None:
+        """A path from now on. What rounding put a hair beyond a limit is put back first."""
+        position, velocity, acceleration = (part[self._bound] for part in self.now)
+        most = np.maximum(np.array(given.max_velocity), np.abs(velocity))
+        given.max_velocity = most.tolist()
+        bound = self._acceleration[self._bound]
+        given.current_position, given.current_velocity = position.tolist(), velocity.tolist()
+        given.current_acceleration = np.clip(acceleration, -bound, bound).tolist()
+        self._solver.calculate(given, self._path)
         self._solved = True
 
     def _speed(self, position: np.ndarray) -> np.ndarray:
@@ -128,17 +147,18 @@ class SmoothMotion:
         c5 = (12 * gap - 6 * slope * span + bend * span**2) / (2 * span**5)
         if cycles not in self._powers:
             self._powers[cycles] = _powers(np.arange(1, cycles + BEYOND + 1) * self._period)
-        return self._powers[cycles] @ np.stack([p, v, a, c3, c4, c5])
+        samples = self._powers[cycles] @ np.stack([p, v, a, c3, c4, c5])
+        samples[0][:, self._free], samples[1:, :, self._free] = p1[self._free], 0.0
+        return samples
 
     def _keeps(self, samples: np.ndarray) -> bool:
         """Whether the limits hold all along."""
-        position, velocity, acceleration = samples
-        jerk = np.diff(acceleration, axis=0, prepend=self.now[2][None]) / self._period
-        near = (position >= self._low - 1e-9).all() and (position <= self._high + 1e-9).all()
-        slow = (np.abs(velocity) <= self._top + 1e-9).all() and (
-            np.abs(acceleration) <= self._acceleration + 1e-9
-        ).all()
-        return bool(near and slow and (np.abs(jerk) <= self._jerk).all())
+        position, velocity, acceleration = samples[..., self._bound]
+        jerk = np.diff(acceleration, axis=0, prepend=self.now[2][None, self._bound]) / self._period
+        low, high, top, most, jolt = self._edges
+        inside = (position >= low).all() and (position <= high).all()
+        slow = (np.abs(velocity) <= np.minimum(top, self._top[self._bound]) + HAIR).all()
+        return bool(inside and slow and (np.abs(acceleration) <= most).all() and (np.abs(jerk) <= jolt).all())
 
 
 class DirectMotion:

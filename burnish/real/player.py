@@ -7,6 +7,7 @@ The clock counts the actions that were actually consumed. A chunk carries the co
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,9 +56,10 @@ class ChunkPlayer:
         late: actions of chunks that were over before they arrived.
     """
 
-    def __init__(self, config: PlayerConfig, execute: int) -> None:
-        """`execute`: the policy's own, where `config` says nothing."""
-        self.config = config
+    def __init__(self, config: PlayerConfig, execute: int, free: Sequence[int] = ()) -> None:
+        """`execute`: the policy's own, where `config` says nothing; `free`: entries that are never averaged, for what
+        is half way between open and closed nobody meant."""
+        self.config, self._free = config, list(free)
         self.execute = config.execute or execute
         self.slot = 0
         self.reset()
@@ -141,7 +143,9 @@ class ChunkPlayer:
             return newest.actions[slot - newest.slot] if known[-1] is newest else None
         weights = np.array([math.exp(-self.config.decay * age) for age in range(len(known))][::-1])
         said = np.stack([plan.actions[slot - plan.slot] for plan in known])
-        return weights @ said / weights.sum()
+        action = weights @ said / weights.sum()
+        action[self._free] = said[-1, self._free]
+        return action
 
     def following(self, most: int) -> list[np.ndarray]:
         """The actions due next, at most so many, as far as they are known."""

@@ -2,7 +2,8 @@
 
 `burnish sim-robot NAME` starts one. It prints one JSON line `{"ready": ADDRESS, "control": PORT}` once it is reachable.
 Tests and `burnish deploy --sim` talk to the side door `control` (UDP on loopback, one JSON object a datagram, each
-answered by one): `{"do": "report"}` for what the robot has seen, `{"do": FAULT, …}` to hurt it, `{"do": "stop"}`.
+answered by one): `{"do": "report"}` for what the robot has seen, `{"do": "place", …}` for a new episode,
+`{"do": FAULT, …}` to hurt it, `{"do": "stop"}`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,13 @@ class SimulatedRobot(ABC):
     def hurt(self, fault: str, settings: dict[str, Any]) -> None:
         """Let `fault` (one of `faults`) happen now."""
 
+    def place(self, settings: dict[str, Any]) -> None:
+        """Begin a new episode: put the robot and what is around it where `settings` say, at rest.
+
+        Raises `RobotError` while it is commanded, or if it cannot.
+        """
+        raise RobotError("this simulated robot cannot be placed; start it anew")
+
     @abstractmethod
     def close(self) -> None:
         """Let go of sockets and files."""
@@ -84,6 +92,12 @@ def _obey(robot: SimulatedRobot, message: bytes) -> dict[str, Any]:
         return {"stopped": robot.report()}
     if wish == "report":
         return robot.report()
+    if wish == "place":
+        try:
+            robot.place(order)
+        except RobotError as error:
+            return {"refused": str(error)}
+        return {"done": wish}
     if wish not in robot.faults:
         return {"refused": f"unknown fault {wish!r}; known: {', '.join(robot.faults)}"}
     robot.hurt(wish, order)

@@ -103,6 +103,15 @@ def test_the_ensemble_averages_what_plans_say_of_the_same_moment() -> None:
     np.testing.assert_allclose(action, [2, weights @ [0, 1, 2] / weights.sum()])
 
 
+def test_a_gripper_is_not_averaged() -> None:
+    player = ChunkPlayer(PlayerConfig(mode="ensemble"), 8, free=[1])
+    for number in range(3):
+        player.ask()
+        player.add(plan(player.slot, number))
+        action = player.next()
+    np.testing.assert_allclose(action, [2, 2])
+
+
 def test_a_wrong_setting_is_named() -> None:
     with pytest.raises(BurnishError, match="execute must be at least 1 action, is 0"):
         PlayerConfig(execute=0)

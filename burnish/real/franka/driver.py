@@ -73,7 +73,7 @@ class Franka(Robot):
             self._hand = Hand(address) if config.gripper else None
             self._take()
             return self.read()
-        except franka.FrankaException as error:
+        except _errors() as error:
             self.close()
             raise RobotError(f"franka at {address}: {_advice(str(error))}") from error
 
@@ -90,7 +90,7 @@ class Franka(Robot):
             except franka.ControlException as error:
                 self._release(str(error))
                 state = self._once()
-            except franka.FrankaException as error:
+            except _errors() as error:
                 raise RobotError(f"franka at {self.config.address}: {_advice(str(error))}") from error
         return self._state(state)
 
@@ -105,7 +105,7 @@ class Franka(Robot):
             self._control.writeOnce(franka.JointPositions(values[:7]))
         except franka.ControlException as error:
             self._release(str(error))
-        except franka.FrankaException as error:
+        except _errors() as error:
             raise RobotError(f"franka at {self.config.address}: {_advice(str(error))}") from error
         if self._hand is not None:
             self._hand.want(values[7], halted=setpoint.halted)
@@ -123,12 +123,11 @@ class Franka(Robot):
                 state = self._robot.read_once()
             self._ready(state)
             self._take()
-        except franka.FrankaException as error:
+        except _errors() as error:
             raise RobotError(f"franka at {self.config.address}: {_advice(str(error))}") from error
 
     def close(self) -> None:
         """Stop where it is."""
-        import pylibfranka as franka
 
         if self._hand is not None:
             self._hand.close()
@@ -137,7 +136,7 @@ class Franka(Robot):
             robot, self._robot = self._robot, None
             try:
                 robot.stop()
-            except franka.FrankaException:  # the line is gone, and with it the motion
+            except _errors():  # the line is gone, and with it the motion
                 return
 
     def _take(self) -> None:
@@ -151,11 +150,9 @@ class Franka(Robot):
         self._control, self._fault = None, f"the robot stopped by itself: {reason.removeprefix('libfranka: ')}"
 
     def _once(self) -> Any:
-        import pylibfranka as franka
-
         try:
             state = self._robot.read_once()
-        except franka.FrankaException as error:
+        except _errors() as error:
             raise RobotError(f"franka at {self.config.address}: {_advice(str(error))}") from error
         self._time_s += 1e-3
         return state
@@ -193,6 +190,14 @@ _MODES = {
 }
 
 
+def _errors() -> tuple[type[Exception], ...]:
+    """What pylibfranka raises; in Python these share no base class."""
+    import pylibfranka as franka
+
+    names = ("CommandException", "ControlException", "InvalidOperationException", "NetworkException")
+    return tuple(getattr(franka, name) for name in (*names, "RealtimeException", "FrankaException"))
+
+
 def _advice(said: str) -> str:
     """libfranka's message, with the way out."""
     plain = said.removeprefix("libfranka: ")
@@ -201,6 +206,7 @@ def _advice(said: str) -> str:
             "Connection to FCI refused",
             "no robot answers there, or its FCI is off: check --address, activate FCI in Desk",
         ),
+        ("got interrupted", "it hung up: somebody else commands it, or it was switched off"),
         ("Timeout", "the line to the robot is cut; check the cable, then start again"),
         (
             "Incompatible library version",

@@ -19,10 +19,14 @@ SPEED, FORCE = 0.1, 40.0
 """m/s and N."""
 CHANGE_M = 0.004
 """A wish closer to the last one than this is the same wish."""
+SETTLED_CYCLES = 20
+"""For so long a wish must not change: the hand cannot be told something else on the way."""
 SHORT_M = 0.01
 """Fingers that stay further closed than wished are stuck. Those that stay further open hold something, unless they did
 not move at all from where they had been free."""
 START_S = 10.0
+FIRST_READS = 5
+"""The first state after connecting may be an empty one."""
 
 
 class Hand:
@@ -39,7 +43,9 @@ class Hand:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._out, False)
-        self.width, self.fault, self._wish, self._buffer, self._cycles = 0.0, "", None, b"", 0
+        self.width, self.fault, self._buffer = 0.0, "", b""
+        self._wish: float | None = None
+        self._coming, self._since, self._cycles = 0.0, 0, 0
         if not select.select([self._out], [], [], START_S)[0]:
             self.close()
             raise RobotError(
@@ -52,10 +58,12 @@ class Hand:
         self._cycles += 1
         if self._cycles % 20 == 0:
             self._hear()
-        if halted or (self._wish is not None and abs(width - self._wish) < CHANGE_M):
-            return
-        self._wish = width
-        self._say({"width": width})
+        if halted or abs(width - self._coming) > CHANGE_M / 4:
+            self._coming, self._since = width, self._cycles
+        settled = self._cycles - self._since > SETTLED_CYCLES
+        if settled and (self._wish is None or abs(width - self._wish) > CHANGE_M):
+            self._wish = width
+            self._say({"width": width})
 
     def close(self) -> None:
         """Leave the fingers as they are."""
@@ -87,6 +95,8 @@ def main(address: str) -> None:
     import pylibfranka as franka
 
     gripper, wish, wished, buffer, fault = franka.Gripper(address), None, None, b"", ""
+    for _ in range(FIRST_READS):
+        gripper.read_once()
     while True:
         ready, _, _ = select.select([sys.stdin], [], [], 0.05)
         if ready:

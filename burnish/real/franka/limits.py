@@ -14,7 +14,6 @@ DOWN = (0.0, 0.0, 0.0, -1.57079, 0.0, 1.57079, 0.7853)
 """A pose from which to start, rad: the hand points down in front of the base."""
 WORKSPACE = ((-0.3, -0.75, 0.005), (0.8, 0.75, 1.0))
 """Of the tool's centre point, m: not below the table it stands on, not behind its own base."""
-
 LIMITS = Limits(
     names=(*JOINTS, WIDTH),
     low=(-2.9007, -1.8361, -2.9007, -3.0770, -2.8763, 0.4398, -3.0508, 0.0),
@@ -25,6 +24,7 @@ LIMITS = Limits(
     jump=(0.35,) * 7 + (0.09,),
     torque=(87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0, 140.0),
     source=SOURCE,
+    free=(WIDTH,),
     workspace=WORKSPACE,
     clearance=0.01,
     silence=0.2,

@@ -7,8 +7,10 @@ does: the arm is held, the state says why, and nothing moves until `automaticErr
 
 from __future__ import annotations
 
+import select
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from franky_sim.franka_robot_protocol import (
@@ -64,6 +66,13 @@ class Arm(FrankaMujocoRobot):
         # What MuJoCo calls bias is gravity, Coriolis and centrifugal forces: the real controller compensates them.
         self._torque_control(torque + data.qfrc_bias[dofs] - data.qfrc_passive[dofs])
 
+    def place(self, joints: np.ndarray) -> None:
+        """At rest at `joints`, rad."""
+        assert self._data is not None
+        self._data.qpos[self._qpos_addrs], self._data.qvel[self._dof_addrs] = joints, 0
+        self.q_d, self.dq_d, self.ddq_d = joints.copy(), np.zeros(7), np.zeros(7)
+        self.stuck = False
+
     def set_hand_goal(self, width: float, max_velocity: float, max_force: float) -> None:
         """Where the fingers should go; stuck ones stay."""
         super().set_hand_goal(self.hand_width if self.stuck else width, max_velocity, max_force)
@@ -111,8 +120,9 @@ class Interface(FrankaRobotServer):
         silent: whether it says and hears nothing at all.
     """
 
-    def __init__(self, robot: Arm, hostnames: Iterable[str]) -> None:
+    def __init__(self, robot: Arm, hostnames: Iterable[str], patience_s: float) -> None:
         super().__init__(robot, hostnames)
+        self._patience_s = patience_s
         self.arm, self.watch, self.error = robot, CommandWatch(), ""
         self.user_stop, self.lost, self.silent = False, 0.0, False
         self.counts: Counter[str] = Counter()
@@ -134,6 +144,10 @@ class Interface(FrankaRobotServer):
         raised = tuple(place == ERRORS[self.error] for place in range(41))
         return state.replace(robot_mode=RobotMode.kReflex, errors=raised, reflex_reason=raised)
 
+    def hold_here(self) -> None:
+        """Nobody commands it, and it was moved: it stays where it is now."""
+        self._FrankaRobotServer__holding_q = tuple(self.arm.q_d)
+
     def stop_by(self, error: str, status: MoveStatus = MoveStatus.kReflexAborted) -> None:
         """Abort the motion under way, hold, and remember why."""
         self.error = error
@@ -147,16 +161,30 @@ class Interface(FrankaRobotServer):
         """Torques by contact, N·m, above which it stops."""
         self._threshold = np.array(upper)
 
-    def begin(self) -> None:
-        """A motion begins where the set point is."""
+    def start_motion(self, *modes: Any) -> None:
+        """A motion begins where the set point is, not where the arm sags to."""
+        super().start_motion(*modes)
+        self._FrankaRobotServer__current_control_command = UDPCommand(q_c=tuple(self.arm.q_d))
         self.watch.start(self.arm.q_d.copy())
 
     def process_commands(self) -> None:
         """One millisecond's."""
-        if self.silent:
-            return
         self._command = None
+        if self.silent:
+            self._post_process_commands()
+            return
+        if self.current_motion_id and self._patience_s:
+            select.select([self._FrankaServer__udp_socket], [], [], self._patience_s)  # pyright: ignore
+        if self.tcp_connected:
+            self._refuse_another()
         super().process_commands()
+
+    def _refuse_another(self) -> None:
+        """One client at a time."""
+        try:
+            self._FrankaServer__server_socket.accept()[0].close()  # pyright: ignore[reportAttributeAccessIssue]
+        except BlockingIOError:
+            return
 
     def send_state(self) -> None:
         """Unless the network loses it."""
@@ -198,7 +226,6 @@ class _Move(MoveCommand):
         if server.error or server.user_stop:
             self.reply(MoveStatus.kCommandNotPossibleRejected)
             return
-        server.begin()
         super().handle(server)
 
 

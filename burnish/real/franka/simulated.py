@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from franky_sim.mujoco_simulator import MujocoSimulator
 
+from burnish.real.base import RobotError
 from burnish.real.franka.limits import DOWN
 from burnish.real.franka.server import Arm, Interface
 from burnish.real.simulated import SimulatedRobot
@@ -30,6 +31,9 @@ class SimulatedFrankaConfig:
     """Where it listens; ports are the real robot's, so each robot on a machine needs an address of its own (127.x)."""
     cube: tuple[float, float, float] | None = None
     """Where a cube of 4 cm lies, m, base frame; None: an empty table."""
+    patience_s: float = 0.05
+    """For how long its clock waits for a command that is late, s: a computer without a real-time kernel needs that now
+    and then. 0: its clock goes on, as the real robot's."""
     wall: float | None = None
     """A wall at this x, m, to run into."""
 
@@ -48,7 +52,7 @@ class SimulatedFranka(SimulatedRobot):
         self._arm = Arm(initial_q=DOWN, initial_hand_width=0.08)
         self._world._robots[0] = self._arm  # pyright: ignore[reportPrivateUsage]
         self._furnish()
-        self._interface = Interface(self._arm, [config.address])
+        self._interface = Interface(self._arm, [config.address], config.patience_s)
         self._interface.init()
         self._world.start()
         model = self._world.model
@@ -115,6 +119,19 @@ class SimulatedFranka(SimulatedRobot):
             self._interface.silent = bool(settings.get("on", True))
         else:
             self._arm.stuck = bool(settings.get("on", True))
+
+    def place(self, settings: dict[str, Any]) -> None:
+        """`joints` (7, rad; default: the pose it starts in) and `cube` (x, y, z, m)."""
+        if self._interface.current_motion_id:
+            raise RobotError("it is commanded; end that motion first")
+        joints = np.array(settings.get("joints", DOWN), float)
+        self._arm.place(joints)
+        self._interface.hold_here()
+        if "cube" in settings:
+            data = self._world.data
+            assert data is not None
+            data.joint("cube_joint").qpos[:] = [*settings["cube"], 1, 0, 0, 0]
+            data.joint("cube_joint").qvel[:] = 0
 
     def close(self) -> None:
         """Let go of the ports."""

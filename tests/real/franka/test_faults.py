@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_a_plan_that_leads_out_of_the_workspace(bench: Bench) -> None:
     plans = Sway()
     with bench.session(plans) as session:
         bench.moving(session)
-        plans.home[1] += 1.3
+        plans.home[0] += 2.4  # behind its own base
         bench.held(session, "workspace", seconds=6.0)
 
 
@@ -150,7 +151,7 @@ def test_a_fifth_of_all_packets_lost(bench: Bench) -> None:
         bench.robot.ask("lose", share=0.2)
         try:
             session.run(1.5)
-            assert session.row is not None and session.row.missed > 100
+            assert session.row is not None and session.row.missed > 10
             assert session.row.phase == "playing", bench.said
         finally:
             bench.robot.ask("lose", share=0.0)
@@ -167,6 +168,7 @@ def test_the_line_to_the_robot_is_cut(bench: Bench) -> None:
         bench.robot.ask("silent", on=False)
     time.sleep(0.5)
     assert bench.robot.ask("report")["still_s"] > 0.1
+    bench.robot.ask("place")
     with bench.session(Sway()) as session:
         bench.moving(session)
 
@@ -180,7 +182,7 @@ def test_the_control_process_is_killed(bench: Bench) -> None:
     assert bench.robot.ask("report")["still_s"] > 0.1
     assert bench.violations().keys() <= {"communication_constraints_violation"}
     names, cycles = read_cycles(bench.folder)
-    assert len(cycles) > 800 and cycles[-1, names.index("phase")] == 2
+    assert len(cycles) > 300 and cycles[-1, names.index("phase")] == 2
 
 
 def test_the_process_that_plans_is_gone(bench: Bench) -> None:
@@ -195,9 +197,11 @@ def test_two_controllers_at_once(bench: Bench) -> None:
     with bench.session(Sway()) as session:
         bench.moving(session)
         other = Bench(bench.robot, bench.folder.with_name("other"))
-        with pytest.raises(RobotError), other.session(Sway()):
-            pass
-        session.run(0.3)
+        with ThreadPoolExecutor() as pool:
+            second = pool.submit(lambda: other.session(Sway()).__enter__())
+            session.run(30.0, second.done)
+        with pytest.raises(RobotError, match="somebody else commands it"):
+            second.result()
         assert session.row is not None and session.row.phase == "playing", bench.said
 
 
