@@ -23,7 +23,7 @@ from burnish.real.mailbox import PHASES, Layout, Mailbox
 from burnish.real.player import ChunkPlayer, PlayerConfig
 from burnish.real.safety import Safety, SafetyConfig
 
-OWNER_S = 0.5
+OWNER_S = 1.0
 """An owner that is silent for so long is gone."""
 MOST_CYCLES = 100
 """A robot whose clock leaps further than this in one cycle did not live through it."""

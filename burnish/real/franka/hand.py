@@ -46,12 +46,20 @@ class Hand:
         self.width, self.fault, self._buffer = 0.0, "", b""
         self._wish: float | None = None
         self._coming, self._since, self._cycles = 0.0, 0, 0
-        if not select.select([self._out], [], [], START_S)[0]:
+        self._await_first(address)
+
+    def _await_first(self, address: str) -> None:
+        """Until the width is known: nothing may be wished before."""
+        self._heard, end = False, time.monotonic() + START_S
+        while not self._heard and not self.fault:
+            if not select.select([self._out], [], [], max(0.0, end - time.monotonic()))[0]:
+                break
+            self._hear()
+        if not self._heard:
             self.close()
             raise RobotError(
                 f"the gripper at {address} does not answer; is a Franka Hand mounted? (--robot.no-gripper)"
             )
-        self._hear()
 
     def want(self, width: float, *, halted: bool) -> None:
         """Move to `width`, m; what was wished goes on while the arm is halted, so that nothing is dropped."""
@@ -87,7 +95,7 @@ class Hand:
         *lines, self._buffer = (self._buffer + said).split(b"\n")
         if lines:
             heard = json.loads(lines[-1])
-            self.width, self.fault = heard["width"], heard["fault"]
+            self.width, self.fault, self._heard = heard["width"], heard["fault"], True
 
 
 def main(address: str) -> None:

@@ -188,7 +188,7 @@ def test_the_control_process_is_killed(bench: Bench) -> None:
 def test_the_process_that_plans_is_gone(bench: Bench) -> None:
     with bench.session(Sway()) as session:
         bench.moving(session)
-        time.sleep(1.2)  # the owner hangs
+        time.sleep(1.6)  # the owner hangs
         session.step()
         bench.held(session, "owner")
 
