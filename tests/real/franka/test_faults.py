@@ -194,9 +194,9 @@ def test_the_process_that_plans_is_gone(bench: Bench) -> None:
 
 
 def test_two_controllers_at_once(bench: Bench) -> None:
+    other = Bench(bench.robot, bench.folder.with_name("other"))
     with bench.session(Sway()) as session:
         bench.moving(session)
-        other = Bench(bench.robot, bench.folder.with_name("other"))
         with ThreadPoolExecutor() as pool:
             second = pool.submit(lambda: other.session(Sway()).__enter__())
             session.run(30.0, second.done)
