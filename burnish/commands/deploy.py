@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +15,18 @@ from burnish import registry
 from burnish.commands import flags
 from burnish.console import say
 from burnish.errors import BurnishError
+from burnish.files import write_json
+from burnish.real.base import RobotError
+from burnish.real.control import Settings
+from burnish.real.operator import Operator
+from burnish.real.planning import open_plans
 from burnish.real.player import PlayerConfig
 from burnish.real.safety import SafetyConfig
+from burnish.real.session import Session, mailbox_path
+from burnish.real.simulated import SimulatedProcess
+
+LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+$")
+"""With --sim, an address that the simulated robot can have; another one is the real robot's and is left alone."""
 
 
 @dataclass(frozen=True)
@@ -53,29 +65,38 @@ def configure(words: list[str]) -> Config:
 
 def run(config: Config) -> dict[str, Any]:
     """Move the robot for `seconds`; what the session counted."""
-    from burnish.real.control import Settings
-    from burnish.real.operator import Operator
-    from burnish.real.planning import open_plans
-    from burnish.real.session import Session, mailbox_path
-    from burnish.real.simulated import SimulatedProcess
-
     with ExitStack() as stack:
-        settings = asdict(config.robot)
+        settings, simulated = asdict(config.robot), None
         if config.sim:
             config.out.mkdir(parents=True, exist_ok=True)
-            robot = stack.enter_context(SimulatedProcess(config.name, log=config.out / "simulated.log"))
-            settings["address"] = robot.address
+            simulated = stack.enter_context(_simulated(config))
+            settings["address"] = simulated.address
         source = open_plans(config.checkpoint, config.out, token=config.token, rate_hz=config.rate_hz)
         plans = stack.enter_context(source)
         box = mailbox_path()
         stack.callback(lambda: box.unlink(missing_ok=True))
         told = Settings(config.name, settings, plans.rate_hz, plans.replan, str(box), config.player, config.safety)
-        session = stack.enter_context(Session(told, plans, config.out, tell=say))
+        session = stack.enter_context(Session(told, plans, config.out, tell=lambda line: say(f"  {line}")))
         operator = stack.enter_context(Operator(session))
-        say(f"{config.name}: {operator.help}")
+        say(f"{config.name} at {plans.rate_hz:g} actions a second; {operator.help}")
         session.play()
         session.run(config.seconds, operator.done)
-        return session.summary()
+        found = session.summary()
+    halts = f"{found['halts']} halts, the last by {found['last_halt']!r}" if found["halts"] else "no halt"
+    say(f"{found['actions']} actions in {found['seconds']:.1f} s, {halts} → {config.out}")
+    return found
+
+
+@contextmanager
+def _simulated(config: Config) -> Iterator[SimulatedProcess]:
+    """The simulated robot; what it has seen is kept in `robot.json`."""
+    flags = ["--address", config.robot.address] if LOOPBACK.match(config.robot.address) else []
+    with SimulatedProcess(config.name, flags, log=config.out / "simulated.log") as robot:
+        try:
+            yield robot
+        finally:
+            with suppress(RobotError):  # it may be what failed
+                write_json(config.out / "robot.json", robot.stop())
 
 
 def _robot(words: list[str]) -> tuple[str, list[str]]:

@@ -137,7 +137,9 @@ class Safety:
 
     def pause(self) -> None:
         """Come to rest without any fault: nothing is planned for now."""
-        self._motion.brake()
+        self._to_do = []
+        if self.verdict is None:
+            self._motion.brake()
 
     def _wrong(self, actions: np.ndarray) -> tuple[str, str] | None:
         """What cannot be meant by `actions`, of which the first is due."""
