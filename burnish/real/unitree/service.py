@@ -56,7 +56,7 @@ class MotionService:
         sent = False
         while (left := until - time.monotonic()) > 0:
             if not sent and self._writer.get_publication_matched_status().current_count:
-                self._writer.write(Request_(header, "{}", []))
+                self._writer.write(Request_(header, "{}", []))  # pyright: ignore[reportArgumentType]
                 sent = True
             self._waiter.wait(int(min(left, 0.05) * 1e9))
             for answer in self._reader.take(8):
