@@ -14,17 +14,13 @@ from typing import ClassVar
 import numpy as np
 
 from burnish.real.base import Robot, RobotError, RobotSpec, Setpoint, State, robot_contract, state_field
+from burnish.real.unitree.checks import is_free, is_that_model, too_empty
 from burnish.real.unitree.dds import Line
 from burnish.real.unitree.link import COMMAND, Command, StateLink
 from burnish.real.unitree.models import CYCLE_HZ, G1, GO2, Gains, Model
 from burnish.real.unitree.senses import Senses
-from burnish.real.unitree.service import MotionService
-from burnish.real.unitree.wire import message_type
 
 FOUND_S = 3.0
-SILENT_S = 0.1
-LISTEN_S = 0.2
-"""How long another controller is listened for; as Unitree's own (`unitree_rl_lab`, deploy/robots/go2/main.cpp)."""
 OBEY_CYCLES = 50
 REACHED_RAD = 0.35
 REST_S, DAMP_S = 1.5, 0.5
@@ -40,6 +36,8 @@ class UnitreeConfig:
     """DDS domain; Unitree's robots are in 0."""
     release: bool = False
     """Take the motors from the robot's own motion service. The robot goes limp then: a Go2 must lie, a G1 must hang."""
+    silence: float = 0.1
+    """Longest time without LowState, s; then the line counts as lost, and the robot is damped."""
     battery: int = 20
     """Least charge to start with, %. Only the Go2 tells its charge here."""
 
@@ -67,9 +65,9 @@ class Unitree(Robot):
         line = Line(self.config.address, self.config.domain)
         self.link = StateLink(line, self.model.family, self.config.address)
         first = self.link.read(FOUND_S)
-        self._is_mine(first)
-        self._is_free(line)
-        fault = self._senses.fault(first, commanded=False) or self._is_empty(first)
+        is_that_model(self.model, first)
+        is_free(self.model, line, self.config.address, release=self.config.release)
+        fault = self._senses.fault(first, commanded=False) or too_empty(first, self.config.battery)
         if fault:
             raise RobotError(f"{self.model.name} is not ready: {fault}")
         self.command = Command(line, self.model)
@@ -81,11 +79,17 @@ class Unitree(Robot):
                 raise RobotError(f"nobody on interface {self.config.address!r} reads {COMMAND}; is it in debug mode?")
             time.sleep(0.01)
         self._damped, self._fault, self._open = False, "", True
+        self.link.begin()
         return self.read()
 
     def read(self) -> State:
-        """Wait for the next LowState. Raises `RobotError` when none comes for 0.1 s."""
-        record = self.link.read(SILENT_S)
+        """Wait for the next LowState. Raises `RobotError` when none comes for `silence`."""
+        try:
+            record = self.link.read(self.config.silence)
+        except RobotError:
+            self._damped = True  # a robot that is not seen may still hear
+            self._send(np.zeros(len(self.model.joints)), self.model.policy)
+            raise
         self._fault = self._fault or self._senses.fault(record, commanded=self.command.sent > OBEY_CYCLES)
         motors = record["motor_state"][: len(self.model.joints)]
         values = self._senses.values(record)
@@ -116,7 +120,7 @@ class Unitree(Robot):
 
     def recover(self) -> None:
         """No more damping; `stand` comes next. Raises `RobotError` while the fault is still there."""
-        fault = self._senses.fault(self.link.read(SILENT_S), commanded=False)
+        fault = self._senses.fault(self.link.read(self.config.silence), commanded=False)
         if fault:
             raise RobotError(f"{self.model.name} cannot go on: {fault}")
         self._damped, self._fault = False, ""
@@ -154,38 +158,6 @@ class Unitree(Robot):
         else:
             self.command.hold(positions, gains)
         self.command.send()
-
-    def _is_mine(self, record: np.ndarray) -> None:
-        """Raise `RobotError` if this is a robot with other motors."""
-        size, name = len(self.model.joints), self.model.name
-        if self.model.machines and int(record["mode_machine"]) not in self.model.machines:
-            raise RobotError(
-                f"the robot has mode_machine {int(record['mode_machine'])}; {name} with {size} motors has one of "
-                f"{self.model.machines}. Other bodies (fewer joints, locked waist) have no driver here"
-            )
-        used = np.flatnonzero(record["motor_state"]["temperature"].reshape(len(record["motor_state"]), -1).any(axis=1))
-        if len(used) != size or used[-1] != size - 1:
-            raise RobotError(f"the robot has {len(used)} motors, {name} has {size}; take the driver of its own model")
-
-    def _is_free(self, line: Line) -> None:
-        """Raise `RobotError` if somebody else commands the motors."""
-        service = MotionService(line)
-        if name := service.active():
-            if not self.config.release:
-                raise RobotError(
-                    f"the robot's motion service {name!r} has the motors; let a Go2 lie down, hang a G1 up, and give "
-                    "--robot.release"
-                )
-            service.release()
-        other = line.reader(COMMAND, message_type(self.model.family, "LowCmd_"))
-        if line.waiter(other).wait(int(LISTEN_S * 1e9)):
-            raise RobotError(f"somebody else publishes {COMMAND} on {self.config.address!r}; end that program first")
-
-    def _is_empty(self, record: np.ndarray) -> str:
-        if "bms_state" not in (record.dtype.names or ()):
-            return ""
-        charge = int(record["bms_state"]["soc"])
-        return f"its battery is at {charge} %, at least {self.config.battery}" if charge < self.config.battery else ""
 
 
 class Go2(Unitree):

@@ -32,8 +32,12 @@ class StateLink:
         self._reader = line.reader(STATE, message_type(family, "LowState_"), DEPTH)
         self._waiter = line.waiter(self._reader)
         self._interface = interface
-        self.received, self.lost, self.bad_crc, self.stale = 0, 0, 0, 0
         self.time_s = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew; what passes until the next state is not lost."""
+        self.received, self.lost, self.bad_crc, self.stale = 0, 0, 0, 0
         self._tick: int | None = None
 
     def read(self, timeout_s: float) -> np.ndarray:
@@ -61,7 +65,9 @@ class StateLink:
             self.bad_crc += 1
             return False
         tick = int(message.record["tick"])
-        if self._tick is not None:
+        if self._tick is None:
+            self.time_s = tick / 1000
+        else:
             step = (tick - self._tick + 2**31) % 2**32 - 2**31  # the counter has 32 bits
             if step <= 0:
                 self.stale += 1

@@ -15,7 +15,7 @@ from burnish.real.unitree.dds import Line
 
 REQUEST, RESPONSE = "rt/api/motion_switcher/request", "rt/api/motion_switcher/response"
 CHECK, RELEASE = 1001, 1003
-ANSWER_S = 1.0
+ANSWER_S, AGAIN_S = 2.0, 0.3
 RELEASED_S = 10.0
 
 
@@ -52,17 +52,50 @@ class MotionService:
 
         number = time.monotonic_ns()
         header = RequestHeader_(RequestIdentity_(number, api), RequestLease_(0), policy())
-        until = time.monotonic() + ANSWER_S
-        sent = False
-        while (left := until - time.monotonic()) > 0:
-            if not sent and self._writer.get_publication_matched_status().current_count:
+        until, again = time.monotonic() + ANSWER_S, 0.0
+        while (now := time.monotonic()) < until:
+            if now >= again and self._found():
                 self._writer.write(Request_(header, "{}", []))  # pyright: ignore[reportArgumentType]
-                sent = True
-            self._waiter.wait(int(min(left, 0.05) * 1e9))
+                again = now + AGAIN_S
+            self._waiter.wait(20_000_000)
             for answer in self._reader.take(8):
                 if _is_answer(answer, number):
                     return answer.data
         return ""
+
+    def _found(self) -> bool:
+        """Whether the robot's side is there, both ways."""
+        hears = self._writer.get_publication_matched_status().current_count
+        return bool(hears and self._reader.get_subscription_matched_status().current_count)
+
+
+class SimulatedService:
+    """The robot's side, for a simulated one.
+
+    Attributes:
+        name: of the service that has the motors; "" once it is released.
+    """
+
+    def __init__(self, line: Line, name: str) -> None:
+        from unitree_sdk2py.idl.unitree_api.msg.dds_ import Request_, Response_
+
+        self.name = name
+        self._reader, self._writer = line.reader(REQUEST, Request_, depth=8), line.writer(RESPONSE, Response_)
+
+    def serve(self) -> None:
+        """Answer what was asked since the last call."""
+        from unitree_sdk2py.idl.unitree_api.msg.dds_ import Response_, ResponseHeader_, ResponseStatus_
+
+        for request in self._reader.take(8):
+            if not hasattr(request, "header"):
+                continue
+            identity = request.header.identity
+            if identity.api_id == RELEASE:
+                self.name = ""
+            said = json.dumps({"form": "0", "name": self.name})
+            self._writer.write(
+                Response_(ResponseHeader_(identity, ResponseStatus_(0)), said, [])  # pyright: ignore[reportArgumentType]
+            )
 
 
 def _is_answer(answer: Any, number: int) -> bool:
