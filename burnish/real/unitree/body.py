@@ -1,6 +1,7 @@
 """The simulated robots' bodies: MuJoCo models of installed packages on a floor, moved by torques at their joints.
 
-Links collide with the floor, not with one another. A G1 hangs in a strap, for nothing but a policy balances it.
+Links collide with the floor, not with one another; where a package has a mesh for that, a ball at the link's centre of
+mass does it. A G1 hangs in a strap, for nothing but a policy balances it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ SOURCES = {
         "_joint", 0.05, 0.2, "torso_link",
     ),
 }  # fmt: skip
+BALL_M = 0.03
 STRAP_N_M, STRAP_NS_M = 3000.0, 300.0
 
 
@@ -65,12 +67,16 @@ class Body:
         self._v = np.array([self.physics.joint(name).dofadr[0] for name in names])
         self._limit = np.array(model.limits.torque)
         self._strap = self.physics.body(source.strap).id if source.strap else None
-        self._anchor = self._place(model.path[-1]) if self._strap is not None else np.zeros(3)
-        self._place(pose)
+        self._anchor = self._place(np.array(model.path[-1])) if self._strap is not None else np.zeros(3)
+        self._pose = np.array(pose)
+        self.rest()
+
+    def rest(self) -> None:
+        """As it was at first."""
+        self._place(self._pose)
+        kp, kd = np.array(self._model.standing.kp), np.array(self._model.standing.kd)
         for _ in range(round(SETTLE_S / PHYSICS_S)):
-            gains = model.standing
-            self.step(np.array(gains.kp) * (np.array(pose) - self.q) - np.array(gains.kd) * self.dq)
-        self.data.time = 0.0
+            self.step(kp * (self._pose - self.q) - kd * self.dq)
 
     @property
     def q(self) -> np.ndarray:
@@ -121,7 +127,7 @@ class Body:
         """Let it stand alone."""
         self._strap = None
 
-    def _place(self, pose: tuple[float, ...]) -> np.ndarray:
+    def _place(self, pose: np.ndarray) -> np.ndarray:
         """Put it just above the floor in `pose`; where the strap holds it then (3,)."""
         self._mujoco.mj_resetData(self.physics, self.data)
         self.data.qpos[self._q] = pose
@@ -140,12 +146,10 @@ def _compile(source: Source) -> Any:
     if found is None or not found.submodule_search_locations:
         raise RobotError(f"no package {source.package} here; install `burnish[sim-robots]`")
     spec = mujoco.MjSpec.from_file(str(Path(found.submodule_search_locations[0], source.path)))
-    for geom in [geom for geom in spec.geoms if not geom.contype and not geom.conaffinity]:
-        spec.delete(geom)  # what only a camera sees
-    shown = {geom.meshname for geom in spec.geoms}
-    for mesh in [mesh for mesh in spec.meshes if (mesh.name or Path(mesh.file).stem) not in shown]:
-        spec.delete(mesh)
-    for part in [*spec.actuators, *spec.keys]:
+    meshes = [geom for geom in spec.geoms if geom.type == mujoco.mjtGeom.mjGEOM_MESH]
+    for body in {geom.parent.name: geom.parent for geom in meshes if geom.contype}.values():
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=(BALL_M, 0, 0), pos=body.ipos)
+    for part in [*meshes, *spec.meshes, *spec.actuators, *spec.keys]:
         spec.delete(part)
     for geom in spec.geoms:
         geom.contype, geom.conaffinity = 1, 0

@@ -22,6 +22,7 @@ from burnish.real.unitree.senses import Senses
 
 FOUND_S = 3.0
 OBEY_CYCLES = 50
+"""Motors that do not obey for so long have a fault."""
 REACHED_RAD = 0.35
 REST_S, DAMP_S = 1.5, 0.5
 
@@ -120,7 +121,11 @@ class Unitree(Robot):
 
     def recover(self) -> None:
         """No more damping; `stand` comes next. Raises `RobotError` while the fault is still there."""
-        fault = self._senses.fault(self.link.read(self.config.silence), commanded=False)
+        self._damped = True
+        for _ in range(OBEY_CYCLES):
+            self._send(np.zeros(len(self.model.joints)), self.model.standing)
+            record = self.link.read(self.config.silence)
+        fault = self._senses.fault(record, commanded=True)
         if fault:
             raise RobotError(f"{self.model.name} cannot go on: {fault}")
         self._damped, self._fault = False, ""

@@ -114,7 +114,8 @@ class SimulatedUnitree(SimulatedRobot):
     def hurt(self, fault: str, settings: dict[str, Any]) -> None:
         """`lose`, `deaf`, `bad_crc`: `share`; `delay`: `cycles`; `motor_error`, `hot`: `motor`; `tip`: `speed` m/s.
 
-        `kill_joystick` presses L2+B for half a second; `mend` ends all that lasts; `unstrap` is for a G1.
+        `kill_joystick` presses L2+B for half a second; `mend` ends all that lasts, and picks up a robot that
+        fell; `unstrap` is for a G1.
         """
         self._hurt_s = self.clock_s
         mischief, share = self.mischief, float(settings.get("share", 1.0))
@@ -142,6 +143,8 @@ class SimulatedUnitree(SimulatedRobot):
         else:
             self.mischief, self._hurt_s = Mischief(self.config.seed), None
             self.board.mend()
+            if self.body.tilt > self.model.tilt:
+                self.body.rest()
 
     def close(self) -> None:
         """Nothing is left behind."""
