@@ -12,8 +12,9 @@ from burnish.real.unitree.models import CYCLE_HZ, Gains, Model
 from burnish.real.unitree.wire import Message, message_type
 
 STATE, COMMAND = "rt/lowstate", "rt/lowcmd"
-DEPTH = 16
-"""States that are kept while nobody reads: so many cycles late, and what was missed is still counted right."""
+DEPTH = 256
+"""Messages that are kept while nobody reads. After a pause of half a second it is still known what the line lost, and
+what only came too late to be used."""
 
 
 class StateLink:

@@ -37,9 +37,18 @@ def sway(state):
     return STANDING + 0.03 * np.sin(2 * np.pi * state.time_s)
 
 
+def damped(go2):
+    """The report of the robot once it is damped."""
+    for _ in range(5000):
+        report = go2.ask("report")
+        if report["damped_by"]:
+            return report
+    raise AssertionError("it is not damped")
+
+
 def damped_in_time(go2, detected_s, before):
     """The robot's own clock says when it was damped. Cycles in which it starved, for others had the CPU, are given."""
-    report = go2.ask("report")
+    report = damped(go2)
     assert report["damped_by"] == "command"
     starved = (report["late"] - before["late"]) / 500
     assert detected_s - 0.01 <= report["damped_s"] <= detected_s + REACTION_S + starved
@@ -77,7 +86,6 @@ def test_what_the_robot_reports_damps_it(go2, standing, play, fault, settings, s
     assert safety.verdict is not None
     assert safety.verdict.rule == "robot"
     assert re.search(says, safety.verdict.message)
-    robot.read()
     damped_in_time(go2, safety.verdict.time_s, before)
 
 
@@ -96,7 +104,6 @@ def test_an_action_that_cannot_be_meant_damps_it(go2, standing, play, action, ru
     play(robot, safety, state, 20, action)
     assert safety.verdict is not None
     assert safety.verdict.rule == rule
-    robot.read()
     damped_in_time(go2, safety.verdict.time_s, before)
 
 
@@ -107,11 +114,7 @@ def test_a_robot_that_is_not_heard_is_damped(go2, standing, play, fault, says):
     go2.ask(fault)
     with pytest.raises(RobotError, match=says):
         play(robot, safety, state, 3000, sway)
-    for _ in range(100):
-        report = go2.ask("report")
-        if report["damped_by"]:
-            break
-    assert report["damped_by"] in ("command", "timeout")  # the driver's last word, or the robot's own timeout before
+    assert damped(go2)["damped_by"] in ("command", "timeout")  # the driver's last word, or the robot's timeout before
     go2.ask("mend")
 
 
@@ -157,9 +160,6 @@ def test_a_killed_controller_leaves_a_robot_that_damps_itself(go2):
         assert controller.stdout.readline() == b"standing\n"
         assert go2.ask("report")["damped_by"] == ""
         controller.kill()
-    for _ in range(5000):
-        report = go2.ask("report")
-        if report["damped_by"]:
-            break
+    report = damped(go2)
     assert report["damped_by"] == "timeout"
     assert report["damped_s"] - report["last_command_s"] <= 0.4 + 0.004
