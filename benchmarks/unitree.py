@@ -1,8 +1,8 @@
 """The line to a Unitree robot: losses, and microseconds per 2 ms cycle; driver and simulated robot in two processes.
 
 `uv run python benchmarks/unitree.py [--robot unitree-g1] [--quick]`. The robot stands and sways a little through
-`Safety` for 60 s of cycles. Beside our way of filling, signing and sending LowCmd, the SDK's own classes do the same to a topic
-that nobody reads, in the same process, one cycle in ten. The last line is JSON.
+`Safety` for 60 s of cycles. Beside our way of filling, signing and sending LowCmd, the SDK's own classes do the same to
+a topic that nobody reads, in the same process, one cycle in ten. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def main() -> None:
     result = {
         "name": "unitree", "robot": wish.robot, "sent": sent, "lost_commands": lost_commands, "lost_states": link.lost,
         "bad_crc": link.bad_crc + report["bad_crc"], "starved_cycles": report["late"] - before["late"],
-        "robot_cycles": report["cycles"] - before["cycles"], "answer_us": report["answer_us"], "ours_us": round(float(ours), 1), "sdk_us": round(float(sdk), 1),
+        "robot_cycles": report["cycles"] - before["cycles"],
+        "answer_us": report["answer_us"], "ours_us": round(float(ours), 1), "sdk_us": round(float(sdk), 1),
         "ratio": round(float(sdk / ours), 2), "fell": report["fell"],
     }  # fmt: skip
     print(json.dumps(result))
