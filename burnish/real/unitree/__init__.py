@@ -1,0 +1,1 @@
+"""Unitree Go2 and G1: low-level control over DDS."""

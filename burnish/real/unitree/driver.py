@@ -1,0 +1,193 @@
+"""Unitree's legged robots, motor by motor over DDS.
+
+`connect` makes sure that this is the robot, well, and commanded by nobody else; `stand` brings it to its standing pose;
+then `read` and `write` go in turn at 500 Hz. A halted robot is damped: no stiffness, and so much damping that it sinks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from burnish.real.base import Robot, RobotError, RobotSpec, Setpoint, State, robot_contract, state_field
+from burnish.real.unitree.checks import is_free, is_that_model, too_empty
+from burnish.real.unitree.dds import Line
+from burnish.real.unitree.link import COMMAND, Command, StateLink
+from burnish.real.unitree.models import CYCLE_HZ, G1, GO2, Gains, Model
+from burnish.real.unitree.senses import Senses
+
+FOUND_S = 3.0
+OBEY_CYCLES = 50
+"""Motors that do not obey for so long have a fault."""
+REACHED_RAD = 0.35
+REST_S, DAMP_S = 1.5, 0.5
+
+
+@dataclass(frozen=True)
+class UnitreeConfig:
+    """How to reach the robot."""
+
+    address: str
+    """The network interface in the robot's network, e.g. "enp3s0"; "lo" for a simulated robot."""
+    domain: int = 0
+    """DDS domain; Unitree's robots are in 0."""
+    release: bool = False
+    """Take the motors from the robot's own motion service. The robot goes limp then: a Go2 must lie, a G1 must hang."""
+    silence: float = 0.1
+    """Longest time without LowState, s; then the line counts as lost, and the robot is damped."""
+    battery: int = 20
+    """Least charge to start with, %. Only the Go2 tells its charge here."""
+
+
+class Unitree(Robot):
+    """Of any model.
+
+    Attributes:
+        link: what came from the robot, with its losses.
+        command: what goes to it.
+    """
+
+    Config = UnitreeConfig
+    model: ClassVar[Model]
+    link: StateLink
+    command: Command
+
+    def __init__(self, config: UnitreeConfig) -> None:
+        self.config, self.spec = config, robot_spec(self.model)
+        self._senses = Senses(self.model)
+        self._damped, self._fault, self._open = False, "", False
+
+    def connect(self) -> State:
+        """Find the robot and see that it is well and free. Raises `RobotError` as `Robot` says; nothing moves."""
+        line = Line(self.config.address, self.config.domain)
+        self.link = StateLink(line, self.model.family, self.config.address)
+        first = self.link.read(FOUND_S)
+        is_that_model(self.model, first)
+        is_free(self.model, line, self.config.address, release=self.config.release)
+        fault = self._senses.fault(first, commanded=False) or too_empty(first, self.config.battery)
+        if fault:
+            raise RobotError(f"{self.model.name} is not ready: {fault}")
+        self.command = Command(line, self.model)
+        if self.model.machines:
+            self.command.machine(int(first["mode_machine"]))
+        until = time.monotonic() + FOUND_S
+        while not self.command.heard():
+            if time.monotonic() > until:
+                raise RobotError(f"nobody on interface {self.config.address!r} reads {COMMAND}; is it in debug mode?")
+            time.sleep(0.01)
+        self._damped, self._fault, self._open = False, "", True
+        self.link.begin()
+        return self.read()
+
+    def read(self) -> State:
+        """Wait for the next LowState. Raises `RobotError` when none comes for `silence`."""
+        try:
+            record = self.link.read(self.config.silence)
+        except RobotError:
+            self._damped = True  # a robot that is not seen may still hear
+            self._send(np.zeros(len(self.model.joints)), self.model.policy)
+            raise
+        self._fault = self._fault or self._senses.fault(record, commanded=self.command.sent > OBEY_CYCLES)
+        motors = record["motor_state"][: len(self.model.joints)]
+        values = self._senses.values(record)
+        return State(
+            self.link.time_s, values, motors["q"].astype(float), motors["tau_est"].astype(float), self._fault
+        )  # fmt: skip
+
+    def write(self, setpoint: Setpoint) -> None:
+        """Send LowCmd: targets with the policy's gains; damping once it was halted or had a fault, until `recover`."""
+        self._damped = self._damped or setpoint.halted
+        self._send(setpoint.values, self.model.policy)
+
+    def stand(self, seconds: float = 3.0) -> State:
+        """Stand up from lying (Go2) or hanging with the feet on the floor (G1), smoothly, in so many seconds.
+
+        Raises `RobotError` if it does not come to stand; it is damped then.
+        """
+        state = self.read()
+        for pose in self.model.path:
+            state = self._go(state, np.array(pose), seconds / len(self.model.path))
+        away = np.abs(state.measured - self.model.path[-1])
+        if away.max() > REACHED_RAD:
+            self._damped = True
+            self._send(state.measured, self.model.standing)
+            which = self.model.joints[int(np.argmax(away))]
+            raise RobotError(f"{self.model.name} does not stand: {which} is {away.max():.2f} rad away; is it blocked?")
+        return state
+
+    def recover(self) -> None:
+        """No more damping; `stand` comes next. Raises `RobotError` while the fault is still there."""
+        self._damped = True
+        for _ in range(OBEY_CYCLES):
+            self._send(np.zeros(len(self.model.joints)), self.model.standing)
+            record = self.link.read(self.config.silence)
+        fault = self._senses.fault(record, commanded=True)
+        if fault:
+            raise RobotError(f"{self.model.name} cannot go on: {fault}")
+        self._damped, self._fault = False, ""
+
+    def close(self) -> None:
+        """Lie down (Go2) unless it is damped already, be damped, and let go."""
+        if not self._open:
+            return
+        self._open = False
+        with contextlib.suppress(RobotError):
+            state = self.read()
+            if self.model.rest is not None and not (self._damped or state.fault):
+                state = self._go(state, np.array(self.model.rest), REST_S)
+            self._damped = True
+            for _ in range(round(DAMP_S * CYCLE_HZ)):
+                self._send(state.measured, self.model.standing)
+                state = self.read()
+
+    def _go(self, state: State, pose: np.ndarray, seconds: float) -> State:
+        """To `pose` (A,) with the least jerk that such a time allows. Raises `RobotError` on a fault, damped."""
+        start, cycles = np.clip(state.measured, self.model.limits.low, self.model.limits.high), seconds * CYCLE_HZ
+        for cycle in range(1, round(cycles) + 1):
+            share = cycle / cycles
+            smooth = share**3 * (10 - 15 * share + 6 * share**2)
+            self._send(start + smooth * (pose - start), self.model.standing)
+            state = self.read()
+            if state.fault:
+                self._send(state.measured, self.model.standing)
+                raise RobotError(f"{self.model.name} is damped: {state.fault}")
+        return state
+
+    def _send(self, positions: np.ndarray, gains: Gains) -> None:
+        if self._damped or self._fault:
+            self.command.damp()
+        else:
+            self.command.hold(positions, gains)
+        self.command.send()
+
+
+class Go2(Unitree):
+    """Unitree Go2, 12 motors."""
+
+    model = GO2
+
+
+class UnitreeG1(Unitree):
+    """Unitree G1 with 29 motors."""
+
+    model = G1
+
+
+def robot_spec(model: Model) -> RobotSpec:
+    """`observation.state` is `Senses.values`; the action is the position (rad) of each joint of `model.joints`."""
+    joints = model.joints
+    names = (
+        *(f"{what}_{axis}" for what in ("gravity", "angular_velocity") for axis in "xyz"),
+        *joints,
+        *(f"{joint}_velocity" for joint in joints),
+    )
+    size = len(joints)
+    unit = ("1",) * 3 + ("rad/s",) * 3 + ("rad",) * size + ("rad/s",) * size
+    contract = robot_contract(
+        state_field(names, unit, "body", CYCLE_HZ), state_field(joints, ("rad",) * size, "joint", CYCLE_HZ)
+    )
+    return RobotSpec(model.name, contract, model.limits, smooth=False, halt="damped")
