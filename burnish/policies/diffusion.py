@@ -32,6 +32,7 @@ class Diffusion(Denoising):
 
     name = "diffusion"
     Config = DiffusionConfig
+    limit = 1.0
 
     def __init__(self, config: DiffusionConfig, contract: Contract, stats: Stats) -> None:
         super().__init__(config, contract, stats)
@@ -46,6 +47,7 @@ class Diffusion(Denoising):
             beta_schedule="squaredcos_cap_v2",
             prediction_type=config.prediction,
             clip_sample=True,
+            clip_sample_range=self.limit,
             timestep_spacing="trailing",
         )
         self.scheduler.set_timesteps(config.steps)
@@ -81,6 +83,11 @@ class Diffusion(Denoising):
             variance_noise=torch.zeros_like(z) if stochastic else None,
             return_dict=False,
         )[0]
+
+    def level(self, k: int) -> tuple[float, float]:
+        """√ᾱ and √(1 − ᾱ) of the step's training step."""
+        alpha = float(self.scheduler.alphas_cumprod[int(self.scheduler.timesteps[k])]) if k < self.nfe else 1.0
+        return math.sqrt(alpha), math.sqrt(1 - alpha)
 
     def deviation(self, k: int) -> float:
         """σ_k of DDPM (arXiv 2010.02502, equation 16); 0 after the last step, and of DDIM."""
