@@ -1,6 +1,6 @@
 """Real-time chunking: the next chunk is planned while the last one plays (RTC, arXiv 2506.07339).
 
-What is executed meanwhile is frozen: the new chunk has to begin with it, and to go on from there. So planning is filling
+What is executed meanwhile is frozen: the new chunk has to begin with it, and to go on from there. So planning is to fill
 in the rest of a chunk whose beginning is known, with the trained policy as it is.
 """
 
