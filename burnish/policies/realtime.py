@@ -101,6 +101,8 @@ class Guided(RealTime):
     def __init__(self, policy: Policy, steps: Denoising, config: RealTimeConfig) -> None:
         super().__init__(policy, steps, config)
         self.noise_shape = steps.noise_shape
+        self._levels = [steps.level(k) for k in range(steps.nfe + 1)]
+        self._deviations = [steps.deviation(k) for k in range(steps.nfe)]
 
     def plain(self, noise: Tensor) -> Tensor:
         """All of it."""
@@ -118,7 +120,7 @@ class Guided(RealTime):
         steps, every = self.steps, noise.ndim == 4
         z = noise[:, 0] if every else noise
         for k in range(steps.nfe):
-            (a, b), (a_after, b_after), sigma = steps.level(k), steps.level(k + 1), steps.deviation(k)
+            (a, b), (a_after, b_after), sigma = *self._levels[k : k + 2], self._deviations[k]
             kept = math.sqrt(b_after**2 - sigma**2) / b  # z' = a' x̂ + kept (z − a x̂): so x̂ is read off `advance`
 
             def estimate(z: Tensor, k: int = k, kept: float = kept, gain: float = a_after - kept * a) -> Tensor:
