@@ -23,12 +23,13 @@ class Handover(NamedTuple):
     """(B, H): 1 where an action is frozen, and only there; 0 where the next chunk is free."""
 
 
-def hand_over(previous: np.ndarray, frozen: int | np.ndarray, horizon: int, action: Field) -> Handover:
+def hand_over(previous: np.ndarray, frozen: int | np.ndarray, rows: int, horizon: int, action: Field) -> Handover:
     """Check and pad what is left of the last chunk.
 
     Args:
         previous: (B, K, A) physical units; index 0 is the first action that is executed after the observation.
         frozen: how many of them will be executed before the next chunk is there, d: one number, or one per row (B,).
+        rows: observations to plan for, B.
         horizon: actions per chunk, H.
         action: what an action means; its bounds are kept.
     Raises:
@@ -37,9 +38,10 @@ def hand_over(previous: np.ndarray, frozen: int | np.ndarray, horizon: int, acti
         NonFiniteError: a previous action is NaN or infinite.
     """
     previous = np.asarray(previous, np.float32)
-    if previous.ndim != 3 or previous.shape[2:] != action.shape:
-        raise ContractError(f"previous actions have the shape {previous.shape}, expected (B, K, {action.shape[-1]})")
-    rows, known, _ = previous.shape
+    if previous.ndim != 3 or (len(previous), *previous.shape[2:]) != (rows, *action.shape):
+        expected = f"({rows}, K, {action.shape[-1]})"
+        raise ContractError(f"previous actions have the shape {previous.shape}, expected {expected}")
+    known = previous.shape[1]
     if known > horizon:
         raise BurnishError(f"{known} previous actions are more than a chunk's {horizon}; give those yet to be executed")
     if not np.isfinite(previous).all():

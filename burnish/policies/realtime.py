@@ -1,7 +1,7 @@
 """Real-time chunking: the next chunk is planned while the last one plays (RTC, arXiv 2506.07339).
 
-What is executed meanwhile is frozen: the new chunk has to begin with it, and to go on from there. So planning is to fill
-in the rest of a chunk whose beginning is known, with the trained policy as it is.
+What is executed meanwhile is frozen: the new chunk has to begin with it, and to go on from there. So planning is to
+fill in the rest of a chunk whose beginning is known, with the trained policy as it is.
 """
 
 from __future__ import annotations
@@ -66,14 +66,13 @@ class RealTime(ABC):
             BurnishError: K exceeds H, or d does not lie between 0 and K.
             NonFiniteError: a previous action is NaN or infinite.
         """
-        if noise.shape != (len(previous), *self.noise_shape):
-            expected = (len(previous), *self.noise_shape)
+        expected = (len(next(iter(obs.values()))), *self.noise_shape)
+        if noise.shape != expected:
             raise ContractError(f"noise has the shape {tuple(noise.shape)}, expected {expected}")
-        start = frozen.cpu().numpy() if isinstance(frozen, Tensor) else frozen
-        action = self.policy.contract.action
-        given = hand_over(previous.cpu().numpy(), start, self.steps.horizon, action)
+        start, action = torch.as_tensor(frozen).cpu().numpy(), self.policy.contract.action
+        given = hand_over(previous.cpu().numpy(), start, len(noise), self.steps.horizon, action)
         if previous.shape[1] == 0:
-            return self.policy.act(obs, self.plain(noise))
+            return self.policy.act(obs, noise.reshape(len(noise), -1, *self.policy.noise_shape)[:, 0])
         return self.complete(obs, noise, *(torch.from_numpy(part).to(noise) for part in given))
 
     def complete(self, obs: Mapping[str, Tensor], noise: Tensor, previous: Tensor, weights: Tensor) -> Tensor:
@@ -82,10 +81,6 @@ class RealTime(ABC):
         condition = self.steps.network.read(self.policy.encode(obs))
         drawn = self.draw(condition, noise, normalizer.normalize(ACTION, previous), weights[:, :, None])
         return torch.where(weights[:, :, None] == 1, previous, normalizer.action(drawn))
-
-    @abstractmethod
-    def plain(self, noise: Tensor) -> Tensor:
-        """The part of `noise` that `Policy.act` takes where nothing is given."""
 
     @abstractmethod
     def draw(self, condition: Any, noise: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -103,10 +98,6 @@ class Guided(RealTime):
         self.noise_shape = steps.noise_shape
         self._levels = [steps.level(k) for k in range(steps.nfe + 1)]
         self._deviations = [steps.deviation(k) for k in range(steps.nfe)]
-
-    def plain(self, noise: Tensor) -> Tensor:
-        """All of it."""
-        return noise
 
     def draw(self, condition: Any, noise: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         """See `RealTime`. With z = a x + b e, and x̂ the estimate of the chunk from which a step goes on,
@@ -126,7 +117,7 @@ class Guided(RealTime):
             def estimate(z: Tensor, k: int = k, kept: float = kept, gain: float = a_after - kept * a) -> Tensor:
                 return (steps.advance(z, k, condition) - kept * z) / gain
 
-            x, pull_back = torch.func.vjp(estimate, z)
+            x, pull_back = torch.func.vjp(estimate, z)  # pyright: ignore[reportAssignmentType]
             weight = min(self.config.guidance * b, (a**2 + b**2) / max(a, 1e-9))
             x = (x + weight * pull_back(weights * (target - x))[0]).clamp(-steps.limit, steps.limit)
             z = a_after * x + kept * (z - a * x)
@@ -146,10 +137,6 @@ class Nearest(RealTime):
     def __init__(self, policy: Policy, steps: Denoising, config: RealTimeConfig) -> None:
         super().__init__(policy, steps, config)
         self.noise_shape = (config.draws, *steps.noise_shape)
-
-    def plain(self, noise: Tensor) -> Tensor:
-        """That of the first draw."""
-        return noise[:, 0]
 
     def draw(self, condition: Any, noise: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         """See `RealTime`; "near" is the weighted square of the difference."""
