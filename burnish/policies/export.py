@@ -75,8 +75,9 @@ def export(policy: Policy, out: Path, config: ExportConfig) -> dict[str, Any]:
     worst = max(differences.values())
     if not worst <= config.tolerance:
         (out / DESCRIPTION).unlink()
+        file = REALTIME if worst == differences.get("max_abs_difference_realtime") else MODEL
         raise BurnishError(
-            f"{out / MODEL}: actions differ from torch by {worst:.2e}, more than {config.tolerance:.0e}; "
+            f"{out / file}: actions differ from torch by {worst:.2e}, more than {config.tolerance:.0e}; "
             "train with smaller weights, or accept it with --export.tolerance"
         )
     latency = _latencies(policy, out, config)

@@ -65,11 +65,14 @@ def write_realtime(planner: RealTime, inputs: Mapping[str, str], path: Path) -> 
 def compare_realtime(
     planner: RealTime, exported: ExportedPolicy, obs: Mapping[str, Tensor], generator: torch.Generator
 ) -> float:
-    """Largest difference from torch, network units: previous actions of any kind, every number of frozen ones."""
+    """Largest difference from torch, network units: of plans around its own plans, any number of actions frozen."""
     rows, action = len(next(iter(obs.values()))), planner.policy.contract.action
     noise = torch.randn(rows, *planner.noise_shape, generator=generator)
     left = max(1, planner.steps.horizon - planner.policy.replan)
-    previous = planner.policy.normalizer.action(torch.randn(rows, left, *action.shape, generator=generator))
+    with torch.no_grad():
+        previous = planner.policy.act(obs, torch.randn(rows, *planner.policy.noise_shape, generator=generator))[
+            :, -left:
+        ]
     frozen = torch.arange(rows) % (left + 1)
     ours = planner.plan(obs, noise, previous, frozen).numpy()
     arrays = {key: value.numpy() for key, value in obs.items()}

@@ -235,7 +235,7 @@ def test_a_policy_that_cannot_says_what_to_do_instead(make, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture(scope="module", params=["flow", "diffusion", "meanflow"])
+@pytest.fixture(scope="module", params=["flow", "diffusion", pytest.param("meanflow", marks=pytest.mark.slow)])
 def decided(request):
     """A policy that has learned two ways round an obstacle."""
     config = {"prediction": "sample"} if request.param == "diffusion" else {}
