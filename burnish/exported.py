@@ -1,7 +1,8 @@
 """Runs an exported policy on numpy and ONNX Runtime alone: what a robot computer needs, without torch.
 
 The folder is what `burnish export` wrote: `policy.onnx` (observation in physical units + noise → physical
-action chunk), `contract.json`, and `policy.json`, which carries the fingerprints of both.
+action chunk), `contract.json`, and `policy.json`, which carries the fingerprints of both. With real-time chunking there
+is a second model, `realtime.onnx`, that also reads what is left of the last chunk.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from burnish.contract import Contract
-from burnish.errors import ContractError, CorruptFileError, NonFiniteError
+from burnish.errors import BurnishError, ContractError, CorruptFileError, NonFiniteError
 from burnish.files import inside, read_json, read_marked
+from burnish.handover import hand_over
 
 FORMAT = 1
 MODEL, CONTRACT, DESCRIPTION = "policy.onnx", "contract.json", "policy.json"
+REALTIME = "realtime.onnx"
 NOISE_INPUT = "noise"
+PREVIOUS_INPUT, WEIGHTS_INPUT = "previous", "weights"
 
 
 class ExportedPolicy:
@@ -30,6 +34,8 @@ class ExportedPolicy:
         horizon: actions per chunk, H.
         replan: actions to execute from each chunk before the next one is drawn.
         noise_shape: of the standard normal noise one sample consumes.
+        realtime: whether it also plans around actions that are being executed (`act_realtime`).
+        realtime_noise_shape: of the noise that takes.
     """
 
     def __init__(
@@ -55,6 +61,9 @@ class ExportedPolicy:
             self.replan = int(description["replan"])
             self.noise_shape = tuple(int(size) for size in description["noise_shape"])
             self.inputs: dict[str, str] = dict(description["inputs"])
+            self.realtime = description.get("realtime_noise_shape") is not None
+            self.realtime_noise_shape = tuple(int(size) for size in description.get("realtime_noise_shape") or ())
+            planner = read_marked(inside(self.folder, REALTIME), marks[REALTIME]) if self.realtime else None
         except (KeyError, TypeError, ValueError) as error:
             path = self.folder / DESCRIPTION
             raise CorruptFileError(f"{path}: a field is missing or of the wrong kind ({error})") from error
@@ -62,6 +71,7 @@ class ExportedPolicy:
         if contract is not None:
             self.contract.check(contract.only(self.contract.observation), here=f"exported policy {folder}", there=there)
         self._session = _session(model, self.folder / MODEL, threads)
+        self._planner = None if planner is None else _session(planner, self.folder / REALTIME, threads)
 
     def act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray | np.random.Generator) -> np.ndarray:
         """Action chunks (B, H, A) in physical units, inside the contract's bounds.
@@ -74,12 +84,45 @@ class ExportedPolicy:
             NonFiniteError: an action is NaN or infinite.
         """
         feed = {name: self._checked(key, obs) for key, name in self.inputs.items()}
+        drawn = _noise(noise, len(next(iter(feed.values()))), self.noise_shape)
+        return self._finite(np.asarray(self._session.run(None, feed | {NOISE_INPUT: drawn})[0]))
+
+    def act_realtime(
+        self,
+        obs: Mapping[str, np.ndarray],
+        noise: np.ndarray | np.random.Generator,
+        previous: np.ndarray,
+        frozen: int | np.ndarray,
+    ) -> np.ndarray:
+        """As `act`, while the last chunk plays: its actions that are executed meanwhile come first, unchanged.
+
+        Args:
+            obs: as for `act`.
+            noise: (B, *realtime_noise_shape) standard normal, or a generator to draw it from.
+            previous: (B, K, A) what is left of the last chunk, physical units: index 0 is the first action that is
+                executed after the observation was made. With K = 0 this is `act`.
+            frozen: d, how many of them will be executed before this plan is there; one number, or one per row (B,).
+        Raises:
+            BurnishError: it was exported without; K exceeds H; or d does not lie between 0 and K.
+            ContractError: an observation, noise, `previous` or `frozen` has another shape.
+            NonFiniteError: a previous or a planned action is NaN or infinite.
+        """
+        if self._planner is None:
+            raise BurnishError(
+                f"{self.folder} was exported without real-time chunking; `burnish export CHECKPOINT --export.realtime` "
+                "adds it, where the policy can"
+            )
+        feed = {name: self._checked(key, obs) for key, name in self.inputs.items()}
         batch = len(next(iter(feed.values())))
-        if isinstance(noise, np.random.Generator):
-            noise = noise.standard_normal((batch, *self.noise_shape), np.float32)
-        if noise.shape != (batch, *self.noise_shape):
-            raise ContractError(f"noise has the shape {noise.shape}, expected {(batch, *self.noise_shape)}")
-        chunk = np.asarray(self._session.run(None, feed | {NOISE_INPUT: noise.astype(np.float32)})[0])
+        drawn = _noise(noise, batch, self.realtime_noise_shape)
+        given = hand_over(previous, frozen, batch, self.horizon, self.contract.action)
+        if np.shape(previous)[1] == 0:
+            return self.act(obs, drawn.reshape(batch, -1, *self.noise_shape)[:, 0])
+        feed |= {NOISE_INPUT: drawn, PREVIOUS_INPUT: given.previous, WEIGHTS_INPUT: given.weights}
+        rows = [{name: value[row : row + 1] for name, value in feed.items()} for row in range(batch)]
+        return self._finite(np.concatenate([self._planner.run(None, row)[0] for row in rows]))
+
+    def _finite(self, chunk: np.ndarray) -> np.ndarray:
         if not np.isfinite(chunk).all():
             row = int(np.argwhere(~np.isfinite(chunk))[0][0])
             raise NonFiniteError(f"{self.folder}: NaN or infinite action in row {row}; do not execute it")
@@ -93,6 +136,14 @@ class ExportedPolicy:
         if value.shape[1:] != shape:
             raise ContractError(f"{key} has the shape {value.shape}, expected (B, {', '.join(map(str, shape))})")
         return value
+
+
+def _noise(noise: np.ndarray | np.random.Generator, batch: int, shape: tuple[int, ...]) -> np.ndarray:
+    if isinstance(noise, np.random.Generator):
+        noise = noise.standard_normal((batch, *shape), np.float32)
+    if noise.shape != (batch, *shape):
+        raise ContractError(f"noise has the shape {noise.shape}, expected {(batch, *shape)}")
+    return noise.astype(np.float32)
 
 
 def _describe(folder: Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from burnish.policies.networks.denoiser import Parts
 from burnish.policies.networks.points import Points
 from burnish.policies.networks.vision import PATCHES, Vision
 from burnish.policies.normalize import Normalizer
+from burnish.policies.realtime import RealTime, RealTimeConfig
 from burnish.policies.space import Space
 from burnish.policies.trace import Chain, NoiseConfig
 from burnish.registry import Registry
@@ -194,6 +195,18 @@ class Policy(Learned):
         """
         raise BurnishError(
             f"policy {self.name!r} gives no densities of what it draws (no trace); `burnish refine residual` needs none"
+        )
+
+    def realtime(self, config: RealTimeConfig, told: Policy | None = None) -> RealTime:
+        """This policy as a planner around actions that are being executed (real-time chunking).
+
+        Args:
+            told: the policy that encodes observations for this one; None: itself.
+        Raises `BurnishError` if it cannot.
+        """
+        raise BurnishError(
+            f"policy {self.name!r} cannot plan around actions that are being executed: it draws no chunk from noise "
+            "step by step, as flow, diffusion and meanflow do; play its chunks synchronously or as a temporal ensemble"
         )
 
     def agent(self, lanes: int, *, replan: int | None = None) -> Agent:

@@ -32,6 +32,7 @@ class Diffusion(Denoising):
 
     name = "diffusion"
     Config = DiffusionConfig
+    limit = 1.0
 
     def __init__(self, config: DiffusionConfig, contract: Contract, stats: Stats) -> None:
         super().__init__(config, contract, stats)
@@ -46,9 +47,11 @@ class Diffusion(Denoising):
             beta_schedule="squaredcos_cap_v2",
             prediction_type=config.prediction,
             clip_sample=True,
+            clip_sample_range=self.limit,
             timestep_spacing="trailing",
         )
         self.scheduler.set_timesteps(config.steps)
+        self._times: list[int] = self.scheduler.timesteps.tolist()
         self.network = build_denoiser(config, contract.action.shape[-1], self.parts)
 
     @property
@@ -70,7 +73,7 @@ class Diffusion(Denoising):
 
     def advance(self, z: Tensor, k: int, condition: Tensor) -> Tensor:
         """A step of DDIM (arXiv 2010.02502) with η = 0, or the mean of one with η = 1, DDPM's ancestral sampling."""
-        step = int(self.scheduler.timesteps[k])
+        step = self._times[k]
         stochastic = self.config.sampler == "ddpm"
         return self.scheduler.step(
             self._predict(z, torch.full_like(z[:, 0, 0], step), condition),
@@ -82,9 +85,14 @@ class Diffusion(Denoising):
             return_dict=False,
         )[0]
 
+    def level(self, k: int) -> tuple[float, float]:
+        """√ᾱ and √(1 − ᾱ) of the step's training step."""
+        alpha = float(self.scheduler.alphas_cumprod[self._times[k]]) if k < self.nfe else 1.0
+        return math.sqrt(alpha), math.sqrt(1 - alpha)
+
     def deviation(self, k: int) -> float:
         """σ_k of DDPM (arXiv 2010.02502, equation 16); 0 after the last step, and of DDIM."""
-        step = int(self.scheduler.timesteps[k])
+        step = self._times[k]
         before = step - self.config.train_steps // self.nfe
         if self.config.sampler == "ddim" or before < 0:
             return 0.0

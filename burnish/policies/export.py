@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +14,17 @@ from torch import Tensor, nn
 
 from burnish.contract import ACTION, TASK
 from burnish.errors import BurnishError
-from burnish.exported import CONTRACT, DESCRIPTION, FORMAT, MODEL, NOISE_INPUT, ExportedPolicy
-from burnish.files import atomic_file, fingerprint, write_json
+from burnish.exported import CONTRACT, DESCRIPTION, FORMAT, MODEL, NOISE_INPUT, REALTIME, ExportedPolicy
+from burnish.files import fingerprint, write_json
 from burnish.policies.base import Policy
+from burnish.policies.export_realtime import compare_realtime, time_realtime, write_realtime
 from burnish.policies.normalize import affine
+from burnish.policies.onnx_file import write_onnx
+from burnish.policies.realtime import RealTime, RealTimeConfig
+from burnish.policies.timing import time_calls, torch_threads
 
-OPSET = 18
-LONGEST_TIMING_S = 3.0
-"""A busy machine gets fewer timed calls rather than a long wait."""
+REALTIME_OBSERVATIONS = 32
+"""At most so many to compare on: that file plans for one robot at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +39,54 @@ class ExportConfig:
     """Timed calls per engine, one observation each."""
     seed: int = 0
     """Of the observations and the noise."""
+    realtime: bool = False
+    """Also write `realtime.onnx`, for chunks that are planned while the last one plays (real-time chunking)."""
 
 
 def export(policy: Policy, out: Path, config: ExportConfig) -> dict[str, Any]:
     """Write `policy.onnx`, `contract.json` and `policy.json` to the folder `out`; `ExportedPolicy` runs them.
 
+    With `realtime` also `realtime.onnx`.
+
     Returns:
         `max_abs_difference` from torch (network units), `max_abs_difference_physical`, `parameters`, `nfe`,
-        `latency` (engine → p50_ms, p99_ms; batch 1) and `latency_ms` (ONNX Runtime with one thread, p50).
+        `latency` (engine → p50_ms, p99_ms; batch 1) and `latency_ms` (ONNX Runtime with one thread, p50); with
+        `realtime` also `max_abs_difference_realtime` (network units) and `latency_realtime`, of that second file.
     Raises:
-        BurnishError: ONNX Runtime and torch differ by more than the tolerance; `policy.json` is not written.
+        BurnishError: ONNX Runtime and torch differ by more than the tolerance, and `policy.json` is not written; or the
+            policy cannot be exported, or not with `realtime`.
     """
     policy.check_export()
     policy = policy.cpu().eval()
+    planner = policy.realtime(RealTimeConfig()) if config.realtime else None
     (out / DESCRIPTION).unlink(missing_ok=True)  # from here until the end the folder is no policy
-    with atomic_file(out / MODEL) as beside:
-        _to_onnx(policy, beside)
+    _to_onnx(policy, out / MODEL)
+    if planner is not None:
+        write_realtime(planner, _inputs(policy), out / REALTIME)
     write_json(out / CONTRACT, policy.contract.to_json())
-    write_json(out / DESCRIPTION, _description(policy, out))
-    differences = _compare(policy, ExportedPolicy(out), config)
+    write_json(out / DESCRIPTION, _description(policy, planner, out))
+    exported = ExportedPolicy(out)
+    differences = _compare(policy, exported, config)
+    if planner is not None:
+        few = min(config.observations, REALTIME_OBSERVATIONS)
+        generator = torch.Generator().manual_seed(config.seed)
+        some = sample_observations(policy, few, generator)
+        differences["max_abs_difference_realtime"] = compare_realtime(planner, exported, some, generator)
     worst = max(differences.values())
     if not worst <= config.tolerance:
         (out / DESCRIPTION).unlink()
+        file = REALTIME if worst == differences.get("max_abs_difference_realtime") else MODEL
         raise BurnishError(
-            f"{out / MODEL}: actions differ from torch by {worst:.2e}, more than {config.tolerance:.0e}; "
+            f"{out / file}: actions differ from torch by {worst:.2e}, more than {config.tolerance:.0e}; "
             "train with smaller weights, or accept it with --export.tolerance"
         )
     latency = _latencies(policy, out, config)
     size = {"parameters": sum(value.numel() for value in policy.parameters()), "nfe": policy.nfe}
     fastest = latency["ONNX Runtime, 1 thread"]["p50_ms"]
-    return {**differences, **size, "latency": latency, "latency_ms": fastest}
+    result = {**differences, **size, "latency": latency, "latency_ms": fastest}
+    if planner is not None:
+        result["latency_realtime"] = time_realtime(planner, exported, config.calls)
+    return result
 
 
 def sample_observations(policy: Policy, count: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -105,24 +123,11 @@ class _WholePath(nn.Module):
 
 
 def _to_onnx(policy: Policy, path: Path) -> None:
-    # The tracing exporter: the policies have no data-dependent control flow, and it takes a second where the
-    # newer one takes a minute for ten denoising steps. `_compare` uses other batch sizes than the traced one.
     fields = policy.contract.observation.values()
     zeros = (torch.zeros(2, *field.shape, dtype=getattr(torch, field.dtype)) for field in fields)
     example = (torch.zeros(2, *policy.noise_shape), *zeros)
-    names = [NOISE_INPUT, *_inputs(policy).values()]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            _WholePath(policy),
-            example,
-            str(path),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=names,
-            output_names=[ACTION],
-            dynamic_axes={name: {0: "batch"} for name in (*names, ACTION)},
-        )
+    # `_compare` uses other batch sizes than the traced one.
+    write_onnx(_WholePath(policy), example, (NOISE_INPUT, *_inputs(policy).values()), path, batch=True)
 
 
 def _inputs(policy: Policy) -> dict[str, str]:
@@ -130,7 +135,8 @@ def _inputs(policy: Policy) -> dict[str, str]:
     return {key: key.replace(".", "_") for key in policy.contract.observation}
 
 
-def _description(policy: Policy, out: Path) -> dict[str, Any]:
+def _description(policy: Policy, planner: RealTime | None, out: Path) -> dict[str, Any]:
+    models = (MODEL, CONTRACT) if planner is None else (MODEL, CONTRACT, REALTIME)
     return {
         "format": FORMAT,
         "policy": policy.name,
@@ -140,7 +146,8 @@ def _description(policy: Policy, out: Path) -> dict[str, Any]:
         "horizon": policy.horizon,
         "replan": policy.replan,
         "nfe": policy.nfe,
-        "files": {name: fingerprint((out / name).read_bytes()) for name in (MODEL, CONTRACT)},
+        "realtime_noise_shape": None if planner is None else list(planner.noise_shape),
+        "files": {name: fingerprint((out / name).read_bytes()) for name in models},
     }
 
 
@@ -169,28 +176,8 @@ def _latencies(policy: Policy, out: Path, config: ExportConfig) -> dict[str, dic
     rows = {}
     for threads in (1, 2):
         many = f"{threads} thread{'s' if threads > 1 else ''}"
-        with _torch_threads(threads), torch.inference_mode():
-            rows[f"torch, {many}"] = _time(lambda: policy.act(obs, noise), config.calls)
+        with torch_threads(threads), torch.inference_mode():
+            rows[f"torch, {many}"] = time_calls(lambda: policy.act(obs, noise), config.calls)
         session = ExportedPolicy(out, threads=threads)
-        rows[f"ONNX Runtime, {many}"] = _time(lambda run=session: run.act(arrays, noise.numpy()), config.calls)
+        rows[f"ONNX Runtime, {many}"] = time_calls(lambda run=session: run.act(arrays, noise.numpy()), config.calls)
     return rows
-
-
-def _time(call: Callable[[], object], calls: int) -> dict[str, float]:
-    times: list[float] = []
-    while len(times) < calls + 10 and sum(times) < LONGEST_TIMING_S * 1e3:
-        begin = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - begin) * 1e3)
-    steady = times[min(10, len(times) - 1) :]
-    return {f"p{share}_ms": round(float(np.percentile(steady, share)), 4) for share in (50, 99)}
-
-
-@contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -75,6 +75,11 @@ class Flow(Denoising):
         t = torch.ones_like(z[:, 0, 0]) * (1 - k / self.nfe)
         return z - self._velocity(z, t, condition) / self.nfe
 
+    @property
+    def gradual(self) -> bool:
+        """Not with `consistency`: its velocities lead to one end of a path, not to the mean of all."""
+        return super().gradual and not self.config.consistency
+
     def _velocity(self, z: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         return self.network(z, t, t, condition)[0]
 

@@ -20,6 +20,7 @@ from burnish.checkpoint import Stats
 from burnish.contract import POINTS, TASK, Contract
 from burnish.errors import BurnishError, ContractError
 from burnish.policies.base import Batch, Policy
+from burnish.policies.realtime import RealTime, RealTimeConfig
 from burnish.policies.tokenizers.base import Tokenizer
 from burnish.policies.tokens import TokenizerChoice
 from burnish.policies.trace import Chain, NoiseConfig
@@ -138,6 +139,10 @@ class VLA(Policy):
     def chain(self, noise: NoiseConfig, told: Policy | None = None) -> Chain:
         """The head's, told what the backbone made of the observations."""
         return self.head.chain(noise, self)
+
+    def realtime(self, config: RealTimeConfig, told: Policy | None = None) -> RealTime:
+        """The head's, told what the backbone made of the observations."""
+        return self.head.realtime(config, self)
 
     def check_export(self) -> None:
         """Raises `BurnishError`."""
