@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from burnish.errors import BurnishError
 from burnish.policies.base import load_policy
+from burnish.policies.realtime import RealTimeConfig
 from burnish.real.server.planner import Planner
 
 
@@ -28,11 +30,19 @@ class CheckpointPlanner(Planner):
         self.name, self.contract = self._policy.name, self._policy.contract
         self.horizon, self.replan = self._policy.horizon, self._policy.replan
         self.noise_shape = self._policy.noise_shape
+        with suppress(BurnishError):  # not every policy can; asked for it, the server says so
+            self._realtime = self._policy.realtime(RealTimeConfig())
+            self.realtime, self.realtime_noise_shape = True, self._realtime.noise_shape
 
     @torch.no_grad()
     def _act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
         batch = {key: self._tensor(value) for key, value in obs.items()}
         return self._policy.act(batch, self._tensor(noise))[0].float().cpu().numpy()
+
+    def _go_on(self, obs: Mapping[str, np.ndarray], noise: np.ndarray, previous: np.ndarray, frozen: int) -> np.ndarray:
+        batch = {key: self._tensor(value) for key, value in obs.items()}
+        chunk = self._realtime.plan(batch, self._tensor(noise), self._tensor(previous), frozen)
+        return chunk[0].float().cpu().numpy()
 
     def _tensor(self, value: np.ndarray) -> torch.Tensor:
         # A copy: what came off the wire is read-only, which torch has no notion of.

@@ -24,6 +24,7 @@ class Planner(ABC):
         replan: actions to execute from each chunk before the next one is drawn.
         noise_shape: of the standard normal noise one chunk consumes.
         realtime: whether it goes on with a chunk that is being executed (real-time chunking).
+        realtime_noise_shape: of the noise that this takes.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Planner(ABC):
     replan: int
     noise_shape: tuple[int, ...]
     realtime: bool = False
+    realtime_noise_shape: tuple[int, ...] = ()
 
     def plan(
         self,
@@ -57,7 +59,8 @@ class Planner(ABC):
                 f"burnish/previous: policy {self.name!r} does not know real-time chunking; leave it out, and play each "
                 "chunk when it comes"
             )
-        noise = rng.standard_normal(self.noise_shape, np.float32)
+        shape = self.noise_shape if previous is None else self.realtime_noise_shape
+        noise = rng.standard_normal(shape, np.float32)
         chunk = self._act(obs, noise) if previous is None else self._go_on(obs, noise, previous, frozen)
         if not np.isfinite(chunk).all():
             step, action = np.argwhere(~np.isfinite(chunk))[0].tolist()
@@ -83,9 +86,14 @@ class ExportedPlanner(Planner):
         self.name, self.contract = self._policy.name, self._policy.contract
         self.horizon, self.replan = self._policy.horizon, self._policy.replan
         self.noise_shape = self._policy.noise_shape
+        self.realtime, self.realtime_noise_shape = self._policy.realtime, self._policy.realtime_noise_shape
 
     def _act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
         return self._policy.act({key: value[None] for key, value in obs.items()}, noise[None])[0]
+
+    def _go_on(self, obs: Mapping[str, np.ndarray], noise: np.ndarray, previous: np.ndarray, frozen: int) -> np.ndarray:
+        batch = {key: value[None] for key, value in obs.items()}
+        return self._policy.act_realtime(batch, noise[None], previous[None], frozen)[0]
 
 
 def open_planner(path: Path, device: str | None = None) -> Planner:

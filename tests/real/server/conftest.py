@@ -36,6 +36,7 @@ class Written(Planner):
     """Plans what a test wrote: a function of an observation, or of a chunk to go on with."""
 
     name, contract, horizon, replan, noise_shape = "written", CONTRACT, 3, 2, (3, 4)
+    realtime_noise_shape = (3, 4)
 
     def __init__(self, act: Callable[..., Any], contract: Contract = CONTRACT, *, realtime: bool = False) -> None:
         self.act, self.contract, self.realtime = act, contract, realtime
