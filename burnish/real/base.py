@@ -86,6 +86,7 @@ class RobotSpec:
         limits: of its setpoint.
         smooth: whether actions are joined by jerk-limited motion (arms) or applied as they come (legs, rotors).
         halt: what happens when it is halted, for messages ("held", "damped", "landed").
+        adrift: whether a standing set point does not hold it (a quadrotor's tilt), so that it is halted in a pause too.
     """
 
     name: str
@@ -93,6 +94,7 @@ class RobotSpec:
     limits: Limits
     smooth: bool
     halt: str
+    adrift: bool = False
 
     @property
     def state(self) -> Field:
@@ -132,6 +134,8 @@ class Robot(ABC):
 
     Config: ClassVar[type]
     """A frozen dataclass whose first field is `address`."""
+    prepares: ClassVar[bool] = False
+    """Whether it must be prepared before a policy can move it: legs stand up, rotors take off."""
     spec: RobotSpec
     body: Body | None = None
     """Its shape, where its limits name a workspace or a clearance."""
@@ -150,6 +154,13 @@ class Robot(ABC):
 
         Raises `RobotError` if it is unreachable, of another protocol version, stopped, or commanded by somebody else.
         """
+
+    def prepare(self) -> State:
+        """Bring it, within seconds, to where a policy begins; only of robots with `prepares`.
+
+        Raises `RobotError` if it does not come there; it is halted then.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def read(self) -> State:

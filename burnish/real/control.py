@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ class Control:
         self.player = ChunkPlayer(settings.player, settings.execute, free)
         self.phase, self._told, self._cycle, self._missed = "holding", None, 0, 0
         self._due_s, self._clock_s, self._verdicts, self._begun = 0.0, 0.0, 0, 0
+        self._ready = not robot.prepares
 
     def run(self) -> None:
         """Until told to end, or until the robot is gone (`RobotError`)."""
@@ -114,7 +115,10 @@ class Control:
         if self.phase == "playing":
             self._play(state)
         setpoint = self.safety.step(state, cycles=cycles, silence_s=self._patience)
-        self.robot.write(setpoint)
+        if self.robot.spec.adrift and self.phase == "holding":
+            setpoint = replace(setpoint, halted=True)
+        if self._ready:
+            self.robot.write(setpoint)
         if self.safety.verdict is not self._told:
             self._tell()
         spent = (time.perf_counter() - begin) * 1e6
@@ -134,7 +138,7 @@ class Control:
         elif order == "resume" and self.phase == "halted":
             return self._resume(state)
         elif order == "play" and self.phase == "holding":
-            self.phase, self._due_s, self._begun = "playing", state.time_s, self.player.slot
+            return self._begin(state)
         elif order == "hold" and self.phase == "playing":
             self.phase = "holding"
             self.safety.pause()
@@ -143,6 +147,24 @@ class Control:
             self.phase = "ended"
         return state
 
+    def _begin(self, state: State) -> State:
+        """Let the policy play, after the robot was brought to where it can."""
+        if not self._ready:
+            try:
+                state = self.robot.prepare()
+            except RobotError as error:
+                self.safety.halt("robot", str(error), state.time_s)
+                return state
+            self._anew(state)
+            self._ready = True
+        self.phase, self._due_s, self._begun = "playing", state.time_s, self.player.slot
+        return state
+
+    def _anew(self, state: State) -> None:
+        self._clock_s = state.time_s
+        self.safety.start(state)
+        self.player.reset()
+
     def _resume(self, state: State) -> State:
         try:
             self.robot.recover()
@@ -150,10 +172,8 @@ class Control:
             self.mailbox.tell("robot", str(error))
             return state
         state = self.robot.read()
-        self._clock_s = state.time_s
-        self.safety.start(state)
-        self.player.reset()
-        self.phase, self._told = "holding", None
+        self._anew(state)
+        self.phase, self._told, self._ready = "holding", None, not self.robot.prepares
         return state
 
     def _play(self, state: State) -> None:

@@ -27,6 +27,7 @@ from burnish.real.player import Chunk
 START_S = 30.0
 STOP_S = 2.0
 RESUME_S = 5.0
+PREPARE_S = 60.0
 BEAT_S = 0.002
 """How often the owner looks; plans are asked for with this delay."""
 
@@ -112,8 +113,9 @@ class Session:
         self._await_start()
 
     def play(self) -> None:
-        """Let the policy move the robot."""
+        """Let the policy move the robot, which first stands up or takes off if it has to."""
         self._order("play", "playing")
+        self.run(PREPARE_S, lambda: self.row is not None and self.row.phase != "holding")
 
     def hold(self) -> None:
         """Come to rest; `play` goes on."""

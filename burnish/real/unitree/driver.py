@@ -31,7 +31,7 @@ REST_S, DAMP_S = 1.5, 0.5
 class UnitreeConfig:
     """How to reach the robot."""
 
-    address: str
+    address: str = "lo"
     """The network interface in the robot's network, e.g. "enp3s0"; "lo" for a simulated robot."""
     domain: int = 0
     """DDS domain; Unitree's robots are in 0."""
@@ -52,6 +52,7 @@ class Unitree(Robot):
     """
 
     Config = UnitreeConfig
+    prepares = True
     model: ClassVar[Model]
     link: StateLink
     command: Command
@@ -118,6 +119,10 @@ class Unitree(Robot):
             which = self.model.joints[int(np.argmax(away))]
             raise RobotError(f"{self.model.name} does not stand: {which} is {away.max():.2f} rad away; is it blocked?")
         return state
+
+    def prepare(self) -> State:
+        """Stand up."""
+        return self.stand()
 
     def recover(self) -> None:
         """No more damping; `stand` comes next. Raises `RobotError` while the fault is still there."""
