@@ -20,7 +20,7 @@ from two_ways import HORIZON, STATE
 from burnish.exported import ExportedPolicy
 from burnish.policies.base import Policy
 from burnish.policies.export import ExportConfig, export
-from burnish.policies.realtime import RealTimeConfig
+from burnish.policies.realtime import Guided, RealTime, RealTimeConfig
 from burnish.policies.timing import time_calls
 
 POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -31,10 +31,10 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def jumps(policy: Policy) -> dict[str, float]:
+def jumps(planner: RealTime) -> dict[str, float]:
     """Mean and 95th percentile of the jumps, m, and the share of changed sides."""
     found = {}
-    for name, value in two_ways.splice(policy).items():
+    for name, value in two_ways.splice(planner).items():
         if value.dtype is torch.bool:
             found[name] = float(value.float().mean())
         else:
@@ -69,7 +69,10 @@ def main() -> None:
     result: dict[str, Any] = {"name": "realtime"}
     for label, (name, config) in POLICIES.items():
         policy = two_ways.trained(name, 400 if quick else 1500, **config)
-        result[label] = {**jumps(policy), **latencies(policy, 10 if quick else 50)}
+        result[label] = {**jumps(policy.realtime(RealTimeConfig())), **latencies(policy, 10 if quick else 50)}
+        if name == "meanflow":  # what its planner does instead of this
+            result["meanflow_guided"] = jumps(Guided(policy, policy, RealTimeConfig()))
+    for label in [*POLICIES, "meanflow_guided"]:
         for key, value in result[label].items():
             print(f"{label:18} {key:20} {value:.3f}")
     print(json.dumps(result, default=float))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from burnish.contract import ACTION, STATE, Contract, Field
 from burnish.policies.base import Policy, make_policy
-from burnish.policies.realtime import RealTimeConfig
+from burnish.policies.realtime import RealTime
 
 HORIZON = 16
 PLACE = Field((2,), ("x", "y"), ("m", "m"), "world", 10.0, "min_max", low=(-1.0, -1.0), high=(1.0, 1.0))
@@ -50,7 +50,7 @@ def trained(name: str, updates: int = 800, **config: Any) -> Policy:
     return policy.eval()
 
 
-def splice(policy: Policy, rows: int = 256, *, executed: int = 4, frozen: int = 3) -> dict[str, Tensor]:
+def splice(planner: RealTime, rows: int = 256, *, executed: int = 4, frozen: int = 3) -> dict[str, Tensor]:
     """Jumps (rows,) from the last frozen action of one chunk to the next one's first free action, m: `apart`, the next
     one drawn independently, and `realtime`; `within`: the largest step inside the first chunk. And whether the side
     changes (rows,) bool: `apart_turns`, `realtime_turns`.
@@ -58,7 +58,7 @@ def splice(policy: Policy, rows: int = 256, *, executed: int = 4, frozen: int = 
     `executed` actions of the first chunk are over when the second observation is made, `frozen` follow meanwhile.
     """
     generator = torch.Generator().manual_seed(1)
-    planner = policy.realtime(RealTimeConfig())
+    policy = planner.policy
     noise = torch.randn(2, rows, *planner.noise_shape, generator=generator)
     plain = noise.reshape(2, rows, -1, *policy.noise_shape)[:, :, 0]
     with torch.no_grad():

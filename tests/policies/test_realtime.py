@@ -243,7 +243,7 @@ def decided(request):
 
 
 def test_the_next_chunk_stays_on_its_side_where_independent_ones_jump_across(decided):
-    found = two_ways.splice(decided)
+    found = two_ways.splice(decided.realtime(RealTimeConfig()))
     shares = {name: float(value.float().mean()) for name, value in found.items() if value.dtype is torch.bool}
     assert 0.35 < shares["apart_turns"] < 0.65
     assert shares["realtime_turns"] < 0.1
