@@ -63,8 +63,8 @@ def play(robot: Any, seconds: float) -> tuple[dict[str, list[float]], int]:
 
     for cycle in range(round(seconds * robot.spec.rate_hz)):
         if cycle % 10 == 0:
-            safety.want(state, [standing + 0.03 * np.sin(2 * np.pi * state.time_s)], 10)
-        setpoint = clocked("safety", lambda: safety.step(state, playing=True))  # noqa: B023
+            safety.want(state, (standing + 0.03 * np.sin(2 * np.pi * state.time_s))[None], 10)
+        setpoint = clocked("safety", lambda: safety.step(state, silence_s=0.2))  # noqa: B023
         assert safety.verdict is None, safety.verdict
         clocked("fill", command.hold, setpoint.values, robot.model.policy)
         clocked("crc", command.message.sign)

@@ -26,6 +26,8 @@ from burnish.real.franka.limits import DOWN, contract
 from burnish.real.journal import read_cycles
 from burnish.run import Run
 
+pytestmark = pytest.mark.robots
+
 GOAL = np.append(np.add(DOWN, [0.3, 0.2, -0.2, 0.3, 0.1, 0.2, -0.3]), 0.04)
 STEP = 0.03
 """rad per action."""

@@ -18,6 +18,8 @@ from burnish.real.journal import read_cycles
 from burnish.real.player import Chunk
 from tests.real.franka.conftest import Bench, Sway
 
+pytestmark = pytest.mark.robots
+
 
 def broken(actions: np.ndarray, change: Any) -> np.ndarray:
     actions = actions.copy()

@@ -55,8 +55,8 @@ def play():
     def run(robot, safety, state, cycles, action):
         for cycle in range(cycles):
             if cycle % 10 == 0:
-                safety.want(state, [np.asarray(action(state), float)], 10)
-            robot.write(safety.step(state, playing=True))
+                safety.want(state, np.asarray(action(state), float)[None], 10)
+            robot.write(safety.step(state, silence_s=safety.spec.limits.silence))
             if safety.verdict is not None:
                 break
             state = robot.read()

@@ -9,6 +9,8 @@ from burnish.real.base import RobotError
 from burnish.real.unitree.driver import Go2, UnitreeConfig
 from burnish.real.unitree.models import G1, GO2
 
+pytestmark = pytest.mark.robots
+
 
 @pytest.fixture(scope="module")
 def go2(start):

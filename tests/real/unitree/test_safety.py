@@ -11,6 +11,8 @@ from burnish.real.base import RobotError
 from burnish.real.safety import Safety
 from burnish.real.unitree.models import GO2
 
+pytestmark = pytest.mark.robots
+
 STANDING = np.array(GO2.path[-1])
 REACTION_S = 0.05
 
@@ -125,7 +127,7 @@ def test_it_goes_on_after_a_stop_only_when_an_operator_says_so(go2, standing, pl
     with pytest.raises(RobotError, match="cannot go on: operator stop"):
         robot.recover()
     for _ in range(400):  # the keys are let go
-        robot.write(safety.step(state, playing=False))
+        robot.write(safety.step(state))
         state = robot.read()
     assert state.fault
     assert go2.ask("report")["height_m"] < 0.2
@@ -147,8 +149,8 @@ safety = Safety(robot.spec)
 safety.start(state)
 print("standing", flush=True)
 while True:
-    safety.want(state, [np.array(robot.model.path[-1])], 1)
-    robot.write(safety.step(state, playing=True))
+    safety.want(state, np.array(robot.model.path[-1])[None], 1)
+    robot.write(safety.step(state, silence_s=0.2))
     state = robot.read()
 """
 
