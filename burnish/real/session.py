@@ -167,7 +167,7 @@ class Session:
         assert row is not None
         why = self._mailbox.why()
         return {
-            "seconds": round(row.time_s, 3),
+            "seconds": round(float(row.time_s), 3),
             "actions": row.slot,
             "missed_cycles": row.missed,
             "halts": row.verdicts,
