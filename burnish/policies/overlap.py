@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from burnish.contract import ACTION
 from burnish.policies.base import Policy
 from burnish.policies.chunks import ChunkAgent
+
+SELDOM = 0.05
+"""A switch may be seen on its way."""
 
 
 class Overlapping(Protocol):
@@ -33,6 +38,7 @@ class OverlapAgent(ChunkAgent):
         self._shown = intents
         self._planner: Overlapping = policy  # pyright: ignore[reportAttributeAccessIssue]
         self._kept = -(-policy.horizon // self.replan)
+        self._switches = switches(policy.stats[ACTION]).to(self._device)
         self._chunks: Tensor | None = None
         self._intents: Tensor | None = None
         self._count = torch.zeros(lanes, dtype=torch.long, device=self._device)
@@ -64,7 +70,7 @@ class OverlapAgent(ChunkAgent):
         return torch.where(step < len(shown), shown[step.clamp(max=len(shown) - 1)], -1)
 
     def _mean(self, newest: Tensor, chunks: Tensor, intents: Tensor) -> Tensor:
-        """The newest chunks, their first `replan` actions replaced by the weighted means."""
+        """The newest chunks, with weighted means in place of whatever is no switch."""
         ages = torch.arange(self._kept, device=self._device)
         weights = self._planner.weights(intents, ages) * (ages < self._count[:, None])
         total, mass = torch.zeros_like(newest), torch.zeros_like(newest[:, :, :1])
@@ -72,4 +78,15 @@ class OverlapAgent(ChunkAgent):
             ahead = chunks[:, age, age * self.replan :]
             total[:, : ahead.shape[1]] += weights[:, age, None, None] * ahead
             mass[:, : ahead.shape[1]] += weights[:, age, None, None]
-        return total / mass
+        return torch.where(self._switches, newest, total / mass)
+
+
+def switches(stats: Mapping[str, np.ndarray]) -> Tensor:
+    """(A,) bool: actions that were only ever demonstrated at their two extremes, such as a gripper's open and close.
+
+    Half way between the two nobody meant, so plans that disagree are not averaged there. x ∈ {a, b} always makes
+    E (x − a)(x − b) = 0; anything in between makes it negative, −(b − a)²/4 at most.
+    """
+    low, high, mean, std = (torch.from_numpy(np.asarray(stats[name])) for name in ("min", "max", "mean", "std"))
+    between = -(std.square() + mean.square() - (low + high) * mean + low * high)
+    return (high > low) & (between < SELDOM * (high - low).square() / 4)

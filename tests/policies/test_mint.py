@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from burnish.policies.overlap import OverlapAgent
+from burnish.policies.overlap import OverlapAgent, switches
 from burnish.policies.tokenizers.spectrum import dct_matrix, low_pass
 
 
@@ -77,6 +80,8 @@ class Planner:
     def __init__(self, policy, weights) -> None:
         self.contract, self.noise_shape, self.made = policy.contract, (1,), 0
         self._policy, self._weights = policy, weights
+        spread = np.array([0.5, 0.5, 0.5, 1.0])  # the last one was only ever −1 or 1
+        self.stats = {"action": {"min": -np.ones(4), "max": np.ones(4), "mean": np.zeros(4), "std": spread}}
 
     def parameters(self):
         return self._policy.parameters()
@@ -89,14 +94,25 @@ class Planner:
         return self._weights[ages].expand(1, -1)
 
 
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from([-1.0, 1.0]), min_size=40, max_size=40), st.floats(-3, 3), st.floats(0.1, 5))
+def test_a_switch_is_known_by_its_two_extremes(values, centre, reach):
+    assume(len(set(values)) == 2)
+    smooth = np.random.default_rng(0).uniform(-1, 1, 40)
+    data = centre + reach * np.stack([np.array(values), smooth, np.zeros(40)], axis=1)
+    numbers = {name: getattr(data, name)(axis=0) for name in ("min", "max", "mean", "std")}
+    assert switches(numbers).tolist() == [True, False, False]
+
+
 def test_overlapping_chunks_are_averaged_by_weight_and_never_across_episodes(mint, observe):
     agent = OverlapAgent(Planner(mint, torch.tensor([4.0, 2.0, 1.0])), 1)  # pyright: ignore
     agent.reset([0], [0])
     played = [float(agent.act(observe(1))[0, 0]) for _ in range(8)]
     means = [1.0, (4 * 2 + 2 * 1) / 6, (4 * 3 + 2 * 2 + 1) / 7, (4 * 4 + 2 * 3 + 2) / 7]
     assert played == pytest.approx([mean for mean in means for _ in range(2)])
+    assert [float(agent.act(observe(1))[0, 3]) for _ in range(2)] == [5.0, 5.0]  # a switch obeys the newest plan
     agent.reset([0], [0])
-    assert float(agent.act(observe(1))[0, 0]) == 5.0
+    assert float(agent.act(observe(1))[0, 0]) == 6.0
 
 
 @torch.no_grad()
