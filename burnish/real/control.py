@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from burnish.errors import BurnishError
 from burnish.real.base import Robot, RobotError, State, load_robot
 from burnish.real.mailbox import PHASES, Layout, Mailbox
@@ -183,13 +181,12 @@ class Control:
             self.player.ask()
         if state.time_s < self._due_s - 1e-9:
             return
-        action = self.player.next()
-        if action is None:
+        actions = self.player.next(1 + FOLLOWING)
+        if actions is None:
             return  # the clock of actions stands still; the first of the next plan is due at once
         late = state.time_s - self._due_s
         self._due_s = (self._due_s if late < period else state.time_s) + period
-        following = np.stack([action, *self.player.following(FOLLOWING)])
-        self.safety.want(state, following, max(1, round((self._due_s - state.time_s) * self.robot.spec.rate_hz)))
+        self.safety.want(state, actions, max(1, round((self._due_s - state.time_s) * self.robot.spec.rate_hz)))
 
     @property
     def _patience(self) -> float | None:

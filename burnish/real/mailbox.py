@@ -75,32 +75,35 @@ class Mailbox:
         if path.stat().st_size != size:
             raise BurnishError(f"{path}: not a mailbox for {layout}")
         self.layout = layout
-        memory = np.memmap(path, np.uint8, "r+")
-        self._in = memory[: layout.inbox.itemsize].view(layout.inbox)[0:1]
-        self._out = memory[layout.inbox.itemsize :].view(layout.outbox)[0:1]
-        self._rows = self._out["rows"][0]
+        memory = np.asarray(np.memmap(path, np.uint8, "r+"))  # whose own class makes each view ten times as dear
+        inbox = memory[: layout.inbox.itemsize].view(layout.inbox)
+        outbox = memory[layout.inbox.itemsize :].view(layout.outbox)
+        self._in = {name: inbox[name] for name in layout.inbox.fields or ()}
+        self._out = {name: outbox[name] for name in layout.outbox.fields or ()}
+        self._rows, self._head = outbox["rows"][0], outbox["head"]
         self._read, self._seen, self._orders = 0, 0, 0
 
     def order(self, what: str, wait_s: float = 0.0) -> None:
         """The owner tells the control process what to do; the last order counts."""
-        self._in["order"], self._in["orders"] = ORDERS.index(what), int(self._in["orders"][0]) + 1
+        self._in["order"][0] = ORDERS.index(what)
+        self._in["orders"][0] += 1
         time.sleep(wait_s)
 
     def beat(self) -> None:
         """The owner is alive."""
-        self._in["beat"] = time.monotonic()
+        self._in["beat"][0] = time.monotonic()
 
     def send(self, chunk: Chunk) -> None:
         """Leave `chunk`, of at most `LONGEST` actions, for the player."""
         count = len(chunk.actions)
-        self._in["lock"] += 1
-        self._in["slot"], self._in["count"] = chunk.slot, count
+        self._in["lock"][0] += 1
+        self._in["slot"][0], self._in["count"][0] = chunk.slot, count
         self._in["actions"][0, :count] = chunk.actions
-        self._in["lock"] += 1
+        self._in["lock"][0] += 1
 
     def rows(self) -> np.ndarray:
         """(N, width) cycles since the last call; the oldest are missing if there were more than `ROWS`."""
-        head = int(self._out["head"][0])
+        head = int(self._head[0])
         first = max(self._read, head - ROWS + 64)
         self._read = head
         return self._rows[np.arange(first, head) % ROWS].copy()
@@ -139,18 +142,14 @@ class Mailbox:
 
     def put(self, head: tuple[float, ...], *parts: np.ndarray) -> None:
         """One cycle's row."""
-        place = int(self._out["head"][0])
+        place = int(self._head[0])
         row = self._rows[place % ROWS]
-        row[: len(head)] = head
-        at = len(head)
-        for part in parts:
-            row[at : at + len(part)] = part
-            at += len(part)
-        self._out["head"] = place + 1
+        row[:] = np.concatenate([head, *parts])
+        self._head[0] = place + 1
 
     def tell(self, rule: str, message: str) -> None:
         """Why the robot is halted."""
-        self._out["lock"] += 1
+        self._out["lock"][0] += 1
         said = json.dumps({"rule": rule, "message": message[: TEXT // 2]}).encode()
-        self._out["text"] = said[: TEXT - 1]
-        self._out["lock"] += 1
+        self._out["text"][0] = said[: TEXT - 1]
+        self._out["lock"][0] += 1

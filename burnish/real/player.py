@@ -15,6 +15,7 @@ import numpy as np
 
 from burnish.errors import BurnishError
 
+NOTHING = np.zeros((0, 0))
 Mode = Literal["synchronous", "ensemble", "realtime"]
 
 
@@ -119,39 +120,39 @@ class ChunkPlayer:
         """No answer will come to what was asked."""
         self.asked = None
 
-    def next(self) -> np.ndarray | None:
-        """The action (A,) that is due, consumed; None while there is none, and the clock stands still."""
-        action = self.peek(0)
-        if action is None:
+    def next(self, most: int = 1) -> np.ndarray | None:
+        """(K, A): the action that is due, which is consumed, and at most `most` − 1 that follow it as far as they are
+        known. None while there is none, and the clock stands still."""
+        found = self._ensemble(most) if self.config.mode == "ensemble" else self._newest(most)
+        if not len(found):
             self.starved += bool(self._plans) and self.config.mode != "synchronous"
             return None
         self.slot += 1
-        return action
+        return found
 
-    def peek(self, ahead: int) -> np.ndarray | None:
-        """The action (A,) due `ahead` actions from now, if it is known."""
-        slot = self.slot + ahead
+    def _newest(self, most: int) -> np.ndarray:
         if not self._plans:
-            return None
-        newest = self._plans[-1]
-        if self.config.mode == "synchronous" and slot - newest.slot >= self.execute:
-            return None
-        known = [plan for plan in self._plans if plan.slot <= slot < plan.slot + len(plan.actions)]
-        if not known:
-            return None
-        if self.config.mode != "ensemble":
-            return newest.actions[slot - newest.slot] if known[-1] is newest else None
-        weights = np.array([math.exp(-self.config.decay * age) for age in range(len(known))][::-1])
-        said = np.stack([plan.actions[slot - plan.slot] for plan in known])
-        action = weights @ said / weights.sum()
-        action[self._free] = said[-1, self._free]
-        return action
+            return NOTHING
+        plan = self._plans[-1]
+        begun = self.slot - plan.slot
+        end = min(begun + most, self.execute) if self.config.mode == "synchronous" else begun + most
+        return plan.actions[begun:end]
 
-    def following(self, most: int) -> list[np.ndarray]:
-        """The actions due next, at most so many, as far as they are known."""
-        found = []
-        while len(found) < most and (action := self.peek(len(found))) is not None:
-            found.append(action)
+    def _ensemble(self, most: int) -> np.ndarray:
+        """Weighted means over all plans that reach as far."""
+        parts = [plan.actions[self.slot - plan.slot : self.slot - plan.slot + most] for plan in self._plans]
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            return NOTHING
+        total, mass = np.zeros((max(map(len, parts)), parts[-1].shape[1])), np.zeros((most, 1))
+        for age, part in enumerate(reversed(parts)):
+            weight = math.exp(-self.config.decay * age)
+            total[: len(part)] += weight * part
+            mass[: len(part)] += weight
+        found = total / mass[: len(total)]
+        if self._free:
+            newest = parts[-1][:, self._free]
+            found[: len(newest), self._free] = newest
         return found
 
     def _length(self) -> int:
