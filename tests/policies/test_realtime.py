@@ -252,7 +252,7 @@ def test_the_next_chunk_stays_on_its_side_where_independent_ones_jump_across(dec
 
 
 @torch.no_grad()
-def test_guidance_alone_brings_the_frozen_actions_near(decided):
+def test_planning_alone_brings_the_frozen_actions_near(decided):
     planner, generator = decided.realtime(RealTimeConfig()), torch.Generator().manual_seed(3)
     obs = {"observation.state": two_ways.observe(torch.full((64,), -0.6))}
     noise = torch.randn(2, 64, *planner.noise_shape, generator=generator)
@@ -266,7 +266,7 @@ def test_guidance_alone_brings_the_frozen_actions_near(decided):
     def off(chunk: Tensor) -> Tensor:
         return (chunk - wanted)[:, :3].abs().amax((1, 2))
 
-    assert off(drawn).median() < 0.15
+    assert off(drawn).median() < 0.2
     assert off(drawn).mean() < 0.5 * off(apart).mean()
 
 
@@ -286,7 +286,7 @@ EXPORTED = [
     pytest.param("flow", {"denoiser": "unet", "depth": 2, "steps": 2}, marks=pytest.mark.slow),
     *(
         pytest.param(name, {"denoiser": denoiser, **steps}, marks=pytest.mark.slow)
-        for name, steps in (("flow", {"steps": 10}), ("diffusion", {"steps": 3}), ("meanflow", {}))
+        for name, steps in (("flow", {"steps": 2}), ("diffusion", {"steps": 2}), ("meanflow", {}))
         for denoiser in ("dit", "dita")
     ),
 ]
