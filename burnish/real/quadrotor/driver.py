@@ -1,0 +1,188 @@
+"""The driver of a quadrotor: an autopilot in OFFBOARD mode that follows attitudes, rates or single motors.
+
+The autopilot keeps what it is good at: it takes off, hovers and lands by itself. In between it follows the policy, and
+whenever the policy halts, it hovers at once and lands after a while.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import ClassVar
+
+import numpy as np
+from mavsdk.plugins.telemetry import FlightMode, LandedState
+
+from burnish.real.base import Robot, RobotError, Setpoint, State
+from burnish.real.quadrotor import checks
+from burnish.real.quadrotor.config import QuadrotorConfig
+from burnish.real.quadrotor.frames import angles, from_angles, quaternion, turn_body
+from burnish.real.quadrotor.helm import STICKS, Helm
+from burnish.real.quadrotor.limits import spec
+from burnish.real.quadrotor.link import ARM, IGNORE_ATTITUDE, IGNORE_RATES, TAKEOFF, Link, Sample
+
+SILENCE_S = 0.25
+"""Without telemetry, or by which the autopilot's clock may be off from one cycle to the next."""
+LAUNCH_S = 20.0
+"""For a take-off."""
+ENGAGE_S = 4.0
+"""Until OFFBOARD."""
+LAND_S, DEAF_S = 60.0, 3.0
+"""`close` watches a landing for so long, and does not when nothing is heard for so long."""
+
+
+class QuadrotorDriver(Robot):
+    """`connect`, `launch`, then cycles; a thrust that nothing measures is said to be where it was last commanded."""
+
+    Config: ClassVar[type] = QuadrotorConfig
+
+    def __init__(self, config: QuadrotorConfig) -> None:
+        self.config, self.spec = config, spec(config.mode)
+        self._open: tuple[Link, Helm] | None = None
+        self._before: Sample | None = None
+        self._home, self._hover = np.zeros(3), 0.0
+        self._sent = np.zeros(4)
+
+    def connect(self) -> State:
+        """Reach the autopilot and look whether it could fly; the motors stay off."""
+        self.close()
+        link = Link(self.config.address, self.config.wait_s, self.spec.rate_hz)
+        self._open, self._before = (link, Helm(link, self.config.land_after_s)), None
+        try:
+            self._hover = checks.ready(link, self.config)
+            return self.read()
+        except BaseException:
+            self.close()
+            raise
+
+    def launch(self) -> State:
+        """Arm, take off, and follow setpoints from now on; in the air already, only the last. Blocks for seconds.
+
+        Raises `RobotError` with the autopilot's own words if it refuses. It is then left hovering, or on the ground.
+        """
+        link, helm = self._line()
+        state = self.read()
+        self._home = state.values[:3].copy()
+        if not (link.armed and link.landed == LandedState.IN_AIR):
+            self._take_off(link, state)
+        helm.hold()
+        return self._engage()
+
+    def read(self) -> State:
+        """The next attitude with the newest position. Raises `RobotError` after 0.25 s without any."""
+        link, helm = self._line()
+        sample = link.wait(SILENCE_S)
+        if sample is None:
+            raise RobotError(
+                f"no telemetry from {link.address} for {SILENCE_S:g} s; the autopilot hovers and lands by itself when "
+                "setpoints stop (COM_OF_LOSS_T). Look at the radio or cable"
+            )
+        before, self._before = self._before, sample
+        if helm.phase in ("hold", "ground"):
+            self._sent = self._neutral(sample)
+        fault = checks.fault(sample, before, link, helm, self._home, self.config)
+        values = np.concatenate([sample.position, sample.rotation.ravel(), sample.velocity, sample.rates])
+        known = {"attitude": angles(sample.rotation), "rates": sample.rates, "motors": self._sent[:3]}
+        measured = np.append(known[self.config.mode], self._sent[3])
+        return State(sample.time_s, values, measured, np.full(4, np.nan), fault)
+
+    def write(self, setpoint: Setpoint) -> None:
+        """Follow it; halted, hover and then land. Un-halted, OFFBOARD comes back by itself 0.3 s later."""
+        _, helm = self._line()
+        if setpoint.halted:
+            helm.rest()
+            return
+        if helm.phase != "taken":
+            self._send(setpoint.values)
+            helm.take()
+
+    def recover(self) -> None:
+        """Take it back from a failsafe or an operator. Raises `RobotError` on the ground, or while sticks fly it."""
+        link, helm = self._line()
+        if not link.armed:
+            raise RobotError("the quadrotor is on the ground with its motors off; launch it again")
+        if link.mode.name in STICKS:
+            raise RobotError(f"the operator flies it ({link.mode.name}); let him switch to HOLD first")
+        helm.hold()
+        self._engage()
+
+    def close(self) -> None:
+        """Land, unless somebody else flies it; the autopilot switches its motors off on the ground."""
+        if self._open is None:
+            return
+        (link, helm), self._open = self._open, None
+        try:
+            if helm.phase in ("offboard", "hold", "land") and link.armed:
+                helm.land()
+                self._see_down(link)
+        finally:
+            link.close()
+
+    def _line(self) -> tuple[Link, Helm]:
+        if self._open is None:
+            raise RobotError(f"the quadrotor at {self.config.address} is not connected; call connect first")
+        return self._open
+
+    def _take_off(self, link: Link, state: State) -> None:
+        link.set_parameter("MIS_TAKEOFF_ALT", self.config.height_m)
+        if not (link.command(ARM, 1) and link.command(TAKEOFF, *[math.nan] * 7)):
+            raise RobotError(f"the autopilot does not take off: {checks.words(link)}")
+        end = state.time_s + LAUNCH_S
+        while link.mode != FlightMode.HOLD or state.values[2] - self._home[2] < self.config.height_m / 2:
+            state = self.read()
+            if state.time_s > end or not link.armed:
+                raise RobotError(
+                    f"it has not come to {self.config.height_m:g} m in {LAUNCH_S:g} s: {checks.words(link)}"
+                )
+
+    def _see_down(self, link: Link) -> None:
+        """Until the motors are off, or nothing is heard any more."""
+        end = time.monotonic() + LAND_S
+        while link.armed and time.monotonic() < end and link.wait(DEAF_S) is not None:
+            pass
+
+    def _engage(self) -> State:
+        """Stream what keeps it where it is until the autopilot is in OFFBOARD."""
+        link, helm = self._line()
+        state = self.read()
+        end = state.time_s + ENGAGE_S
+        while helm.phase != "offboard":
+            if state.time_s > end or helm.refused > 1:
+                raise RobotError(
+                    f"the autopilot refuses OFFBOARD: {checks.words(link)}. It hovers; land it or try again"
+                )
+            self._send(self._sent)
+            helm.take()
+            state = self.read()
+        return state
+
+    def _neutral(self, sample: Sample) -> np.ndarray:
+        """(4,) the setpoint that carries its weight and turns nothing."""
+        if self.config.mode == "motors":
+            return np.full(4, self._hover)
+        yaw = angles(sample.rotation)[2] if self.config.mode == "attitude" else 0.0
+        return np.array([0.0, 0.0, yaw, self._hover])
+
+    def _send(self, values: np.ndarray) -> None:
+        self._sent = values
+        link, _ = self._line()
+        if self.config.mode == "motors":
+            link.send("SET_ACTUATOR_CONTROL_TARGET", time_usec=0, group_mlx=0, controls=[*values.tolist(), *[0.0] * 4])
+            return
+        asked = values.tolist()
+        turned, rates, mask = [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0], IGNORE_RATES
+        if self.config.mode == "attitude":
+            turned = quaternion(from_angles(*asked[:3])).tolist()
+        else:
+            rates, mask = turn_body(values[:3]).tolist(), IGNORE_ATTITUDE
+        link.send(
+            "SET_ATTITUDE_TARGET",
+            time_boot_ms=0,
+            type_mask=mask,
+            q=turned,
+            body_roll_rate=rates[0],
+            body_pitch_rate=rates[1],
+            body_yaw_rate=rates[2],
+            thrust=asked[3],
+            thrust_body=[0.0, 0.0, 0.0],
+        )
