@@ -32,8 +32,8 @@ def ready(link: Link, config: QuadrotorConfig) -> float:
     version = link.version()
     if config.mode == "motors" and version >= MOTORS_UNTIL:
         raise RobotError(
-            f"the autopilot at {link.address} (version {version[0]}.{version[1]}) takes no commands for single motors over "
-            "MAVLink; PX4 did before 1.14. Use --mode rates"
+            f"the autopilot at {link.address} (version {version[0]}.{version[1]}) takes no commands for single motors "
+            "over MAVLink; PX4 did before 1.14. Use --mode rates"
         )
     end = time.monotonic() + config.wait_s
     while problem := _missing(link, config):
@@ -67,7 +67,8 @@ def fault(
         return f"tilted by {math.degrees(tilted):.0f}°, at most {math.degrees(TILT_LOST):.0f}°"
     away, (east, north, up) = sample.position - home, config.fence_m
     if abs(away[0]) > east or abs(away[1]) > north or away[2] > up:
-        return f"it is {np.round(away, 2).tolist()} m from where it took off, outside the fence ±{east:g}, ±{north:g}, {up:g}"
+        at = np.round(away, 2).tolist()
+        return f"it is {at} m from where it took off, outside the fence ±{east:g}, ±{north:g}, {up:g}"
     if link.battery < config.battery_stop:
         return f"the battery is at {link.battery:.0%}, at least {config.battery_stop:.0%}"
     return ""

@@ -17,7 +17,7 @@ from burnish.real.quadrotor.wire import Wire
 from burnish.real.simulated import SimulatedRobot
 
 CYCLE_S = 5e-3
-BEHIND_S = 0.25
+BEHIND_S = 0.02
 """Further behind than this it gives up catching up: its clock loses the time instead."""
 
 
@@ -120,8 +120,8 @@ class SimulatedQuadrotor(SimulatedRobot):
 
     def hurt(self, fault: str, settings: dict[str, Any]) -> None:
         """lose: `fraction` of datagrams, each way. delay: by `seconds`. silent: `on`. battery: at `left`, 0 … 1.
-        rc_takeover: to `mode` POSCTL. push: `force` (3,) N for `seconds`; wind: `velocity` (3,) m/s, to stay.
-        motor_dead: `rotor` 0 … 3. reject_offboard: `on`. clock_jump: by `seconds`. failsafe: for a `reason`.
+        rc_takeover: to `mode` (POSCTL; HOLD to let go). push: `force` (3,) N for `seconds`. wind: `velocity` (3,) m/s,
+        to stay. motor_dead: `rotor` 0 … 3. reject_offboard: `on`. clock_jump: by `seconds`. failsafe: for a `reason`.
         """
         flight, wire, body = self._flight, self._wire, self._body
         if fault == "lose":
@@ -148,7 +148,7 @@ class SimulatedQuadrotor(SimulatedRobot):
         if fault == "battery":
             flight.battery = float(settings.get("left", 0.1))
         elif fault == "rc_takeover":
-            flight.switch("POSCTL")
+            flight.switch(settings.get("mode", "POSCTL"))
         elif fault == "failsafe":
             flight.fail(str(settings.get("reason", "data link lost")))
         elif fault == "reject_offboard":

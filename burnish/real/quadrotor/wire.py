@@ -67,7 +67,7 @@ class Wire:
         self.lose, self.delay_s, self.clock_s, self.silent = 0.0, 0.0, BOOTED_S, False
         self.seen: Counter[str] = Counter()
         hover = flight.body.airframe.hover
-        self._parameters = {b"MIS_TAKEOFF_ALT": flight.takeoff_m, b"MPC_THR_HOVER": hover, b"THR_MDL_FAC": 1.0}
+        self._parameters = {"MIS_TAKEOFF_ALT": flight.takeoff_m, "MPC_THR_HOVER": hover, "THR_MDL_FAC": 1.0}
         self._make = {
             mavlink.MAVLINK_MSG_ID_HEARTBEAT: self._heartbeat,
             mavlink.MAVLINK_MSG_ID_SYS_STATUS: self._status,
@@ -175,8 +175,7 @@ class Wire:
             done = flight.arm() if message.param1 else flight.disarm(force=message.param2 == FORCED)
         elif command == mavlink.MAV_CMD_DO_SET_MODE:
             wanted = int(message.param2) << MAIN | int(message.param3) << 24
-            mode = next((mode for mode, number in MODES.items() if number == wanted), None)
-            done = mode is not None and flight.switch(mode)
+            done = any(flight.switch(mode) for mode, number in MODES.items() if number == wanted)
         elif command == mavlink.MAV_CMD_NAV_TAKEOFF:
             done = flight.armed and flight.switch("TAKEOFF")
         elif command == mavlink.MAV_CMD_NAV_LAND:
@@ -222,18 +221,21 @@ class Wire:
         self.seen["thrust outside 0 … 1"] += any(not 0 <= share <= 1 for share in shares)
         return finite
 
-    def _parameter(self, message: mavlink.MAVLink_message) -> None:
+    def _parameter(
+        self, message: mavlink.MAVLink_param_request_read_message | mavlink.MAVLink_param_set_message
+    ) -> None:
         """PARAM_REQUEST_READ and PARAM_SET are both answered by the value."""
-        name = message.param_id.encode() if isinstance(message.param_id, str) else message.param_id
-        name = name.rstrip(b"\0")
+        name = message.param_id.rstrip("\0")
         if name not in self._parameters:
             return
-        if message.get_type() == "PARAM_SET":
+        if isinstance(message, mavlink.MAVLink_param_set_message):
             self._parameters[name] = message.param_value
-            self._flight.takeoff_m = self._parameters[b"MIS_TAKEOFF_ALT"]
+            self._flight.takeoff_m = self._parameters["MIS_TAKEOFF_ALT"]
         place = list(self._parameters).index(name)
         kind = mavlink.MAV_PARAM_TYPE_REAL32
-        self._send(self._mav.param_value_encode(name, self._parameters[name], kind, len(self._parameters), place))
+        self._send(
+            self._mav.param_value_encode(name.encode(), self._parameters[name], kind, len(self._parameters), place)
+        )
 
 
 POSITION = mavlink.MAVLINK_MSG_ID_LOCAL_POSITION_NED
