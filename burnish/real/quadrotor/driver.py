@@ -175,7 +175,7 @@ class QuadrotorDriver(Robot):
             rates, mask = turn_body(values[:3]).tolist(), IGNORE_ATTITUDE
         link.send(
             "SET_ATTITUDE_TARGET",
-            time_boot_ms=0,
+            time_boot_ms=round(self._before.time_s * 1e3) if self._before else 0,  # what it answers
             type_mask=mask,
             q=turned,
             body_roll_rate=rates[0],

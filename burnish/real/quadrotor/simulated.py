@@ -78,7 +78,7 @@ class SimulatedQuadrotor(SimulatedRobot):
         self._due += CYCLE_S
         ahead = self._due - time.monotonic()
         if ahead > 0:
-            time.sleep(ahead)
+            self._wire.listen(ahead)
         elif ahead < -BEHIND_S:
             self._slipped_s -= ahead
             self._due = time.monotonic()
@@ -92,10 +92,13 @@ class SimulatedQuadrotor(SimulatedRobot):
         self._high = np.maximum(self._high, self._body.position)
 
     def report(self) -> dict[str, Any]:
-        """Positions in m (ENU), angles in degrees, times in s since its start."""
+        """Positions in m (ENU), angles in degrees, times in s since its start; `answer_ms` median and 99th percentile
+        from an attitude that it sends to the setpoint that answers it."""
         flight, body = self._flight, self._body
         seen = self._wire.seen
+        late_ms = 1e3 * np.percentile(self._wire.answered_s or [0.0], (50, 99))
         return {
+            "answer_ms": late_ms.round(3).tolist(),
             "time_s": round(flight.time_s, 3),
             "cycles": self._cycles,
             "slipped_s": round(self._slipped_s, 3),

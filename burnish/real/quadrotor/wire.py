@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import select
 import socket
+import time
 from collections import Counter, deque
 
 import numpy as np
@@ -51,6 +53,7 @@ class Wire:
         silent: nothing is sent.
         clock_s: added to its clock.
         seen: counts of what was received and of what a setpoint must not be.
+        answered_s: from an attitude's sending until a setpoint that answers it (by its time stamp) came.
     """
 
     def __init__(self, flight: Flight, port: int, *, motors: bool, seed: int) -> None:
@@ -66,6 +69,8 @@ class Wire:
         self._in: deque[tuple[float, bytes]] = deque()
         self.lose, self.delay_s, self.clock_s, self.silent = 0.0, 0.0, BOOTED_S, False
         self.seen: Counter[str] = Counter()
+        self.answered_s: deque[float] = deque(maxlen=20_000)
+        self._asked_s: deque[tuple[int, float]] = deque(maxlen=64)
         hover = flight.body.airframe.hover
         self._parameters = {"MIS_TAKEOFF_ALT": flight.takeoff_m, "MPC_THR_HOVER": hover, "THR_MDL_FAC": 1.0}
         self._make = {
@@ -87,6 +92,12 @@ class Wire:
     def close(self) -> None:
         """Let go of the socket."""
         self._socket.close()
+
+    def listen(self, seconds: float) -> None:
+        """Answer what comes for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and select.select([self._socket], [], [], left)[0]:
+            self.receive()
 
     def receive(self) -> None:
         """Answer everything that has come."""
@@ -150,10 +161,9 @@ class Wire:
         return self._mav.extended_sys_state_encode(mavlink.MAV_VTOL_STATE_UNDEFINED, state)
 
     def _attitude(self) -> mavlink.MAVLink_message:
-        body = self._flight.body
-        return self._mav.attitude_quaternion_encode(
-            self._milliseconds(), *quaternion(body.rotation), *turn_body(body.rates)
-        )
+        body, stamp = self._flight.body, self._milliseconds()
+        self._asked_s.append((stamp, time.monotonic()))
+        return self._mav.attitude_quaternion_encode(stamp, *quaternion(body.rotation), *turn_body(body.rates))
 
     def _position(self) -> mavlink.MAVLink_message:
         body = self._flight.body
@@ -203,6 +213,9 @@ class Wire:
         values = np.array([*message.q, *rates, message.thrust])
         if not self._sound(values, message.thrust):
             return
+        self.answered_s += [
+            time.monotonic() - asked_s for stamp, asked_s in self._asked_s if stamp == message.time_boot_ms
+        ]
         if message.type_mask & ATTITUDE_IGNORED:
             self._flight.take(Wish("rates", turn_body(rates), message.thrust, self._flight.time_s))
         else:
