@@ -64,7 +64,7 @@ class QuadrotorDriver(Robot):
         state = self.read()
         self._home = state.values[:3].copy()
         if not (link.armed and link.landed == LandedState.IN_AIR):
-            self._take_off(link, state)
+            self._take_off(link, helm, state)
         helm.hold()
         return self._engage()
 
@@ -123,9 +123,12 @@ class QuadrotorDriver(Robot):
             raise RobotError(f"the quadrotor at {self.config.address} is not connected; call connect first")
         return self._open
 
-    def _take_off(self, link: Link, state: State) -> None:
+    def _take_off(self, link: Link, helm: Helm, state: State) -> None:
         link.set_parameter("MIS_TAKEOFF_ALT", self.config.height_m)
-        if not (link.command(ARM, 1) and link.command(TAKEOFF, *[math.nan] * 7)):
+        armed = link.command(ARM, 1)
+        if armed:
+            helm.hold()  # from here on `close` lands
+        if not armed or not link.command(TAKEOFF, *[math.nan] * 7):
             raise RobotError(f"the autopilot does not take off: {checks.words(link)}")
         end, flew = state.time_s + LAUNCH_S, False
         while link.mode != FlightMode.HOLD or state.values[2] - self._home[2] < self.config.height_m / 2:

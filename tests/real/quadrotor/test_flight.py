@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -114,7 +115,7 @@ def test_a_low_battery_ends_the_flight(up):
     up.fly(1.5)
     assert up.rule == "robot"
     assert "battery is at 10%" in up.safety.verdict.message
-    unhurt(up, "HOLD")
+    assert modes(flown_until(up, "LAND"))[-3:] == ["OFFBOARD", "HOLD", "LAND"]
     up.sim.ask("battery", left=1.0)
     up.listen()
 
@@ -123,7 +124,7 @@ def test_the_fence_holds(up):
     up.fly(4.0, away=np.array([4.0, 0.0, 0.0]))
     assert up.rule == "robot"
     assert "outside the fence" in up.safety.verdict.message
-    seen = flown_until(up, "LAND")  # nobody resumes: 1.5 s after the halt
+    seen = flown_until(up, "LAND")  # nobody resumes: 4 s after the halt
     assert modes(seen)[-3:] == ["OFFBOARD", "HOLD", "LAND"]
     assert seen["position"][0] - up.home[0] < 3.5
 
@@ -132,7 +133,7 @@ def test_a_clock_that_jumps_is_a_fault(up):
     up.sim.ask("clock_jump", seconds=10.0)
     up.fly(0.5)
     assert up.rule == "robot"
-    assert "clock jumped by 10.0" in up.safety.verdict.message
+    assert re.search(r"clock jumped by (9\.9|10\.)", up.safety.verdict.message)
     unhurt(up, "HOLD")
 
 
