@@ -15,10 +15,6 @@ from burnish.real.quadrotor.helm import STICKS, Helm
 from burnish.real.quadrotor.limits import TILT_LOST
 from burnish.real.quadrotor.link import PREARM_CHECKS, Link, Sample
 
-PLACED_S = 0.25
-"""A position may be so much older than the attitude."""
-CLOCK_S = 0.25
-"""By how much the autopilot's clock may be off from one cycle to the next."""
 MOTORS_UNTIL = (1, 14)
 """PX4 from here on ignores SET_ACTUATOR_CONTROL_TARGET; single motors are then commanded over its ROS 2 bridge only."""
 TEXTS_S = 0.5
@@ -51,11 +47,11 @@ def fault(
     sample: Sample, before: Sample | None, link: Link, helm: Helm, home: np.ndarray, config: QuadrotorConfig
 ) -> str:
     """What is wrong in the air; "" where nothing is. `home`: (3,) m, where it took off."""
-    if sample.here_s - sample.placed_s > PLACED_S:
+    if sample.here_s - sample.placed_s > config.silence_s:
         return f"no position from the autopilot for {sample.here_s - sample.placed_s:.2f} s"
     if before is not None:
         jump = (sample.time_s - before.time_s) - (sample.here_s - before.here_s)
-        if abs(jump) > CLOCK_S:
+        if abs(jump) > config.silence_s:
             return f"the autopilot's clock jumped by {jump:.2f} s"
     if helm.phase == "ground":
         return ""

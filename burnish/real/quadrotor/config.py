@@ -26,6 +26,8 @@ class QuadrotorConfig:
     """Charge below which it does not start, 0 … 1."""
     battery_stop: float = 0.15
     """Charge below which it is halted; PX4's BAT_LOW_THR."""
+    silence_s: float = 0.25
+    """Longest time without telemetry, and by which its clock or its position may be off."""
     wait_s: float = 10.0
     """For the autopilot to answer and to be ready."""
 

@@ -21,8 +21,6 @@ from burnish.real.quadrotor.helm import STICKS, Helm
 from burnish.real.quadrotor.limits import spec
 from burnish.real.quadrotor.link import ARM, IGNORE_ATTITUDE, IGNORE_RATES, TAKEOFF, Link, Sample
 
-SILENCE_S = 0.25
-"""Without telemetry, or by which the autopilot's clock may be off from one cycle to the next."""
 LAUNCH_S = 20.0
 """For a take-off."""
 ENGAGE_S = 4.0
@@ -69,12 +67,13 @@ class QuadrotorDriver(Robot):
         return self._engage()
 
     def read(self) -> State:
-        """The next attitude with the newest position. Raises `RobotError` after 0.25 s without any."""
+        """The next attitude with the newest position. Raises `RobotError` after `silence_s` without any."""
         link, helm = self._line()
-        sample = link.wait(SILENCE_S)
+        longest = self.config.silence_s
+        sample = link.wait(longest)
         if sample is None:
             raise RobotError(
-                f"no telemetry from {link.address} for {SILENCE_S:g} s; the autopilot hovers and lands by itself when "
+                f"no telemetry from {link.address} for {longest:g} s; the autopilot hovers and lands by itself when "
                 "setpoints stop (COM_OF_LOSS_T). Look at the radio or cable"
             )
         before, self._before = self._before, sample

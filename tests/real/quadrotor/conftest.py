@@ -23,7 +23,7 @@ class Trip:
     """Driver, Safety and policy of one simulated quadrotor."""
 
     def __init__(self, sim: SimulatedProcess, **settings) -> None:
-        defaults = {"height_m": 1.2, "land_after_s": 4.0, "fence_m": (2.0, 2.0, 3.0), "wait_s": 5.0}
+        defaults = {"height_m": 1.2, "land_after_s": 4.0, "fence_m": (2.0, 2.0, 3.0), "wait_s": 5.0, "silence_s": 1.0}
         self.sim = sim
         self.robot = QuadrotorDriver(QuadrotorConfig(address=sim.address, **{**defaults, **settings}))
         self.safety = Safety(self.robot.spec)
