@@ -83,7 +83,7 @@ def over_the_line(half: float) -> dict[str, float]:
     with SimulatedProcess("quadrotor", ["--port", "0"]) as sim:
         robot = QuadrotorDriver(QuadrotorConfig(sim.address, height_m=HEIGHT_M))
         robot.connect()
-        state = robot.launch()
+        state = robot.prepare()
         safety, pilot = Safety(robot.spec), Pilot("attitude")
         safety.start(state)
         begin, start_s = time.monotonic(), state.time_s
@@ -91,8 +91,8 @@ def over_the_line(half: float) -> dict[str, float]:
             state = robot.read()
             woken = time.perf_counter()
             wanted = plan(state.time_s - start_s, half)
-            safety.want(state, [pilot.act(state.values, *wanted)], 1)
-            robot.write(safety.step(state, playing=True))
+            safety.want(state, pilot.act(state.values, *wanted)[None], 1)
+            robot.write(safety.step(state, silence_s=0.2))
             compute.append((time.perf_counter() - woken) * 1e6)
             flown.append((state.time_s - start_s, float(np.linalg.norm(state.values[:3] - wanted[0]))))
         wall = time.monotonic() - begin

@@ -56,7 +56,7 @@ def fault(
     if helm.phase == "ground":
         return ""
     if not link.armed:
-        return f"the motors are off ({words(link)}); launch it again"
+        return f"the motors are off ({words(link)})"
     if lost := helm.lost():
         return lost
     if (tilted := tilt(sample.rotation)) > TILT_LOST:

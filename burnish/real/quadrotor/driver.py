@@ -30,9 +30,10 @@ LAND_S, DEAF_S = 60.0, 3.0
 
 
 class QuadrotorDriver(Robot):
-    """`connect`, `launch`, then cycles; a thrust that nothing measures is said to be where it was last commanded."""
+    """`connect`, `prepare` (arm and take off), then cycles."""
 
     Config: ClassVar[type] = QuadrotorConfig
+    prepares: ClassVar[bool] = True
 
     def __init__(self, config: QuadrotorConfig) -> None:
         self.config, self.spec = config, spec(config.mode)
@@ -53,7 +54,7 @@ class QuadrotorDriver(Robot):
             self.close()
             raise
 
-    def launch(self) -> State:
+    def prepare(self) -> State:
         """Arm, take off, and follow setpoints from now on; in the air already, only the last. Blocks for seconds.
 
         Raises `RobotError` with the autopilot's own words if it refuses. It is then left hovering, or on the ground.
@@ -81,9 +82,10 @@ class QuadrotorDriver(Robot):
             self._sent = self._neutral(sample)
         fault = checks.fault(sample, before, link, helm, self._home, self.config)
         values = np.concatenate([sample.position, sample.rotation.ravel(), sample.velocity, sample.rates])
-        known = {"attitude": angles(sample.rotation), "rates": sample.rates, "motors": self._sent[:3]}
-        measured = np.append(known[self.config.mode], self._sent[3])
-        return State(sample.time_s, values, measured, np.full(4, np.nan), fault)
+        nothing = np.full(4, np.nan)
+        known = {"attitude": angles(sample.rotation), "rates": sample.rates, "motors": nothing[:3]}
+        measured = np.append(known[self.config.mode], np.nan)
+        return State(sample.time_s, values, measured, nothing, fault, reference=self._sent)
 
     def write(self, setpoint: Setpoint) -> None:
         """Follow it; halted, hover and then land. Un-halted, OFFBOARD comes back by itself 0.3 s later."""
@@ -96,14 +98,16 @@ class QuadrotorDriver(Robot):
             helm.take()
 
     def recover(self) -> None:
-        """Take it back from a failsafe or an operator. Raises `RobotError` on the ground, or while sticks fly it."""
+        """Hover for this driver again, or stand ready to take off: `prepare` comes next.
+
+        Raises `RobotError` while sticks fly it, or while a fault is still there.
+        """
         link, helm = self._line()
-        if not link.armed:
-            raise RobotError("the quadrotor is on the ground with its motors off; launch it again")
         if link.mode.name in STICKS:
             raise RobotError(f"the operator flies it ({link.mode.name}); let him switch to HOLD first")
-        helm.hold()
-        self._engage()
+        helm.regain()
+        if fault := self.read().fault:
+            raise RobotError(f"the quadrotor cannot go on: {fault}")
 
     def close(self) -> None:
         """Land, unless somebody else flies it; the autopilot switches its motors off on the ground."""

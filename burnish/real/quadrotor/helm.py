@@ -39,8 +39,16 @@ class Helm:
         self._since_s, self._ordered_s, self._streaming_s, self._seen = 0.0, 0.0, None, False
 
     def hold(self) -> None:
-        """The autopilot hovers for this driver from now on: after its take-off, or once an operator has let go."""
+        """The autopilot hovers for this driver from now on."""
         self.phase, self._since_s, self._streaming_s, self.refused = "hold", time.monotonic(), None, 0
+
+    def regain(self) -> None:
+        """After a halt, whoever had it: it hovers for this driver, or stands on the ground for it."""
+        self.hold()
+        if not self._link.armed:
+            self.phase = "ground"
+        elif self._link.mode != FlightMode.HOLD:
+            self._order_hold(time.monotonic())
 
     def take(self) -> None:
         """Setpoints are streamed: be in OFFBOARD as soon as the autopilot allows."""

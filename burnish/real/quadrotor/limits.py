@@ -76,4 +76,5 @@ def spec(mode: Mode) -> RobotSpec:
     limits = LIMITS[mode]
     state = state_field(STATE_NAMES, STATE_UNITS, FRAME, CYCLE_HZ)
     action = state_field(limits.names, UNITS[mode], FRAME, CYCLE_HZ)
-    return RobotSpec("quadrotor", robot_contract(state, action), limits, smooth=False, halt="hovering, then landed")
+    halt = "hovering, then landed"
+    return RobotSpec("quadrotor", robot_contract(state, action), limits, smooth=False, halt=halt, adrift=True)

@@ -35,11 +35,10 @@ class Trip:
         self.sim.ask("battery", left=1.0)
         if self.sim.ask("report")["mode"] == "LAND":
             wait_for(self.sim, lambda seen: not seen["armed"])
-        if self.sim.ask("report")["armed"]:
-            self.robot.recover()
-            self.state = self.robot.read()
-        else:
-            self.state = self.robot.launch()
+        self.state = self.robot.read()
+        self.listen()
+        self.robot.recover()
+        self.state = self.robot.prepare()
         self.safety.start(self.state)
         self.home = np.array([*self.state.values[:2], PLACE[2]])
 
@@ -53,8 +52,8 @@ class Trip:
             self.state = self.robot.read()
             action = (act or self.pilot.act)(self.state.values, place)
             if action is not None:
-                self.safety.want(self.state, [action], 1)
-            self.robot.write(self.safety.step(self.state, playing=True))
+                self.safety.want(self.state, action[None], 1)
+            self.robot.write(self.safety.step(self.state, silence_s=0.2))
             errors.append(self.state.values[:3] - place)
         return np.array(errors)
 
@@ -86,7 +85,7 @@ def _first_in_line():
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[SimulatedProcess]:
-    with SimulatedProcess("quadrotor", ["--port", "0", "--hold-s", "1.5"]) as process:
+    with SimulatedProcess("quadrotor", ["--port", "0", "--hold-s", "1.5", "--offboard-loss-s", "1.0"]) as process:
         yield process
 
 

@@ -52,6 +52,7 @@ def test_nobody_there():
         driver("nonsense").connect()
 
 
+@pytest.mark.robots
 @pytest.mark.parametrize(
     ("flags", "settings", "message"),
     [
@@ -72,6 +73,7 @@ def test_it_does_not_start(flags, settings, message):
         robot.close()
 
 
+@pytest.mark.robots
 def test_single_motors_where_the_autopilot_takes_them():
     with SimulatedProcess("quadrotor", ["--port", "0", "--motors"]) as sim:
         trip = Trip(sim, mode="motors")

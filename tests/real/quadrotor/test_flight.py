@@ -14,6 +14,7 @@ from burnish.real.base import RobotError
 from burnish.real.simulated import SimulatedProcess
 from tests.real.quadrotor.conftest import Trip, wait_for
 
+pytestmark = pytest.mark.robots
 NEAR_M = 0.15
 
 
@@ -98,6 +99,7 @@ def test_who_takes_over_by_remote_control_is_left_alone(up):
     up.sim.ask("rc_takeover", mode="HOLD")
     up.listen()
     up.robot.recover()
+    up.robot.prepare()
     unhurt(up, "OFFBOARD")
 
 
@@ -151,7 +153,7 @@ def test_a_refused_offboard_is_said_and_it_hovers(up):
     unhurt(up, "HOLD")
     up.sim.ask("reject_offboard")
     with pytest.raises(RobotError, match=r"refuses OFFBOARD: .*Switching to Offboard is currently not available"):
-        up.robot.recover()
+        up.robot.prepare()
     up.sim.ask("reject_offboard", on=False)
     unhurt(up, "HOLD")
 
@@ -162,15 +164,15 @@ from burnish.real.quadrotor.config import QuadrotorConfig
 from burnish.real.quadrotor.driver import QuadrotorDriver
 from burnish.real.quadrotor.pilot import Pilot
 from burnish.real.safety import Safety
-robot, pilot = QuadrotorDriver(QuadrotorConfig(sys.argv[1], mode="rates", height_m=1.2)), Pilot("rates")
+robot, pilot = QuadrotorDriver(QuadrotorConfig(sys.argv[1], mode="rates", height_m=1.2, silence_s=1.0)), Pilot("rates")
 robot.connect()
-state = robot.launch()
+state = robot.prepare()
 safety = Safety(robot.spec)
 safety.start(state)
 place = state.values[:3].copy()
 for cycle in range(10**6):
-    safety.want(state, [pilot.act(state.values, place)], 1)
-    robot.write(safety.step(state, playing=True))
+    safety.want(state, pilot.act(state.values, place)[None], 1)
+    robot.write(safety.step(state, silence_s=0.2))
     state = robot.read()
     if cycle == 200:
         print("flying", flush=True)
