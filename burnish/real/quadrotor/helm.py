@@ -107,5 +107,6 @@ class Helm:
     def _answered(self, accepted: bool) -> None:
         if accepted:
             self.phase, self._since_s, self._seen = "offboard", time.monotonic(), False
+            self._link.texts.clear()  # what it says from here on is about this flight
         else:
             self.refused += 1

@@ -115,15 +115,15 @@ class Wire:
                     answer(message)
 
     def stream(self) -> None:
-        """Send every message that is due."""
+        """Send every message that is due; first why something changed, then that it did."""
         now = self._flight.time_s
+        while self._flight.texts:
+            text = self._flight.texts.pop(0).encode()[:50]
+            self._send(self._mav.statustext_encode(mavlink.MAV_SEVERITY_CRITICAL, text))
         for kind, rate in self._rates.items():
             if now - self._sent_s[kind] >= 1 / rate - 1e-6 and (kind != POSITION or self._flight.positioned):
                 self._sent_s[kind] = now
                 self._send(self._make[kind]())
-        while self._flight.texts:
-            text = self._flight.texts.pop(0).encode()[:50]
-            self._send(self._mav.statustext_encode(mavlink.MAV_SEVERITY_CRITICAL, text))
         while self._out and self._out[0][0] <= now:
             self._socket.sendto(self._out.popleft()[1], self._to)
 

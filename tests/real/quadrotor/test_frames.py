@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish.real.quadrotor.frames import angles, attitude, from_angles, quaternion, tilt, turn_body, turn_world
@@ -37,6 +37,7 @@ def test_nose_up_in_mavlink_is_a_negative_pitch_about_left():
     assert (nose_up @ [1, 0, 0])[2] > 0
 
 
+@settings(deadline=None)
 @given(ANGLE, PITCH, ANGLE)
 def test_there_and_back(roll, pitch, yaw):
     rotation = from_angles(roll, pitch, yaw)
@@ -45,6 +46,7 @@ def test_there_and_back(roll, pitch, yaw):
     assert attitude(quaternion(rotation)) == pytest.approx(rotation, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(ANGLE, PITCH)
 def test_tilt_does_not_care_where_it_heads(yaw, pitch):
     assert tilt(from_angles(0, pitch, yaw)) == pytest.approx(abs(pitch), abs=1e-6)
