@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from burnish import __version__
+from burnish import __version__, processes
 from burnish.errors import BurnishError, UnknownNameError
 
 VERBS = {
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"burnish {__version__}")
         return 0
     signal.signal(signal.SIGTERM, _stop)
+    processes.end_with_owner()
     try:
         _dispatch(words[0], words[1:])
     except KeyboardInterrupt:

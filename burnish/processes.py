@@ -1,12 +1,18 @@
-"""Which of several processes this is, where a launcher (`accelerate launch`, `torchrun`) started more than one."""
+"""What a process is among others: which of a launcher's, with what priority, and until when."""
 
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
+
+ENDS_WITH_OWNER = "BURNISH_ENDS_WITH_OWNER"
+"""Set for a child process whose standard input its owner holds open: it ends when that closes, even by a kill."""
 
 
 def count() -> int:
-    """Processes that work on one run; 1 without a launcher."""
+    """Processes that work on one run, started by `accelerate launch` or `torchrun`; 1 without a launcher."""
     launched = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
     return int(os.environ["WORLD_SIZE"]) if launched else 1
 
@@ -14,3 +20,29 @@ def count() -> int:
 def rank() -> int:
     """This one's number, 0 … `count` − 1. The first alone writes files and speaks to the user."""
     return int(os.environ["RANK"]) if count() > 1 else 0
+
+
+def real_time(priority: int) -> None:
+    """Go first (SCHED_FIFO) where this user may; else the process is as punctual as the machine is idle."""
+    if hasattr(os, "sched_setscheduler"):
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+        except PermissionError:
+            return
+
+
+def owned() -> dict[str, str]:
+    """The environment of a child that is to end with its owner, which gives it a pipe as standard input."""
+    return os.environ | {ENDS_WITH_OWNER: "1"}
+
+
+def end_with_owner() -> None:
+    """In such a child: SIGTERM when the owner is gone."""
+    if os.environ.pop(ENDS_WITH_OWNER, None):
+        threading.Thread(target=_await_end, daemon=True).start()
+
+
+def _await_end() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from burnish import processes
 from burnish.errors import BurnishError
 from burnish.real.base import Robot, RobotError, State, load_robot
 from burnish.real.mailbox import PHASES, Layout, Mailbox
@@ -23,6 +23,9 @@ from burnish.real.safety import Safety, SafetyConfig
 
 OWNER_S = 1.0
 """An owner that is silent for so long is gone."""
+ABANDONED_S = 20.0
+"""After so long nobody will come back: let go of the robot."""
+PRIORITY = 50
 MOST_CYCLES = 100
 """A robot whose clock leaps further than this in one cycle did not live through it."""
 FAILED = 3
@@ -128,8 +131,10 @@ class Control:
 
     def _obey(self, state: State) -> State:
         """Follow the operator's order, if there is one; the state to go on with."""
-        order = self.mailbox.obey()
-        if self.mailbox.age_s() > OWNER_S and self.phase == "playing":
+        order, age_s = self.mailbox.obey(), self.mailbox.age_s()
+        if age_s > ABANDONED_S:
+            self.phase = "ended"
+        if age_s > OWNER_S and self.phase == "playing":
             self.safety.halt("owner", f"nothing heard from the process that plans for {OWNER_S:g} s", state.time_s)
         if order == "halt":
             self.safety.halt("operator", "an operator stopped it", state.time_s)
@@ -213,8 +218,7 @@ def main(path: Path) -> int:
     robot = make_robot(settings.robot, settings.config)
     layout = Layout(*(field.shape[-1] for field in (robot.spec.state, robot.spec.contract.action)))
     mailbox = Mailbox(Path(settings.mailbox), layout)
-    if hasattr(os, "sched_setscheduler"):
-        _hurry()
+    processes.real_time(PRIORITY)
     control = Control(robot, settings, mailbox)
     try:
         control.run()
@@ -224,14 +228,6 @@ def main(path: Path) -> int:
     finally:
         robot.close()
     return 0
-
-
-def _hurry() -> None:
-    """Real-time priority where this user may have it; else the loop is as punctual as the machine is idle."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
-    except PermissionError:
-        return
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from burnish import processes
 from burnish.contract import Contract
 from burnish.errors import BurnishError
 from burnish.real.server.client import RemotePolicy
@@ -95,7 +96,9 @@ class LocalPlans(Plans):
     def _start(self) -> None:
         command = [sys.executable, "-m", "burnish", "serve", self._checkpoint, "--port", "0"]
         # Ctrl-C is for the owner, who needs plans until the robot stands.
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=processes.owned()
+        )
         self._remote, said, found = None, [], threading.Event()
         assert self.process.stderr is not None
         threading.Thread(target=_copy, args=(self.process.stderr, self._log, said, found), daemon=True).start()

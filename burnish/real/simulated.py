@@ -18,8 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from burnish import processes
 from burnish.real.base import RobotError
 
+PRIORITY = 40
 READY_S = 30.0
 ANSWER_S = 2.0
 DATAGRAM = 65_507
@@ -64,7 +66,11 @@ class SimulatedRobot(ABC):
 
 
 def serve(robot: SimulatedRobot) -> None:
-    """Run `robot` until it is told to stop; `KeyboardInterrupt` ends it too."""
+    """Run `robot` until it is told to stop; `KeyboardInterrupt` ends it too.
+
+    It stands for a computer of its own, so it goes before all that runs here.
+    """
+    processes.real_time(PRIORITY)
     door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     door.bind(("127.0.0.1", 0))
     print(json.dumps({"ready": robot.address, "control": door.getsockname()[1]}), flush=True)
@@ -120,7 +126,9 @@ class SimulatedProcess:
         """
         command = [sys.executable, "-m", "burnish", "sim-robot", name, *flags]
         self._said = log.open("wb") if log is not None else None
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._said, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, env=processes.owned()
+        )
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], READY_S)
         line = self.process.stdout.readline() if ready else b""
