@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -74,13 +72,6 @@ def wait_for(sim: SimulatedProcess, done: Callable[[dict], bool], seconds: float
     while not done(seen := sim.ask("report")) and time.monotonic() < end:
         time.sleep(0.05)
     return seen
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _first_in_line():
-    """A robot computer does nothing else; where tests share theirs, they go first if they may."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -15)
 
 
 @pytest.fixture(scope="module")
