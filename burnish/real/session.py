@@ -103,6 +103,7 @@ class Session:
         self._pending: Future[np.ndarray] | None = None
         self._answering, self._chunk, self._verdicts = -1, None, 0
         self.row: Row | None = None
+        self._first_s: float | None = None
         settings.write(folder / "control.json")
         self._mailbox.beat()
         self.process = subprocess.Popen(
@@ -146,6 +147,7 @@ class Session:
         if len(rows):
             self._journal.add(rows)
             self.row = Row(self._layout, rows[-1])
+            self._first_s = self.row.time_s if self._first_s is None else self._first_s
             self._notice(self.row)
         elif self.process.poll() is not None:
             raise RobotError(
@@ -167,7 +169,7 @@ class Session:
         assert row is not None
         why = self._mailbox.why()
         return {
-            "seconds": round(float(row.time_s), 3),
+            "seconds": round(float(row.time_s - (self._first_s or 0.0)), 3),
             "actions": row.slot,
             "missed_cycles": row.missed,
             "halts": row.verdicts,
