@@ -69,6 +69,10 @@ class Recording:
         self._thread = threading.Thread(target=self._work, name="recording", daemon=True)
         self._thread.start()
 
+    def knows(self, kind: str) -> bool:
+        """Whether messages of `kind`, e.g. "sensor_msgs/msg/Image", can be recorded."""
+        return kind in self._types.types
+
     def add(self, item: Item) -> None:
         """Record a message; returns at once."""
         if self.ended:

@@ -17,7 +17,6 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
-from burnish.errors import BurnishError
 from burnish.real.cameras.base import Shot, load_camera
 from burnish.real.cameras.watch import Watch, WatchConfig
 from burnish.real.ros.nodes import ERROR, OK, Parameter, declare, run, status
@@ -86,9 +85,7 @@ class CameraNode(Node):
         fault = self._watch.fault
         if fault != self._said:
             self._said = fault
-            self.get_logger().error(f"camera {self._name}: {fault}") if fault else self.get_logger().info(
-                f"camera {self._name}: pictures come"
-            )
+            self.get_logger().warning(f"camera {self._name}: {fault or 'pictures come'}")
         level, message = (ERROR, fault) if fault else (OK, "pictures come")
         values = {"pictures": self._watch.shots}
         self._health.publish(status(self, f"camera {self._name}", level, message, values))
@@ -96,7 +93,7 @@ class CameraNode(Node):
 
 def main() -> None:
     """Run until stopped."""
-    run(CameraNode, BurnishError)
+    run(CameraNode)
 
 
 if __name__ == "__main__":

@@ -66,9 +66,9 @@ def status(node: Node, name: str, level: bytes, message: str, values: Mapping[st
     return told
 
 
-def run(make: Callable[[], Node], *expected: type[Exception]) -> None:
-    """Make a node and spin it until Ctrl-C or SIGTERM; then, once, its `destroy_node`. Of `expected` errors one line
-    is printed, exit status 2."""
+def run(make: Callable[[], Node]) -> None:
+    """Make a node and spin it until Ctrl-C or SIGTERM; then, once, its `destroy_node`. Of a `BurnishError` one line is
+    printed, exit status 2. The node must have a timer: a signal is seen when something wakes it."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     signal.signal(signal.SIGTERM, _stop)
     node = None
@@ -79,7 +79,7 @@ def run(make: Callable[[], Node], *expected: type[Exception]) -> None:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except expected as error:
+    except BurnishError as error:
         print(f"burnish: {error}", file=sys.stderr)
         sys.exit(FAULT)
     finally:

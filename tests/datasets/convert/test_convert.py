@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.datasets.convert import robot_bag as bags
 
 from burnish.contract import ACTION, STATE
 from burnish.datasets.convert.bag import BagReader
@@ -21,6 +20,7 @@ from burnish.datasets.convert.convert import RECORD, convert
 from burnish.datasets.convert.staging import INTERVENTION
 from burnish.datasets.store import load_demonstrations
 from burnish.errors import BurnishError, CorruptFileError
+from tests.datasets.convert import robot_bag as bags
 
 WRIST = "observation.images.wrist"
 OPTIONS = Options(images=8, shortest_s=0.5)
