@@ -1,4 +1,4 @@
-"""A human takes over from the policy, drives in small bounded steps, and hands back to a plan that knows the outcome."""
+"""A human takes over from the policy, drives in small bounded steps, and hands back to a plan made afterwards."""
 
 from __future__ import annotations
 

@@ -45,7 +45,12 @@ class Recording:
     """
 
     def __init__(
-        self, folder: Path, about: Mapping[str, Any], *, tell: Callable[[str], None] = print, warn_bytes: int = 2 << 30
+        self,
+        folder: Path,
+        about: Mapping[str, Any],
+        *,
+        tell: Callable[[str], object] = print,
+        warn_bytes: int = 2 << 30,
     ) -> None:
         """Begin a bag in `folder`, which must not exist yet.
 
