@@ -56,10 +56,11 @@ class Watch:
             if camera is not None and now_s - self._changed_s > self._watch.silent_s:
                 self._fail(f"no picture for {self._watch.silent_s:g} s")
             return None
-        if self._before is None or not np.array_equal(shot.pixels, self._before):
-            self._before, self._changed_s, self.fault = shot.pixels, now_s, ""
+        if self._before is not None and not np.array_equal(shot.pixels, self._before):
+            self._changed_s, self.fault = now_s, ""  # that is life: of one picture nobody can say
         elif now_s - self._changed_s > self._watch.frozen_s:
             self._fail(f"frozen: the same picture for {self._watch.frozen_s:g} s")
+        self._before = shot.pixels
         if self.fault:
             return None
         self.shots += 1
@@ -81,11 +82,10 @@ class Watch:
                 return None
             self._tried_s = now_s
             self._camera = self._kind(self._config)
-            self.matrix, self._changed_s = self._camera.matrix, now_s
+            self.matrix, self._changed_s, self._before = self._camera.matrix, time.monotonic(), None
         return self._camera
 
     def _fail(self, fault: str) -> None:
-        """Close, so that the next look opens anew. The last picture is kept: a camera that comes back with it is
-        still frozen."""
+        """Close, so that the next look opens anew."""
         self.fault = fault
         self.close()

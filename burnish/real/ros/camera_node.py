@@ -13,13 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from burnish.real.cameras.base import Shot, load_camera
 from burnish.real.cameras.watch import Watch, WatchConfig
-from burnish.real.ros.nodes import ERROR, OK, Parameter, declare, run, status
+from burnish.real.ros.nodes import ERROR, OK, Holder, Parameter, declare, run, status
 
 PARAMETERS = (
     Parameter("name", "wrist", "of the camera, as in observation.images.NAME"),
@@ -35,7 +34,7 @@ PARAMETERS = (
 TELL_S = 0.5
 
 
-class CameraNode(Node):
+class CameraNode(Holder):
     """Looks in a thread of its own."""
 
     def __init__(self, **ros: Any) -> None:
@@ -55,12 +54,11 @@ class CameraNode(Node):
         self._thread = threading.Thread(target=self._work, name="camera", daemon=True)
         self._thread.start()
 
-    def destroy_node(self) -> None:
-        """Let go of the camera, then of ROS."""
+    def close(self) -> None:
+        """Let go of the camera."""
         self._ended.set()
         self._thread.join(5.0)
         self._watch.close()
-        super().destroy_node()
 
     def _work(self) -> None:
         while not self._ended.is_set():

@@ -34,6 +34,14 @@ class Parameter(NamedTuple):
     high: float = math.inf
 
 
+class Holder(Node):
+    """A node that holds something beside ROS: a device, a file, a thread."""
+
+    def close(self) -> None:
+        """Let go of it. Called once, before `destroy_node`, and not if `__init__` raised."""
+        raise NotImplementedError
+
+
 def declare(node: Node, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
     """Declare `parameters`, which are read once, and return their values by name.
 
@@ -66,8 +74,8 @@ def status(node: Node, name: str, level: bytes, message: str, values: Mapping[st
     return told
 
 
-def run(make: Callable[[], Node]) -> None:
-    """Make a node and spin it until Ctrl-C or SIGTERM; then, once, its `destroy_node`. Of a `BurnishError` one line is
+def run(make: Callable[[], Holder]) -> None:
+    """Make a node and spin it until Ctrl-C or SIGTERM; then close it. Of a `BurnishError` one line is
     printed, exit status 2. The node must have a timer: a signal is seen when something wakes it."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     signal.signal(signal.SIGTERM, _stop)
@@ -85,6 +93,7 @@ def run(make: Callable[[], Node]) -> None:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
+            node.close()
             node.destroy_node()
         rclpy.try_shutdown()
 

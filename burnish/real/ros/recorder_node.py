@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from burnish.contract import IMAGES, Contract
 from burnish.errors import BurnishError
 from burnish.real.control import make_robot
 from burnish.real.recording import Item, Recording
-from burnish.real.ros.nodes import ERROR, OK, WARN, Parameter, declare, run, status
+from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, run, status
 
 TOPICS = [
     "joint_states", "observation", "chunk", "setpoint", "robot/verdict", "intervention", "intervention_chunk",
@@ -46,7 +45,7 @@ DEPTH = 1000
 """Messages that may wait for this process: a second of the fastest robot."""
 
 
-class RecorderNode(Node):
+class RecorderNode(Holder):
     """Subscribes to each topic as soon as, and as reliably as, somebody publishes it."""
 
     def __init__(self, **ros: Any) -> None:
@@ -63,10 +62,9 @@ class RecorderNode(Node):
         self.create_timer(LOOK_S, self._look)
         self.get_logger().info(f"recording to {folder}")
 
-    def destroy_node(self) -> None:
-        """Close the bag, then let go of ROS."""
+    def close(self) -> None:
+        """Close the bag."""
         self._recording.close()
-        super().destroy_node()
 
     def _look(self) -> None:
         for topic in sorted(self._wanted):

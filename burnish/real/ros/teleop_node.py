@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
@@ -29,7 +28,7 @@ from burnish.errors import BurnishError
 from burnish.real.control import make_robot
 from burnish.real.intervention import Intervention
 from burnish.real.joystick import Input, Joystick, Keyboard, Wish
-from burnish.real.ros.nodes import ERROR, OK, WARN, Parameter, declare, run, status
+from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, run, status
 
 PARAMETERS = (
     Parameter("robot", "", "registered name of the robot"),
@@ -46,7 +45,7 @@ RETRY_S = 1.0
 TELL_S = 0.5
 
 
-class TeleopNode(Node):
+class TeleopNode(Holder):
     """Reads what is held, and publishes what it means."""
 
     def __init__(self, **ros: Any) -> None:
@@ -69,11 +68,10 @@ class TeleopNode(Node):
         self._flags.publish(Bool(data=False))
         self.create_timer(1.0 / given["rate_hz"], self._tick)
 
-    def destroy_node(self) -> None:
-        """Let go: of the robot, which its own node then halts, of the device, and of ROS."""
+    def close(self) -> None:
+        """Let go: of the robot, which its own node then halts, and of the device."""
         if self._input is not None:
             self._input.close()
-        super().destroy_node()
 
     def _open(self) -> Input:
         given, size = self._given, len(self._names)

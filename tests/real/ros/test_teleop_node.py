@@ -38,8 +38,9 @@ def test_takeover_drive_and_hand_back(graph, tmp_path):
     targets = graph.hear(JointTrajectory, "intervention_chunk")
     robot, chunks = Robot(graph.node), graph.node.create_publisher(JointTrajectory, "chunk", 10)
     graph.start("teleop_node", robot="franka", device=device, speed=0.1)
-    ready = lambda: flags and chunks.get_subscription_count() and robot.heard()
-    assert graph.until(ready, 60, robot.tick), graph.log("teleop_node")
+    assert graph.until(lambda: flags and chunks.get_subscription_count() and robot.heard(), 60, robot.tick), graph.log(
+        "teleop_node"
+    )
     chunks.publish(_chunk(robot.slot))
     assert flags[-1].data is False and not targets
 
