@@ -18,6 +18,7 @@ from burnish.errors import BurnishError, UnknownNameError
 VERBS = {
     "demo": "the whole road once: collect, train, refine, distill, export, evaluate, report",
     "collect": "record an expert on a task as a LeRobotDataset",
+    "convert": "recordings of a robot (ROS bags, `burnish deploy`) as a LeRobotDataset",
     "train": "imitate a dataset with a policy (meanflow, flow, diffusion, mint, tokens, vla)",
     "tokenize": "learn to write a dataset's action chunks as tokens (mint, fast, bins)",
     "eval": "play fixed episodes with a checkpoint; success with a 95 % interval, videos",
@@ -38,6 +39,8 @@ EXTRAS = {
     "quadrotor": ("mavsdk",),
     "ros": ("rclpy", "sensor_msgs", "trajectory_msgs"),
     "rosbags": ("rosbags",),
+    "cameras": ("linuxpy",),
+    "realsense": ("pyrealsense2",),
     "sim-robots": ("franky_sim", "pymavlink"),
 }
 """Which extra brings a module that the base install lacks."""

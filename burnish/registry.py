@@ -69,6 +69,8 @@ simulated_robots = Registry("simulated robot", "burnish.simulated_robots")
 experts = Registry("expert", "burnish.experts")
 protocols = Registry("evaluation protocol", "burnish.protocols")
 tokenizers = Registry("tokenizer", "burnish.tokenizers")
+readers = Registry("format of recordings", "burnish.readers")
+cameras = Registry("camera", "burnish.cameras")
 formats = Registry("checkpoint format", "burnish.formats")
 """How to load the checkpoints of other libraries: what stands before the colon in "lerobot:PATH"."""
 
@@ -113,3 +115,8 @@ simulated_robots.register("unitree-go2", "burnish.real.unitree.simulated:Simulat
 simulated_robots.register("unitree-g1", "burnish.real.unitree.simulated:SimulatedG1")
 robots.register("quadrotor", "burnish.real.quadrotor.driver:QuadrotorDriver")
 simulated_robots.register("quadrotor", "burnish.real.quadrotor.simulated:SimulatedQuadrotor")
+readers.register("bag", "burnish.datasets.convert.bag:BagReader")
+readers.register("deploy", "burnish.real.recorded:CyclesReader")
+cameras.register("simulated", "burnish.real.cameras.simulated:SimulatedCamera")
+cameras.register("v4l2", "burnish.real.cameras.v4l2:V4l2Camera")
+cameras.register("realsense", "burnish.real.cameras.realsense:RealsenseCamera")

@@ -43,20 +43,27 @@ class Images(Protocol):
 
 
 def write_dataset(
-    demos: Demonstrations, folder: Path, extra: dict[str, Any] | None = None, images: Images | None = None
+    demos: Demonstrations,
+    folder: Path,
+    extra: dict[str, Any] | None = None,
+    images: Images | None = None,
+    marks: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write `demos` as a LeRobotDataset v3 to `folder`; until the last rename an earlier one there stays whole.
 
     Args:
         extra: file name → JSON value, written into the dataset's `meta/` (how it was made).
         images: more observations, read one episode at a time.
+        marks: column → (T,) bool, beside what the contract names; policies do not read them.
     """
-    contract = demos.contract
+    contract, marks = demos.contract, marks or {}
     if images is not None:
         contract = Contract({**contract.observation, **images.fields}, contract.action)
     fps = _whole_rate(contract)
     features = {key: _feature(key, field) for key, field in contract.fields.items() if key != TASK}
+    features |= {name: {"dtype": "bool", "shape": (1,), "names": None} for name in marks}
     values = {key: value for key, value in {**demos.obs, ACTION: demos.action}.items() if key != TASK}
+    values |= {name: value[:, None] for name, value in marks.items()}
     texts = instructions(demos)
     with atomic_folder(folder) as beside:
         beside.rmdir()  # lerobot insists on making the folder itself

@@ -1,0 +1,49 @@
+"""Cameras: colours, what is missing is named, and a picture that does not change is not believed."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from burnish.real.cameras.base import CameraError, load_camera
+from burnish.real.cameras.simulated import Config
+from burnish.real.cameras.v4l2 import rgb
+from burnish.real.cameras.watch import Watch, WatchConfig
+
+
+def test_yuyv_is_read_as_colours():
+    pairs = {(235, 128, 235, 128): (255, 255, 255), (16, 128, 16, 128): (0, 0, 0), (81, 90, 81, 240): (255, 0, 0)}
+    for data, colour in pairs.items():
+        pixels = rgb(np.array(data * 2, np.uint8), 2, 2)
+        assert np.abs(pixels.astype(int) - colour).max() <= 2
+
+
+def test_a_camera_that_is_not_there_is_named(tmp_path):
+    camera = load_camera("v4l2")
+    with pytest.raises(CameraError, match=r"video7.*v4l2-ctl"):
+        camera(camera.Config(device=str(tmp_path / "video7")))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyrealsense2") is not None, reason="the vendor's library is there")
+def test_a_missing_library_is_named():
+    camera = load_camera("realsense")
+    with pytest.raises(CameraError, match=r"pip install 'burnish\[realsense\]'"):
+        camera(camera.Config())
+
+
+def test_a_frozen_picture_is_not_believed_and_life_is(tmp_path):
+    switch = tmp_path / "device"
+    watch = Watch("simulated", Config(str(switch), rate_hz=100.0), WatchConfig(frozen_s=0.2))
+    shots = [watch.look() for _ in range(20)]
+    assert shots[0] is None and watch.shots == 19 and not watch.fault
+    switch.write_text("freeze")
+    believed = [watch.look() for _ in range(150)]
+    assert "frozen" in watch.fault
+    assert not any(believed[-50:])
+    switch.unlink()
+    while watch.fault:
+        watch.look()
+    assert watch.look() is not None
+    watch.close()
