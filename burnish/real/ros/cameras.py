@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from rclpy.callback_groups import CallbackGroup
@@ -62,9 +63,7 @@ class Cameras:
             )
         self._frames: dict[str, _Frame] = {}
         self._subscriptions: list[Subscription[Image]] = [
-            node.create_subscription(
-                Image, topic, lambda m, name=name: self._see(name, m), qos.SENSOR, callback_group=group
-            )
+            node.create_subscription(Image, topic, partial(self._see, name), qos.SENSOR, callback_group=group)
             for name, topic in topics.items()
         ]
 

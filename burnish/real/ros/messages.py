@@ -86,8 +86,8 @@ def pixels(message: Image, shape: tuple[int, ...]) -> np.ndarray:
         raise BurnishError(f"encoding {encoding!r}; known: {', '.join(CHANNELS)}")
     if (message.height, message.width) != shape[:2]:
         raise BurnishError(
-            f"{message.width} × {message.height} pixels, the policy reads {shape[1]} × {shape[0]}; let the camera's node "
-            "crop and scale it as the training data was"
+            f"{message.width} × {message.height} pixels, the policy reads {shape[1]} × {shape[0]}; let the "
+            "camera's node crop and scale it as the training data was"
         )
     row = message.width * WIDTHS[encoding]
     if message.step < row or len(message.data) != message.step * message.height:

@@ -1,4 +1,4 @@
-"""A robot that is still held by the control process of a node that died: let go of it, so that a new node can take it."""
+"""A robot that is still held by the control process of a node that died: let go of it, for the next one."""
 
 from __future__ import annotations
 

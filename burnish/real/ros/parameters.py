@@ -61,7 +61,7 @@ def declare_fields(node: Node, prefix: str, kind: type[Any], leave: tuple[str, .
 
 
 def read_fields(node: Node, prefix: str, kind: type[Any]) -> dict[str, Any]:
-    """The fields of `kind` that have a value, for its constructor. Raises `BurnishError` for a word that is no choice."""
+    """The fields of `kind` that have a value, for its constructor. Raises `BurnishError` for a wrong word."""
     found = {}
     for name, hint, _ in _fields(kind):
         full = f"{prefix}.{name}"

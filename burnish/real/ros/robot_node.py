@@ -24,7 +24,7 @@ from burnish.real.limits import Limits
 from burnish.real.player import PlayerConfig
 from burnish.real.ros import orphan, qos
 from burnish.real.ros.node import ManagedNode
-from burnish.real.ros.parameters import declare, declare_fields, make, read_fields
+from burnish.real.ros.parameters import declare, declare_fields, make
 from burnish.real.ros.plans import RosPlans
 from burnish.real.ros.work import Work
 from burnish.real.safety import SafetyConfig
@@ -67,8 +67,7 @@ class RobotNode(ManagedNode):
             self.get_logger().warning("took the robot over from a node that died")
         rate_hz, box = policy.contract.action.rate_hz, str(mailbox_path())
         settings = Settings(name, config, rate_hz, policy.replan, box, player, safety)
-        say = self.get_logger().info
-        self._work = Work(settings, self._plans, folder, tell=say, look=self._look, gone=self._gone)
+        self._work = Work(settings, self._plans, folder, tell=self._say, look=self._look, gone=self._gone)
         self._judge(None)
 
     def start(self) -> None:
@@ -169,6 +168,9 @@ class RobotNode(ManagedNode):
         status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message)
         status.values = [KeyValue(key="rule", value=rule)]
         self._verdicts.publish(status)
+
+    def _say(self, line: str) -> None:
+        self.get_logger().info(line)
 
     def _gone(self, why: str) -> None:
         """The robot or its control process is gone; from the session's thread."""
