@@ -117,6 +117,8 @@ class Session:
 
     def play(self) -> None:
         """Let the policy move the robot, which first stands up or takes off if it has to."""
+        # After a hold it asks from the same slot again, and what was planned before the hold is old.
+        self._pending, self._answering = None, -1
         self._order("play", "playing")
         self.run(PREPARE_S, lambda: self.row is not None and self.row.phase != "holding")
 

@@ -135,10 +135,15 @@ class ManagedNode(LifecycleNode):
         self._diagnostics.publish(array)
 
 
-def run(make: Callable[[], ManagedNode]) -> int:
-    """Run one node until Ctrl-C, SIGTERM, or until it gives up; its exit status."""
+def use_profile() -> None:
+    """Before `rclpy.init`: Fast DDS as images need it, unless the user has a profile of their own."""
     if not any(name in os.environ for name in PROFILES):
         os.environ[PROFILES[0]] = str(Path(__file__).with_name("fastdds.xml"))
+
+
+def run(make: Callable[[], ManagedNode]) -> int:
+    """Run one node until Ctrl-C, SIGTERM, or until it gives up; its exit status."""
+    use_profile()
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     node = make()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,211 @@
+"""Nodes in processes of their own on real DDS, a simulated Franka, and a probe that looks at all of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before anything of ROS is loaded: no other machine, and no other process of pytest, hears these nodes.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["ROS_DOMAIN_ID"] = str(os.getpid() % 100 + 1)
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from burnish.real.base import RobotError
+from burnish.real.ros import qos
+from burnish.real.simulated import SimulatedProcess
+
+ROOT = Path(__file__).resolve().parents[3]
+STARTS_S = 60.0
+
+
+def until(true: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """What it returns as soon as it is true, or at the end."""
+    end = time.monotonic() + seconds
+    while not (found := true()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
+
+
+class Probe:
+    """A node of the test's own."""
+
+    def __init__(self) -> None:
+        rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
+        self.node = rclpy.create_node("probe")
+        self.verdict: DiagnosticStatus | None = None
+        self.joints: JointState | None = None
+        self.observation: JointState | None = None
+        self.chunk: JointTrajectory | None = None
+        self.under_way: JointTrajectory | None = None
+        self.diagnostics: dict[str, DiagnosticStatus] = {}
+        subscribe = self.node.create_subscription
+        subscribe(DiagnosticStatus, "/robot/verdict", lambda m: setattr(self, "verdict", m), qos.LATCHED)
+        subscribe(JointState, "/joint_states", lambda m: setattr(self, "joints", m), qos.SENSOR)
+        subscribe(JointState, "/observation", lambda m: setattr(self, "observation", m), qos.REQUEST)
+        subscribe(JointTrajectory, "/under_way", lambda m: setattr(self, "under_way", m), qos.REQUEST)
+        subscribe(JointTrajectory, "/chunk", lambda m: setattr(self, "chunk", m), qos.CHUNK)
+        subscribe(DiagnosticArray, "/diagnostics", self._diagnose, qos.DIAGNOSTICS)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        threading.Thread(target=self._executor.spin, daemon=True).start()
+
+    def call(self, kind: Any, name: str, request: Any, seconds: float = 40.0) -> Any:
+        """The answer of a service."""
+        client = self.node.create_client(kind, name)
+        try:
+            assert client.wait_for_service(STARTS_S), f"no service {name}"
+            future = client.call_async(request)
+            assert until(future.done, seconds), f"{name} does not answer"
+            return future.result()
+        finally:
+            self.node.destroy_client(client)
+
+    def change(self, node: str, transition: str) -> bool:
+        """A lifecycle transition; whether it succeeded."""
+        number = getattr(Transition, f"TRANSITION_{transition.upper()}")
+        request = ChangeState.Request(transition=Transition(id=number))
+        return self.call(ChangeState, f"/{node}/change_state", request).success
+
+    def state(self, node: str) -> str:
+        return self.call(GetState, f"/{node}/get_state", GetState.Request()).current_state.label
+
+    def order(self, what: str) -> Trigger.Response:
+        return self.call(Trigger, f"/robot/{what}", Trigger.Request())
+
+    def told(self, node: str) -> dict[str, str]:
+        """The node's latest diagnostics."""
+        status = self.diagnostics.get(f"/{node}")
+        return {} if status is None else {"message": status.message} | {v.key: v.value for v in status.values}
+
+    def _diagnose(self, message: DiagnosticArray) -> None:
+        self.diagnostics |= {status.name: status for status in message.status}
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown()
+
+
+@pytest.fixture(scope="session")
+def probe() -> Iterator[Probe]:
+    from burnish.real.ros.node import use_profile
+
+    use_profile()
+    found = Probe()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def franka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProcess]:
+    address = f"127.1.{os.getpid() % 250 + 1}.1"
+    log = tmp_path_factory.mktemp("franka") / "log"
+    with SimulatedProcess("franka", ["--address", address], log=log) as process:
+        yield process
+
+
+class Stack:
+    """A policy's node and a robot's, and the arm that they move."""
+
+    def __init__(self, probe: Probe, arm: SimulatedProcess, folder: Path) -> None:
+        self.probe, self.arm, self.folder = probe, arm, folder
+        self.policy: subprocess.Popen[bytes] | None = None
+        self.robot: subprocess.Popen[bytes] | None = None
+        for _ in range(100):
+            with suppress(RobotError):
+                arm.ask("place")
+                break
+            time.sleep(0.1)
+        self._before = arm.ask("report")["violations"]
+        probe.verdict = None
+
+    def start_policy(self, kind: str = "sway", **parameters: Any) -> None:
+        """Its node, active."""
+        given = {"checkpoint": kind, "autostart": "activate", **parameters}
+        self.policy = self._start([str(ROOT / "tests/real/ros/policy_process.py")], given)
+
+    def start_robot(self, **parameters: Any) -> None:
+        """Its node, unconfigured."""
+        given = {"robot.address": self.arm.address, "out": str(self.folder), "policy_timeout": 30.0}
+        given |= {"player.mode": "ensemble"} | parameters
+        self.robot = self._start(["-m", "burnish.real.ros.main", "franka_node"], given)
+
+    def moving(self, seconds: float = 1.0) -> None:
+        """From wherever it is until the arm sways."""
+        probe = self.probe
+        if probe.state("robot") == "unconfigured":
+            assert probe.change("robot", "configure"), probe.told("robot")
+        answer = probe.order("play")
+        assert answer.success, answer.message
+        time.sleep(seconds)
+        self.sways()
+
+    def sways(self) -> None:
+        before = self.arm.ask("report")
+        time.sleep(0.4)
+        after = self.arm.ask("report")
+        away = max(abs(a - b) for a, b in zip(before["joints"], after["joints"], strict=True))
+        assert away > 0.005, (self.probe.told("robot"), self.probe.told("policy"))
+
+    def held(self, *rules: str, seconds: float = 4.0) -> str:
+        """Halted by one of these rules; the arm agrees that it stands, and that no limit was passed. The message."""
+        until(lambda: self.rule in rules, seconds)
+        assert self.rule in rules, (self.rule, self.probe.told("robot"))
+        assert until(lambda: self.arm.ask("report")["still_s"] > 0.1, 2.0)
+        assert self.violations() == {}
+        assert self.probe.verdict is not None
+        return self.probe.verdict.message
+
+    @property
+    def rule(self) -> str:
+        verdict = self.probe.verdict
+        return "" if verdict is None else verdict.values[0].value
+
+    def violations(self) -> dict[str, int]:
+        now = self.arm.ask("report")["violations"]
+        return {name: count for name, count in now.items() if count != self._before.get(name)}
+
+    def end(self, process: subprocess.Popen[bytes] | None) -> int | None:
+        """As Ctrl-C and `ros2 launch` end it; its exit status."""
+        if process is None or process.poll() is not None:
+            return None
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _start(self, words: list[str], parameters: dict[str, Any]) -> subprocess.Popen[bytes]:
+        given = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
+        return subprocess.Popen(
+            [sys.executable, *words, "--ros-args", *given], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT / "tests")}
+        )
+
+
+@pytest.fixture
+def stack(probe: Probe, franka: SimulatedProcess, tmp_path: Path) -> Iterator[Stack]:
+    found = Stack(probe, franka, tmp_path / "run")
+    yield found
+    found.end(found.robot)
+    found.end(found.policy)
+    until(lambda: not {"robot", "policy"} & set(probe.node.get_node_names()), 5.0)
