@@ -159,6 +159,7 @@ def run(make: Callable[[], ManagedNode]) -> int:
     with node.turn:
         node.close()  # the robot comes to rest while messages still arrive
     executor.shutdown(2.0)
+    spinning.join(2.0)
     node.destroy_node()
     rclpy.try_shutdown()
     return node.status or unexpected

@@ -23,7 +23,9 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -84,6 +86,13 @@ class Probe:
         request = ChangeState.Request(transition=Transition(id=number))
         return self.call(ChangeState, f"/{node}/change_state", request).success
 
+    def set(self, node: str, **values: Any) -> None:
+        """Parameters; the node must accept them."""
+        wishes = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        request = SetParameters.Request(parameters=wishes)
+        results = self.call(SetParameters, f"/{node}/set_parameters", request).results
+        assert all(result.successful for result in results), [result.reason for result in results]
+
     def state(self, node: str) -> str:
         return self.call(GetState, f"/{node}/get_state", GetState.Request()).current_state.label
 
@@ -123,30 +132,54 @@ def franka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProces
 
 
 class Stack:
-    """A policy's node and a robot's, and the arm that they move."""
+    """A policy's node and a robot's, and the arm that they move. The processes live on from test to test."""
 
-    def __init__(self, probe: Probe, arm: SimulatedProcess, folder: Path) -> None:
-        self.probe, self.arm, self.folder = probe, arm, folder
+    def __init__(self, probe: Probe, arm: SimulatedProcess) -> None:
+        self.probe, self.arm = probe, arm
         self.policy: subprocess.Popen[bytes] | None = None
         self.robot: subprocess.Popen[bytes] | None = None
+        self.folder, self._before = Path(), {}
+
+    def begin(self, folder: Path) -> None:
+        """A new test: nobody commands the arm, and it is where it starts."""
+        self.folder = folder
+        self.unconfigure()
         for _ in range(100):
             with suppress(RobotError):
-                arm.ask("place")
+                self.arm.ask("place")
                 break
             time.sleep(0.1)
-        self._before = arm.ask("report")["violations"]
-        probe.verdict = None
+        self._before = self.arm.ask("report")["violations"]
+        self.probe.verdict = self.probe.under_way = None
 
-    def start_policy(self, kind: str = "sway", **parameters: Any) -> None:
+    def unconfigure(self) -> None:
+        for name, process in (("robot", self.robot), ("policy", self.policy)):
+            if lives(process):
+                if self.probe.state(name) == "active":
+                    self.probe.change(name, "deactivate")
+                if self.probe.state(name) == "inactive":
+                    assert self.probe.change(name, "cleanup")
+
+    def ready(self, kind: str = "sway", mode: str = "ensemble", cameras: str = "") -> None:
+        """The policy's node active, the robot's unconfigured."""
+        self.start_robot()
+        self.start_policy(kind, cameras)
+        self.probe.set("robot", **{"player.mode": mode, "out": str(self.folder)})
+
+    def start_policy(self, kind: str = "sway", cameras: str = "") -> None:
         """Its node, active."""
-        given = {"checkpoint": kind, "autostart": "activate", **parameters}
-        self.policy = self._start([str(ROOT / "tests/real/ros/policy_process.py")], given)
+        if not lives(self.policy):
+            self.policy = self._start([str(ROOT / "tests/real/ros/policy_process.py")], {})
+        self.probe.set("policy", checkpoint=kind, cameras=[cameras])
+        assert self.probe.change("policy", "configure"), self.probe.told("policy")
+        assert self.probe.change("policy", "activate")
 
-    def start_robot(self, **parameters: Any) -> None:
+    def start_robot(self) -> None:
         """Its node, unconfigured."""
-        given = {"robot.address": self.arm.address, "out": str(self.folder), "policy_timeout": 30.0}
-        given |= {"player.mode": "ensemble"} | parameters
-        self.robot = self._start(["-m", "burnish.real.ros.main", "franka_node"], given)
+        if not lives(self.robot):
+            given = {"robot.address": self.arm.address, "out": str(self.folder), "policy_timeout": 3.0}
+            given |= {"player.mode": "ensemble"}
+            self.robot = self._start(["-m", "burnish.real.ros.main", "franka_node"], given)
 
     def moving(self, seconds: float = 1.0) -> None:
         """From wherever it is until the arm sways."""
@@ -198,14 +231,25 @@ class Stack:
     def _start(self, words: list[str], parameters: dict[str, Any]) -> subprocess.Popen[bytes]:
         given = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
         return subprocess.Popen(
-            [sys.executable, *words, "--ros-args", *given], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT / "tests")}
+            [sys.executable, *words, "--ros-args", *given],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT / "tests")},
         )
 
 
-@pytest.fixture
-def stack(probe: Probe, franka: SimulatedProcess, tmp_path: Path) -> Iterator[Stack]:
-    found = Stack(probe, franka, tmp_path / "run")
+def lives(process: subprocess.Popen[bytes] | None) -> bool:
+    return process is not None and process.poll() is None
+
+
+@pytest.fixture(scope="session")
+def processes(probe: Probe, franka: SimulatedProcess) -> Iterator[Stack]:
+    found = Stack(probe, franka)
     yield found
     found.end(found.robot)
     found.end(found.policy)
-    until(lambda: not {"robot", "policy"} & set(probe.node.get_node_names()), 5.0)
+
+
+@pytest.fixture
+def stack(processes: Stack, tmp_path: Path) -> Stack:
+    processes.begin(tmp_path / "run")
+    return processes

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from real.franka.conftest import LENGTH, RATE_HZ, Sway
 
 from burnish.contract import ACTION, IMAGES, STATE, Contract, Field
 from burnish.real.franka.limits import contract
 from burnish.real.ros import policy_node
 from burnish.real.ros.description import Description
 from burnish.real.ros.node import run
-from real.franka.conftest import LENGTH, RATE_HZ, Sway
 
 SIDE = 32
 EYE = Field((SIDE, SIDE, 3), ("r", "g", "b"), ("1/255",) * 3, "front", RATE_HZ, "identity", "uint8")
