@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 from burnish.real.franka.limits import LIMITS
 from burnish.real.ros import messages, qos
 from burnish.real.ros.messages import Mark
-from tests.real.ros.conftest import Stack, lives, until
+from tests.real.ros.conftest import Stack, until
 
 SIDE = 32
 """Pixels of the policy that sees."""
@@ -34,9 +34,7 @@ def again(stack: Stack) -> None:
 def test_the_policys_node_is_killed(stack: Stack) -> None:
     stack.ready()
     stack.moving()
-    assert stack.policy is not None
-    stack.policy.kill()
-    stack.policy.wait()
+    stack.kill("policy")
     stack.held("policy", "silence")
     refused = stack.probe.order("play")
     assert not refused.success and "call ~/resume first" in refused.message
@@ -190,12 +188,9 @@ def test_a_policy_that_sees_needs_its_camera_named(stack: Stack) -> None:
 def test_the_robots_node_is_killed_and_another_one_takes_over(stack: Stack) -> None:
     stack.ready()
     stack.moving()
-    assert stack.robot is not None
-    stack.robot.kill()
-    stack.robot.wait()
+    stack.kill("robot")
     assert until(lambda: stack.arm.ask("report")["still_s"] > 0.1, 4.0)
     assert stack.violations() == {}
-    assert not lives(stack.robot)
     stack.start_robot()
     stack.moving()
     assert stack.violations() == {}
