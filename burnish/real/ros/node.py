@@ -21,12 +21,11 @@ from rclpy.signals import SignalHandlerOptions
 from burnish.errors import BurnishError
 from burnish.real.ros import qos
 from burnish.real.ros.parameters import declare
+from burnish.real.ros.supervisor import REFUSED
 
 AUTOSTART = ("off", "configure", "activate")
 DIAGNOSE_S = 0.5
 PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-REFUSED = 2
-"""Exit status of a node that was to start by itself and cannot: starting it again would not help."""
 
 
 class ManagedNode(LifecycleNode):

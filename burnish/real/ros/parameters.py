@@ -13,6 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from burnish.errors import BurnishError
+from burnish.real.ros.words import flat
 
 KINDS = {
     bool: Parameter.Type.BOOL,
@@ -57,7 +58,7 @@ def declare_fields(node: Node, prefix: str, kind: type[Any], leave: tuple[str, .
         if choices := _choices(hint):
             about.additional_constraints = f"one of: {', '.join(choices)}"
         missing = default is None or default is dataclasses.MISSING
-        node.declare_parameter(f"{prefix}.{name}", _type(hint) if missing else _plain(default), about)
+        node.declare_parameter(f"{prefix}.{name}", _type(hint) if missing else flat(default), about)
 
 
 def read_fields(node: Node, prefix: str, kind: type[Any]) -> dict[str, Any]:
@@ -117,15 +118,8 @@ def _type(hint: Any) -> Parameter.Type:
     return KINDS[bare]
 
 
-def _plain(value: Any) -> Any:
-    """A tuple of tuples becomes one row of numbers, for ROS knows no other arrays."""
-    if isinstance(value, tuple):
-        return [number for part in value for number in (part if isinstance(part, tuple) else (part,))]
-    return value
-
-
 def _nested(row: list[Any], hint: Any) -> Any:
-    """The inverse of `_plain`, by the type of the field."""
+    """The inverse of `flat`, by the type of the field."""
     inner = get_args(_bare(hint))
     if not inner or get_origin(inner[0]) is not tuple:
         return tuple(row)
