@@ -3,12 +3,13 @@
 ros2 launch burnish unitree.launch.py checkpoint:=runs/demo/export sim:=true
 """
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess
 from launch.conditions import IfCondition
 from launch.substitutions import IfElseSubstitution, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchDescription
 
 ARGUMENTS = {
     "checkpoint": (None, "a checkpoint, an exported policy, or ws://HOST:PORT of a policy server"),
