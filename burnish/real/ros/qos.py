@@ -21,9 +21,10 @@ REQUEST = _last(ReliabilityPolicy.RELIABLE)
 """Observations and what is under way: each is a request for a plan, and one that is lost would halt the robot. A policy
 that is behind answers the newest only."""
 
-CHUNK = _last(ReliabilityPolicy.RELIABLE)
-"""Plans: none may be lost, and one that is followed by another is old. No deadline, for how often they come is the
-policy's matter; who sends them must show that it lives."""
+CHUNK = _last(ReliabilityPolicy.RELIABLE, depth=8)
+"""Plans: none may be lost. Old ones are told by their mark, so a few are kept: in a history of one, whatever a second
+sender says would push out the plan that is waited for. No deadline, for how often they come is the policy's matter;
+who sends them must show that it lives."""
 CHUNK.liveliness = LivelinessPolicy.AUTOMATIC
 CHUNK.liveliness_lease_duration = Duration(seconds=LEASE_S)
 

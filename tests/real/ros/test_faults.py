@@ -27,7 +27,7 @@ def again(stack: Stack) -> None:
     """An operator resumes, and it plays on."""
     answer = stack.probe.order("resume")
     assert answer.success, answer.message
-    assert stack.rule == ""
+    assert until(lambda: stack.rule == "", 2.0)
     stack.moving()
 
 
