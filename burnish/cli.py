@@ -26,6 +26,7 @@ VERBS = {
     "distill": "turn base and residual into one one-step policy",
     "export": "write a checkpoint as ONNX, check it against torch, time both",
     "deploy": "run a policy on a robot, real or simulated (franka, unitree-g1, unitree-go2, quadrotor)",
+    "ros": "a policy on a robot through ROS 2 nodes (franka, unitree-go2, unitree-g1, quadrotor)",
     "sim-robot": "a simulated robot that speaks the real one's protocol (franka, unitree-g1, unitree-go2, quadrotor)",
     "serve": "a policy behind a websocket, for openpi's client too",
     "report": "one self-contained report.html about the runs in a folder",

@@ -66,11 +66,10 @@ def configure(words: list[str]) -> Config:
 def run(config: Config) -> dict[str, Any]:
     """Move the robot for `seconds`; what the session counted."""
     with ExitStack() as stack:
-        settings, simulated = asdict(config.robot), None
+        settings = asdict(config.robot)
         if config.sim:
-            config.out.mkdir(parents=True, exist_ok=True)
-            simulated = stack.enter_context(_simulated(config))
-            settings["address"] = simulated.address
+            robot = stack.enter_context(simulated(config.name, config.robot.address, config.out))
+            settings["address"] = robot.address
         source = open_plans(config.checkpoint, config.out, token=config.token, rate_hz=config.rate_hz)
         plans = stack.enter_context(source)
         box = mailbox_path()
@@ -88,15 +87,16 @@ def run(config: Config) -> dict[str, Any]:
 
 
 @contextmanager
-def _simulated(config: Config) -> Iterator[SimulatedProcess]:
-    """The simulated robot; what it has seen is kept in `robot.json`."""
-    flags = ["--address", config.robot.address] if LOOPBACK.match(config.robot.address) else []
-    with SimulatedProcess(config.name, flags, log=config.out / "simulated.log") as robot:
+def simulated(name: str, address: str, out: Path) -> Iterator[SimulatedProcess]:
+    """The simulated robot, at `address` where it can have it; what it has seen is kept in `out`/robot.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    flags = ["--address", address] if LOOPBACK.match(address) else []
+    with SimulatedProcess(name, flags, log=out / "simulated.log") as robot:
         try:
             yield robot
         finally:
             with suppress(RobotError):  # it may be what failed
-                write_json(config.out / "robot.json", robot.stop())
+                write_json(out / "robot.json", robot.stop())
 
 
 def _robot(words: list[str]) -> tuple[str, list[str]]:

@@ -56,6 +56,7 @@ class Row:
         self.phase = PHASES[int(head["phase"])]
         self.slot, self.asked, self.delay = int(head["slot"]), int(head["asked"]), int(head["delay"])
         self.verdicts, self.missed = int(head["verdicts"]), int(head["missed"])
+        self.compute_us = head["compute_us"]
         body = numbers[len(layout.columns) :]
         self.state = body[: layout.state]
         self.measured, self.effort, self.setpoint, self.velocity = body[layout.state :].reshape(4, layout.action)
@@ -66,7 +67,7 @@ class Session:
 
     Attributes:
         row: the robot's latest cycle.
-        events: what happened, one line each, with the robot's time.
+        verdict: the rule by which the robot is halted, and why; None while it is not.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Session:
         self._answering, self._chunk, self._verdicts = -1, None, 0
         self.row: Row | None = None
         self._first_s: float | None = None
+        self.verdict: tuple[str, str] | None = None
         settings.write(folder / "control.json")
         self._mailbox.beat()
         self.process = subprocess.Popen(
@@ -115,6 +117,8 @@ class Session:
 
     def play(self) -> None:
         """Let the policy move the robot, which first stands up or takes off if it has to."""
+        # After a hold it asks from the same slot again, and what was planned before the hold is old.
+        self._pending, self._answering = None, -1
         self._order("play", "playing")
         self.run(PREPARE_S, lambda: self.row is not None and self.row.phase != "holding")
 
@@ -139,6 +143,7 @@ class Session:
         self.run(RESUME_S, lambda: self.row is not None and self.row.phase == "holding")
         if self.row is None or self.row.phase != "holding":
             raise RobotError(f"robot {self.spec.name} is not ready again: {self._mailbox.why().get('message', '?')}")
+        self.verdict = None
 
     def step(self) -> None:
         """Look after everything once; call it every few milliseconds. Raises `RobotError` when the robot is gone."""
@@ -216,7 +221,12 @@ class Session:
         if row.verdicts > self._verdicts:
             why = self._mailbox.why()
             self._verdicts = row.verdicts
-            self.say(why.get("rule", "?"), f"{self.spec.halt}: {why.get('message', '?')}")
+            self._blame(why.get("rule", "?"), why.get("message", "?"))
+
+    def _blame(self, rule: str, message: str) -> None:
+        """Of several reasons the first is the cause."""
+        self.verdict = self.verdict or (rule, message)
+        self.say(rule, f"{self.spec.halt}: {message}")
 
     def say(self, rule: str, line: str) -> None:
         """Tell the operator, and write it down."""
@@ -253,7 +263,7 @@ class Session:
                 raise BurnishError(f"it has the shape {actions.shape}, expected (1 … {LONGEST}, {self._layout.action})")
         except BurnishError as error:
             self._mailbox.order("halt")
-            self.say("policy", f"{self.spec.halt}: no plan: {error}")
+            self._blame("policy", f"no plan: {error}")
             return
         self._chunk = Chunk(self._answering, actions)
         self._mailbox.send(self._chunk)

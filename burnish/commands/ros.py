@@ -1,0 +1,99 @@
+"""`burnish ros ROBOT CHECKPOINT`: a policy on a robot through ROS 2 nodes, without ROS's own launch system."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import Fixed, Suppress
+
+from burnish import registry
+from burnish.commands import flags
+from burnish.commands.deploy import simulated
+from burnish.console import say
+from burnish.real.player import PlayerConfig
+from burnish.real.ros.main import ROBOTS, need_rclpy
+from burnish.real.ros.supervisor import Part, Supervisor
+from burnish.real.ros.words import parameters
+from burnish.real.safety import SafetyConfig
+
+POLICY_TIMEOUT_S = 120.0
+"""A large checkpoint is loaded in less."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Start a policy's node and a robot's, and keep them running until Ctrl-C, which leaves the robot at rest."""
+
+    name: Annotated[str, Suppress, Fixed]
+    """The robot."""
+    checkpoint: Annotated[str, Suppress, Fixed]
+    """A checkpoint, an exported policy, or ws://HOST:PORT of a policy server (its token: BURNISH_TOKEN)."""
+    robot: Any
+    """The robot's own settings; --robot.address is where it is."""
+    sim: bool = False
+    """Start the simulated robot, and move that one over the same protocol."""
+    cameras: tuple[str, ...] = ()
+    """What the policy sees: NAME:=TOPIC each."""
+    camera_timeout: float = 0.2
+    """A camera without a new frame for so long is blind, s."""
+    instruction: str = ""
+    """What to do, until the topic `instruction` says otherwise."""
+    out: Path = Path("runs/ros")
+    """What happened is recorded there."""
+    player: PlayerConfig = field(default_factory=PlayerConfig)
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
+
+
+def configure(words: list[str]) -> Config:
+    """The robot first, then the checkpoint, then settings."""
+    name, rest = flags.take_name(words, "burnish ros", "robot", registry.robots.names())
+    checkpoint, rest = flags.take_name(rest, f"burnish ros {name}", "checkpoint")
+    kind = registry.robots.load(name).Config
+    # A simulated robot says itself where it is.
+    unknown = "" if "--sim" in rest else tyro.MISSING
+    needed = [part.name for part in dataclasses.fields(kind) if part.default is dataclasses.MISSING]
+    settings = kind(**dict.fromkeys(needed, unknown))
+    prog = f"burnish ros {name} CHECKPOINT"
+    return flags.parse(Config, rest, prog=prog, checkpoint=checkpoint, name=name, robot=settings)
+
+
+def run(config: Config) -> None:
+    """Until Ctrl-C. Raises `BurnishError` if a node cannot start, or ROS 2 is not installed."""
+    need_rclpy()
+    with ExitStack() as stack:
+        if config.sim:
+            robot = stack.enter_context(simulated(config.name, config.robot.address, config.out))
+            config = replace(config, robot=replace(config.robot, address=robot.address))
+        nodes = stack.enter_context(Supervisor(parts(config), lambda line: say(f"  {line}")))
+        say(f"{config.name}: nodes /robot and /policy, recording in {config.out}; Ctrl-C ends both, the robot at rest")
+        nodes.run()
+
+
+def parts(config: Config) -> list[Part]:
+    """The nodes, as the launch files have them."""
+    policy = {"checkpoint": config.checkpoint, "instruction": config.instruction, "autostart": "activate"}
+    policy |= {"camera_timeout": config.camera_timeout} | ({"cameras": list(config.cameras)} if config.cameras else {})
+    robot = {"robot": config.name, "out": str(config.out), "policy_timeout": POLICY_TIMEOUT_S, "autostart": "activate"}
+    for prefix in ("robot", "player", "safety"):
+        robot |= parameters(prefix, getattr(config, prefix))
+    return [
+        Part(
+            executable(config.name),
+            "robot",
+            robot,
+            {"autostart": "configure"},  # nobody expects a robot to move because a process was started again
+            "the robot is held meanwhile, and then until the service /robot/play is called",
+        ),
+        Part("policy_node", "policy", policy, {}, "the robot is held until the service /robot/resume is called"),
+    ]
+
+
+def executable(robot: str) -> str:
+    """The node of the robot's family."""
+    family = robot.partition("-")[0]
+    return f"{family}_node" if f"{family}_node" in ROBOTS else "robot_node"

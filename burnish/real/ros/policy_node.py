@@ -1,0 +1,160 @@
+"""A policy's node: observations in, action chunks out. It moves nothing by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from burnish.contract import STATE, TASK, Contract, encode_text
+from burnish.errors import BurnishError
+from burnish.real.ros import cameras, messages, qos
+from burnish.real.ros.cameras import Cameras
+from burnish.real.ros.messages import Mark
+from burnish.real.ros.node import ManagedNode
+from burnish.real.ros.parameters import declare
+from burnish.real.ros.source import Source, open_source
+
+
+class PolicyNode(ManagedNode):
+    """Configure loads the policy and tells its contract, activate answers observations, deactivate is silent."""
+
+    def __init__(self) -> None:
+        super().__init__("policy")
+        declare(self, "checkpoint", "", "a checkpoint, an exported policy, or ws://HOST:PORT of a policy server")
+        declare(self, "cameras", [""], f"what the policy sees: NAME{cameras.ARROW}TOPIC each")
+        declare(self, "camera_timeout", 0.2, "a camera without a new frame for so long is blind, s", least=0.0)
+        declare(self, "instruction", "", "what to do, until the topic `instruction` says otherwise")
+        declare(self, "seed", 0, "of the policy's noise", least=0)
+        self._looking = MutuallyExclusiveCallbackGroup()  # frames go on while a plan is made
+        self.create_subscription(JointState, "observation", self._observe, qos.REQUEST, callback_group=self.inbox)
+        self.create_subscription(JointTrajectory, "under_way", self._go_on, qos.REQUEST, callback_group=self.inbox)
+        self.create_subscription(String, "instruction", self._instruct, qos.INSTRUCTION, callback_group=self._looking)
+        self._source: Source | None = None
+        self._cameras: Cameras | None = None
+        self._publishers: list[Publisher[Any]] = []
+        self._observed: JointState | None = None
+        self._under_way: JointTrajectory | None = None
+        self._instruction, self._active = "", False
+        self._plans, self._took_s, self._problem = 0, 0.0, ""
+
+    def open(self) -> None:
+        """Load the policy, find its cameras, tell its contract."""
+        source = open_source(str(self.get_parameter("checkpoint").value), int(self.get_parameter("seed").value))
+        try:
+            contract = source.description.contract
+            _check(contract)
+            topics = cameras.parse(list(self.get_parameter("cameras").value))
+            timeout_s = float(self.get_parameter("camera_timeout").value)
+            self._cameras = Cameras(self, contract, topics, timeout_s, self._looking)
+        except BurnishError:
+            source.close()
+            raise
+        self._source, self._problem = source, ""
+        self._instruction = self._instruction or str(self.get_parameter("instruction").value)
+        # Made now, so that a robot's node finds them only where there is a policy.
+        chunks = self.create_publisher(JointTrajectory, "chunk", qos.CHUNK)
+        told = self.create_publisher(String, "policy", qos.LATCHED)
+        self._publishers = [chunks, told]
+        told.publish(String(data=source.description.to_json()))
+
+    def start(self) -> None:
+        """Answer observations from now on."""
+        self._active = True
+
+    def stop(self) -> None:
+        """Answer no more; the robot is held then."""
+        self._active = False
+
+    def close(self) -> None:
+        """Let go of policy and cameras."""
+        self._active = False
+        for publisher in self._publishers:
+            self.destroy_publisher(publisher)
+        if self._cameras is not None:
+            self._cameras.close()
+        if self._source is not None:
+            self._source.close()
+        self._source, self._cameras, self._publishers = None, None, []
+
+    def diagnose(self) -> tuple[bytes, str, Mapping[str, Any]]:
+        """Which camera is blind, and how long plans take."""
+        ages = {} if self._cameras is None else self._cameras.ages_s()
+        numbers: dict[str, Any] = {"plans": self._plans, "last_plan_ms": round(self._took_s * 1e3, 1)}
+        numbers |= {f"age_of_{name}_s": round(age, 3) for name, age in ages.items()}
+        if self._source is None:
+            return DiagnosticStatus.OK, "no policy loaded", numbers
+        problem = self._problem
+        try:
+            if self._cameras is not None:
+                self._cameras.look()
+        except BurnishError as error:
+            problem = str(error)
+        if problem:
+            return DiagnosticStatus.ERROR, f"no plan: {problem}", numbers
+        return DiagnosticStatus.OK, self._source.description.policy, numbers
+
+    def _observe(self, message: JointState) -> None:
+        self._observed = message
+        self._answer()
+
+    def _go_on(self, message: JointTrajectory) -> None:
+        self._under_way = message
+        self._answer()
+
+    def _instruct(self, message: String) -> None:
+        self._instruction = message.data
+
+    def _answer(self) -> None:
+        """Plan, once the observation and what is under way with it are both there."""
+        observed, source = self._observed, self._source
+        if observed is None or source is None or not self._active:
+            return
+        try:
+            mark, names = Mark.parse(observed.header.frame_id), source.description.contract.action.names
+            previous = None
+            if mark.frozen is not None:
+                if self._under_way is None or self._under_way.header.frame_id != mark.text:
+                    return  # the other one is on its way
+                previous = messages.actions(self._under_way, names)
+            self._observed = None
+            begin = time.perf_counter()
+            actions = source.plan(self._see(observed, source.description.contract), previous, mark.frozen or 0)
+            self._took_s = time.perf_counter() - begin
+        except BurnishError as error:
+            self._observed, self._problem = None, str(error)
+            self.get_logger().error(f"no plan: {error}", throttle_duration_sec=1.0)
+            return
+        rate_hz = source.description.contract.action.rate_hz
+        answer = messages.trajectory(Mark(mark.slot), names, actions, rate_hz, observed.header.stamp)
+        self._publishers[0].publish(answer)
+        self._plans, self._problem = self._plans + 1, ""
+
+    def _see(self, observed: JointState, contract: Contract) -> dict[str, np.ndarray]:
+        """Everything the policy reads."""
+        obs = {} if self._cameras is None else self._cameras.look()
+        if STATE in contract.observation:
+            names = contract.observation[STATE].names
+            if tuple(observed.name) != names:
+                raise BurnishError(f"observation: the names {list(observed.name)}, expected {list(names)}")
+            obs[STATE] = np.array(observed.position, np.float32)
+        if TASK in contract.observation:
+            obs[TASK] = encode_text(self._instruction, contract.observation[TASK].shape[0])
+        return obs
+
+
+def _check(contract: Contract) -> None:
+    """Raise `BurnishError` for an observation that nothing on a robot gives."""
+    for key in contract.observation:
+        if key not in (STATE, TASK, *contract.images):
+            raise BurnishError(
+                f"the policy reads {key!r}, which no topic brings; train one on {STATE}, images and {TASK} alone"
+            )

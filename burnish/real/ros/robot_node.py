@@ -1,0 +1,194 @@
+"""A robot's node: its driver and `Safety`, in a control process of their own, led by the plans of a policy's node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from burnish import registry
+from burnish.errors import BurnishError
+from burnish.real.base import RobotSpec, load_robot
+from burnish.real.control import Settings, make_robot
+from burnish.real.limits import Limits
+from burnish.real.player import PlayerConfig
+from burnish.real.ros import orphan, qos
+from burnish.real.ros.node import ManagedNode
+from burnish.real.ros.parameters import declare, declare_fields, make
+from burnish.real.ros.plans import RosPlans
+from burnish.real.ros.work import Work
+from burnish.real.safety import SafetyConfig
+from burnish.real.session import Row, Session, mailbox_path
+
+
+class RobotNode(ManagedNode):
+    """Configure connects, activate plays, deactivate holds, clean-up lets go of the robot."""
+
+    def __init__(self, robot: str) -> None:
+        super().__init__("robot")
+        declare(self, "robot", robot, "which robot", choices=tuple(registry.robots.names()))
+        declare(self, "out", "runs/ros", "folder in which everything is recorded")
+        declare(self, "policy_timeout", 10.0, "how long configuring waits for a policy's node, s", least=0.0)
+        declare(self, "joint_state_rate", 100.0, "joint_states per second", least=1.0)
+        declare_fields(self, "robot", load_robot(str(self.get_parameter("robot").value)).Config)
+        declare_fields(self, "player", PlayerConfig)
+        declare_fields(self, "safety", SafetyConfig)
+        self.add_on_set_parameters_callback(self._may_set)
+        self._plans = RosPlans(self)
+        self._states = self.create_publisher(JointState, "joint_states", qos.SENSOR)
+        self._verdicts = self.create_publisher(DiagnosticStatus, "~/verdict", qos.LATCHED)
+        for name in ("play", "hold", "halt", "resume"):
+            act = getattr(self, f"_{name}")
+            # The stop never waits for a transition or another service.
+            group = MutuallyExclusiveCallbackGroup() if name == "halt" else None
+            self.create_service(Trigger, f"~/{name}", self._service(act), callback_group=group)
+        self._work: Work | None = None
+        self._said: tuple[str, str] | None = None
+        self._due_s = 0.0
+
+    def open(self) -> None:
+        """Check parameters, robot and policy, and connect. Nothing moves."""
+        name, folder = str(self.get_parameter("robot").value), Path(str(self.get_parameter("out").value))
+        player, safety = make(self, "player", PlayerConfig), make(self, "safety", SafetyConfig)
+        config = asdict(make(self, "robot", load_robot(name).Config))
+        _complete(make_robot(name, config).spec)
+        policy = self._plans.agree(float(self.get_parameter("policy_timeout").value))
+        if orphan.release(folder):
+            self.get_logger().warning("took the robot over from a node that died")
+        rate_hz, box = policy.contract.action.rate_hz, str(mailbox_path())
+        settings = Settings(name, config, rate_hz, policy.replan, box, player, safety)
+        self._work = Work(settings, self._plans, folder, tell=self._say, look=self._look, gone=self._gone)
+        self._judge(None)
+
+    def start(self) -> None:
+        """Let the policy move the robot."""
+        self._play()
+
+    def stop(self) -> None:
+        """Come to rest; a robot that is gone does so by itself."""
+        if self._work is not None and not self._work.lost:
+            self._hold()
+
+    def close(self) -> None:
+        """Come to rest, and let go of the robot."""
+        if self._work is not None:
+            work, self._work = self._work, None
+            work.close()
+
+    def diagnose(self) -> tuple[bytes, str, Mapping[str, Any]]:
+        """How robot, line and policy are."""
+        work, plans = self._work, self._plans
+        numbers: dict[str, Any] = {"policy_nodes_alive": plans.alive}
+        numbers |= {f"chunks_refused_{reason}": count for reason, count in plans.refused.items()}
+        if work is None or (row := work.session.row) is None:
+            return DiagnosticStatus.OK, "not connected", numbers
+        numbers |= {"phase": row.phase, "halts": row.verdicts, "missed_cycles": row.missed, "actions": row.slot}
+        numbers["compute_p99_us"] = round(work.p99_us, 1)
+        if self._said is not None:
+            numbers |= {"rule": self._said[0], "verdict": self._said[1]}
+            return DiagnosticStatus.ERROR, f"{row.phase}: {self._said[1]}", numbers
+        return (DiagnosticStatus.OK if plans.alive else DiagnosticStatus.WARN), row.phase, numbers
+
+    def _play(self) -> None:
+        work = self._working()
+        if self.state == "inactive":
+            self.trigger_activate()
+            if self.fault:
+                raise BurnishError(self.fault)
+            return
+        with work.lock:
+            if work.session.verdict is not None:
+                rule, message = work.session.verdict
+                raise BurnishError(f"it is halted ({rule}: {message}); call ~/resume first")
+            work.session.play()
+
+    def _hold(self) -> None:
+        work = self._working()
+        with work.lock:
+            work.session.hold()
+
+    def _halt(self) -> None:
+        work = self._working()
+        with work.lock:  # two orders at once could be taken for one
+            work.session.halt()
+
+    def _resume(self) -> None:
+        work = self._working()
+        with work.lock:
+            work.session.resume()
+
+    def _working(self) -> Work:
+        if self._work is None:
+            raise BurnishError("not connected; configure the node first")
+        if self._work.lost:
+            raise BurnishError(f"{self._work.lost}; clean up and configure the node again")
+        return self._work
+
+    def _service(self, act: Callable[[], None]) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+        def answer(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            try:
+                act()
+                response.success = True
+            except BurnishError as error:
+                response.message = str(error)
+            return response
+
+        return answer
+
+    def _look(self, session: Session) -> None:
+        """After every step of the session: what the world should know."""
+        if session.verdict != self._said:
+            self._judge(session.verdict)
+        now = time.monotonic()
+        if session.row is not None and now >= self._due_s:
+            self._due_s = max(self._due_s, now - 0.1) + 1 / float(self.get_parameter("joint_state_rate").value)
+            self._states.publish(self._measured(session.spec, session.row))
+
+    def _measured(self, spec: RobotSpec, row: Row) -> JointState:
+        message = JointState(name=list(spec.contract.action.names), position=row.measured.tolist())
+        if np.isfinite(row.effort).any():
+            message.effort = row.effort.tolist()
+        message.header.stamp = self.get_clock().now().to_msg()
+        return message
+
+    def _judge(self, verdict: tuple[str, str] | None) -> None:
+        self._said = verdict
+        level = DiagnosticStatus.OK if verdict is None else DiagnosticStatus.ERROR
+        rule, message = verdict or ("", "")
+        status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message)
+        status.values = [KeyValue(key="rule", value=rule)]
+        self._verdicts.publish(status)
+
+    def _say(self, line: str) -> None:
+        self.get_logger().info(line)
+
+    def _gone(self, why: str) -> None:
+        """The robot or its control process is gone; from the session's thread."""
+        self.get_logger().error(f"{why}; clean up and configure again when it is mended")
+        self._judge(("line", why))
+
+    def _may_set(self, wishes: list[Parameter]) -> SetParametersResult:
+        fixed = [wish.name for wish in wishes if wish.name != "use_sim_time"]
+        if self._work is None or not fixed:
+            return SetParametersResult(successful=True)
+        return SetParametersResult(
+            successful=False, reason=f"{', '.join(fixed)}: clean up the node before you change it"
+        )
+
+
+def _complete(spec: RobotSpec) -> None:
+    """Raise `BurnishError` for a robot without a limit for each entry of its action."""
+    names = spec.contract.action.names
+    if not isinstance(spec.limits, Limits) or spec.limits.names != names:
+        has = spec.limits.names if isinstance(spec.limits, Limits) else "none"
+        raise BurnishError(f"robot {spec.name}: needs a table of limits for {names}, has {has}; nothing was moved")

@@ -1,0 +1,5 @@
+"""Everything stands in pyproject.toml; `colcon build` wants this file all the same."""
+
+from setuptools import setup
+
+setup()
