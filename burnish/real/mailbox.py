@@ -64,6 +64,21 @@ class Layout:
         return np.dtype([("lock", "i8"), ("text", "S512"), ("head", "i8"), ("rows", "f8", (ROWS, self.width))])
 
 
+class Row:
+    """One cycle of the robot, as the control process wrote it."""
+
+    def __init__(self, layout: Layout, numbers: np.ndarray) -> None:
+        head = dict(zip(layout.columns, numbers, strict=False))
+        self.time_s, self.clock_s = head["time_s"], head["clock_s"]
+        self.phase = PHASES[int(head["phase"])]
+        self.slot, self.asked, self.delay = int(head["slot"]), int(head["asked"]), int(head["delay"])
+        self.verdicts, self.missed = int(head["verdicts"]), int(head["missed"])
+        self.compute_us = head["compute_us"]
+        body = numbers[len(layout.columns) :]
+        self.state = body[: layout.state]
+        self.measured, self.effort, self.setpoint, self.velocity = body[layout.state :].reshape(4, layout.action)
+
+
 class Mailbox:
     """Both ends."""
 

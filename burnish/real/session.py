@@ -10,19 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from burnish.contract import STATE, Contract
+from burnish.contract import Contract
 from burnish.errors import BurnishError
+from burnish.real.asking import Asking, Plans
 from burnish.real.base import RobotError
 from burnish.real.control import Settings, make_robot
 from burnish.real.journal import Journal
-from burnish.real.mailbox import LONGEST, PHASES, Layout, Mailbox
-from burnish.real.player import Chunk
+from burnish.real.mailbox import Layout, Mailbox, Row
 
 START_S = 30.0
 STOP_S = 2.0
@@ -30,36 +29,6 @@ RESUME_S = 5.0
 PREPARE_S = 60.0
 BEAT_S = 0.002
 """How often the owner looks; plans are asked for with this delay."""
-
-
-class Plans(Protocol):
-    """What plans: `burnish.real.server.client.RemotePolicy`, or a policy in this process."""
-
-    contract: Contract | None
-    realtime: bool
-
-    def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None = None, frozen: int = 0) -> np.ndarray:
-        """(H, A) from one observation; `previous` (K, A) is under way, `frozen` of it will have been executed."""
-        ...
-
-    def renew(self) -> None:
-        """Be ready again after a failure. Raises `BurnishError` if that cannot be."""
-        ...
-
-
-class Row:
-    """One cycle of the robot, as the control process wrote it."""
-
-    def __init__(self, layout: Layout, numbers: np.ndarray) -> None:
-        head = dict(zip(layout.columns, numbers, strict=False))
-        self.time_s, self.clock_s = head["time_s"], head["clock_s"]
-        self.phase = PHASES[int(head["phase"])]
-        self.slot, self.asked, self.delay = int(head["slot"]), int(head["asked"]), int(head["delay"])
-        self.verdicts, self.missed = int(head["verdicts"]), int(head["missed"])
-        self.compute_us = head["compute_us"]
-        body = numbers[len(layout.columns) :]
-        self.state = body[: layout.state]
-        self.measured, self.effort, self.setpoint, self.velocity = body[layout.state :].reshape(4, layout.action)
 
 
 class Session:
@@ -100,9 +69,8 @@ class Session:
         self._layout = Layout(self.spec.state.shape[-1], self.spec.contract.action.shape[-1])
         self._mailbox = Mailbox(Path(settings.mailbox), self._layout, create=True)
         self._journal = Journal(folder, self.spec, self._layout, settings)
-        self._pool = ThreadPoolExecutor(1, "planning")
-        self._pending: Future[np.ndarray] | None = None
-        self._answering, self._chunk, self._verdicts = -1, None, 0
+        self._asking = Asking(plans, self._senses, self._layout.action, realtime=settings.player.mode == "realtime")
+        self._verdicts = 0
         self.row: Row | None = None
         self._first_s: float | None = None
         self.verdict: tuple[str, str] | None = None
@@ -118,7 +86,7 @@ class Session:
     def play(self) -> None:
         """Let the policy move the robot, which first stands up or takes off if it has to."""
         # After a hold it asks from the same slot again, and what was planned before the hold is old.
-        self._pending, self._answering = None, -1
+        self._asking.forget()
         self._order("play", "playing")
         self.run(PREPARE_S, lambda: self.row is not None and self.row.phase != "holding")
 
@@ -135,10 +103,7 @@ class Session:
 
         Raises `BurnishError` if the policy or the robot is not ready.
         """
-        if self._pending is not None and not self._pending.done():
-            raise BurnishError("the policy still owes an answer; try again")
-        self._pending, self._chunk, self._answering = None, None, -1
-        self._plans.renew()
+        self._asking.renew()
         self._order("resume", "resumed by the operator")
         self.run(RESUME_S, lambda: self.row is not None and self.row.phase == "holding")
         if self.row is None or self.row.phase != "holding":
@@ -192,7 +157,7 @@ class Session:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._asking.close()
         self._journal.close()
 
     def __enter__(self) -> Session:
@@ -234,39 +199,17 @@ class Session:
         self._tell(line)
 
     def _plan(self) -> None:
-        """Ask for the plan that the player wants; hand over the one that is ready."""
-        row, pending = self.row, self._pending
-        if pending is not None:
-            if not pending.done():
-                return
-            self._pending = None
-            self._deliver(pending)
-        if row is not None and row.phase == "playing" and row.asked >= 0 and row.asked != self._answering:
-            self._answering = row.asked
-            self._pending = self._pool.submit(self._ask, row)
-
-    def _ask(self, row: Row) -> np.ndarray:
-        obs = {key: sense() for key, sense in self._senses.items()}
-        obs[STATE] = row.state.astype(np.float32)
-        previous = None
-        if self._settings.player.mode == "realtime" and self._chunk is not None:
-            rest = self._chunk.actions[row.asked - self._chunk.slot :]
-            previous = rest if len(rest) else None
-        if previous is None:
-            return self._plans.plan(obs)
-        return self._plans.plan(obs, previous, min(row.delay, len(previous)))
-
-    def _deliver(self, pending: Future[np.ndarray]) -> None:
+        """Hand over the plan that is ready; ask for the one that the player wants."""
         try:
-            actions = np.asarray(pending.result(), float)
-            if actions.ndim != 2 or actions.shape[1] != self._layout.action or not 0 < len(actions) <= LONGEST:
-                raise BurnishError(f"it has the shape {actions.shape}, expected (1 … {LONGEST}, {self._layout.action})")
+            chunk = self._asking.answer()
         except BurnishError as error:
             self._mailbox.order("halt")
             self._blame("policy", f"no plan: {error}")
             return
-        self._chunk = Chunk(self._answering, actions)
-        self._mailbox.send(self._chunk)
+        if chunk is not None:
+            self._mailbox.send(chunk)
+        if self.row is not None and self.row.phase == "playing":
+            self._asking.ask(self.row)
 
     def _quietly(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """Go on recording while the control process ends."""

@@ -21,6 +21,7 @@ from burnish.errors import BurnishError
 from burnish.real.base import RobotSpec, load_robot
 from burnish.real.control import Settings, make_robot
 from burnish.real.limits import Limits
+from burnish.real.mailbox import Row
 from burnish.real.player import PlayerConfig
 from burnish.real.ros import orphan, qos
 from burnish.real.ros.node import ManagedNode
@@ -28,7 +29,7 @@ from burnish.real.ros.parameters import declare, declare_fields, make
 from burnish.real.ros.plans import RosPlans
 from burnish.real.ros.work import Work
 from burnish.real.safety import SafetyConfig
-from burnish.real.session import Row, Session, mailbox_path
+from burnish.real.session import Session, mailbox_path
 
 
 class RobotNode(ManagedNode):

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from burnish.errors import BurnishError
+from burnish.real.asking import Plans
 from burnish.real.control import Settings
 from burnish.real.ros.orphan import PID
-from burnish.real.session import BEAT_S, Plans, Session
+from burnish.real.session import BEAT_S, Session
 
 SAMPLES = 2000
 

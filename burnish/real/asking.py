@@ -1,0 +1,87 @@
+"""Plans, made in a thread: asking for one never blocks the owner of a robot, however long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+
+from burnish.contract import STATE, Contract
+from burnish.errors import BurnishError
+from burnish.real.mailbox import LONGEST, Row
+from burnish.real.player import Chunk
+
+
+class Plans(Protocol):
+    """What plans: `burnish.real.server.client.RemotePolicy`, or a policy in this process."""
+
+    contract: Contract | None
+    realtime: bool
+
+    def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None = None, frozen: int = 0) -> np.ndarray:
+        """(H, A) from one observation; `previous` (K, A) is under way, `frozen` of it will have been executed."""
+        ...
+
+    def renew(self) -> None:
+        """Be ready again after a failure. Raises `BurnishError` if that cannot be."""
+        ...
+
+
+class Asking:
+    """One question at a time."""
+
+    def __init__(
+        self, plans: Plans, senses: Mapping[str, Callable[[], np.ndarray]], size: int, *, realtime: bool
+    ) -> None:
+        """`senses`: observations the robot itself does not give; `size`: numbers per action."""
+        self._plans, self._senses, self._size, self._realtime = plans, senses, size, realtime
+        self._pool = ThreadPoolExecutor(1, "planning")
+        self.forget()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is still owed."""
+        return self._pending is not None and not self._pending.done()
+
+    def forget(self) -> None:
+        """What was asked or planned before is not gone on with."""
+        self._pending: Future[np.ndarray] | None = None
+        self._answering, self._chunk = -1, None
+
+    def renew(self) -> None:
+        """Begin anew after a failure. Raises `BurnishError` if an answer is still owed, or nobody can plan."""
+        if self.busy:
+            raise BurnishError("the policy still owes an answer; try again")
+        self.forget()
+        self._plans.renew()
+
+    def ask(self, row: Row) -> None:
+        """For the plan that the player wants from the state of `row`, unless it was asked for already."""
+        if self._pending is None and row.asked >= 0 and row.asked != self._answering:
+            self._answering = row.asked
+            self._pending = self._pool.submit(self._plan, row)
+
+    def answer(self) -> Chunk | None:
+        """The plan that is ready. Raises `BurnishError` if it could not be made, or is of another shape."""
+        if self._pending is None or self.busy:
+            return None
+        pending, self._pending = self._pending, None
+        actions = np.asarray(pending.result(), float)
+        if actions.ndim != 2 or actions.shape[1] != self._size or not 0 < len(actions) <= LONGEST:
+            raise BurnishError(f"it has the shape {actions.shape}, expected (1 … {LONGEST}, {self._size})")
+        self._chunk = Chunk(self._answering, actions)
+        return self._chunk
+
+    def close(self) -> None:
+        """Wait for nobody."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _plan(self, row: Row) -> np.ndarray:
+        obs = {key: sense() for key, sense in self._senses.items()}
+        obs[STATE] = row.state.astype(np.float32)
+        rest = self._chunk.actions[row.asked - self._chunk.slot :] if self._realtime and self._chunk else ()
+        if not len(rest):
+            return self._plans.plan(obs)
+        return self._plans.plan(obs, np.asarray(rest), min(row.delay, len(rest)))
