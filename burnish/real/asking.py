@@ -17,8 +17,15 @@ from burnish.real.player import Chunk
 class Plans(Protocol):
     """What plans: `burnish.real.server.client.RemotePolicy`, or a policy in this process."""
 
-    contract: Contract | None
-    realtime: bool
+    @property
+    def contract(self) -> Contract | None:
+        """What observations and actions mean; None where nobody says."""
+        ...
+
+    @property
+    def realtime(self) -> bool:
+        """Whether it goes on with what is being executed."""
+        ...
 
     def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None = None, frozen: int = 0) -> np.ndarray:
         """(H, A) from one observation; `previous` (K, A) is under way, `frozen` of it will have been executed."""

@@ -88,7 +88,7 @@ class Control:
         self.player = ChunkPlayer(settings.player, settings.execute, free)
         self.phase, self._told, self._cycle, self._missed = "holding", None, 0, 0
         self._due_s, self._clock_s, self._verdicts, self._begun = 0.0, 0.0, 0, 0
-        self._ready = not robot.prepares
+        self._ready, self._resuming = not robot.prepares, False
 
     def run(self) -> None:
         """Until told to end, or until the robot is gone (`RobotError`)."""
@@ -139,7 +139,7 @@ class Control:
         if order == "halt":
             self.safety.halt("operator", "an operator stopped it", state.time_s)
         elif order == "resume" and self.phase == "halted":
-            return self._resume(state)
+            self._resuming = True
         elif order == "play" and self.phase == "holding":
             return self._begin(state)
         elif order == "hold" and self.phase == "playing":
@@ -148,6 +148,9 @@ class Control:
             self.player.reset()
         elif order == "end":
             self.phase = "ended"
+        if self._resuming and not self.safety.moving:  # a set point that still brakes must not be begun anew
+            self._resuming = False
+            return self._resume(state)
         return state
 
     def _begin(self, state: State) -> State:

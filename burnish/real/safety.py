@@ -129,6 +129,11 @@ class Safety:
             position, velocity, _ = self._motion.step()
         return Setpoint(position, velocity, self.verdict is not None)
 
+    @property
+    def moving(self) -> bool:
+        """Whether the set point still does."""
+        return bool(np.abs(self._motion.now[1]).max() > STANDS)
+
     def halt(self, rule: str, message: str, time_s: float) -> None:
         """Brake now, and stay halted until `start`. A second reason does not replace the first."""
         if self.verdict is None:
@@ -205,6 +210,8 @@ class Safety:
         return "clearance", f"parts of the robot would be {found:.3f} m apart, at least {least:g}"
 
 
+STANDS = 1e-6
+"""Slower than this, per s, is standing."""
 STRAIN_CYCLES = 5
 """A torque above its limit for longer than this halts: one cycle alone may be noise."""
 

@@ -100,6 +100,13 @@ class RosPlans:
             raise request.answer
         return request.answer
 
+    def show(self, obs: Mapping[str, np.ndarray]) -> None:
+        """Let the policy see what happens while somebody else drives; nobody waits for its answer."""
+        if self._agreed is not None:
+            self._slot += 1
+            self._request = None
+            self._publish(Mark(self._slot, None), obs, None, self._agreed)
+
     def _publish(self, mark: Mark, obs: Mapping[str, np.ndarray], previous: np.ndarray | None, to: Description) -> None:
         now, action = self._node.get_clock().now().to_msg(), to.contract.action
         if previous is not None:
@@ -125,21 +132,22 @@ class RosPlans:
         try:
             mark = Mark.parse(message.header.frame_id)
         except BurnishError as error:
-            self._refuse("unmarked", str(error))
+            self.refuse("unmarked", str(error))
             return
         request, agreed = self._request, self._agreed
+        if request is None and mark.slot == self._slot:
+            return  # what it was only shown
         if request is None or agreed is None or mark.slot != request.slot:
-            self._refuse(
-                "old", f"a chunk for slot {mark.slot}, {'none' if request is None else request.slot} is wanted"
-            )
+            self.refuse("old", f"a chunk for slot {mark.slot}, {'none' if request is None else request.slot} is wanted")
         elif request.answer is not None:
-            self._refuse("duplicate", f"a second chunk for slot {mark.slot}")
+            self.refuse("duplicate", f"a second chunk for slot {mark.slot}")
         else:
             with self._changed:
-                request.answer = _checked(message, agreed, lambda why: self._refuse("misfit", why))
+                request.answer = _checked(message, agreed, lambda why: self.refuse("misfit", why))
                 self._changed.notify_all()
 
-    def _refuse(self, reason: str, why: str) -> None:
+    def refuse(self, reason: str, why: str) -> None:
+        """Count and tell a chunk that is not played."""
         self.refused[reason] += 1
         self._node.get_logger().warning(f"chunk refused: {why}", throttle_duration_sec=1.0)
 

@@ -24,6 +24,7 @@ from burnish.real.limits import Limits
 from burnish.real.mailbox import Row
 from burnish.real.player import PlayerConfig
 from burnish.real.ros import orphan, qos
+from burnish.real.ros.human import HumanOrPolicy
 from burnish.real.ros.node import ManagedNode
 from burnish.real.ros.parameters import declare, declare_fields, make
 from burnish.real.ros.plans import RosPlans
@@ -46,7 +47,9 @@ class RobotNode(ManagedNode):
         declare_fields(self, "safety", SafetyConfig)
         self.add_on_set_parameters_callback(self._may_set)
         self._plans = RosPlans(self)
+        self._human, self._drove = HumanOrPolicy(self, self._plans), False
         self._states = self.create_publisher(JointState, "joint_states", qos.SENSOR)
+        self._setpoints, self._slot = self.create_publisher(JointState, "setpoint", qos.SENSOR), -1
         self._verdicts = self.create_publisher(DiagnosticStatus, "~/verdict", qos.LATCHED)
         for name in ("play", "hold", "halt", "resume"):
             act = getattr(self, f"_{name}")
@@ -68,7 +71,7 @@ class RobotNode(ManagedNode):
             self.get_logger().warning("took the robot over from a node that died")
         rate_hz, box = policy.contract.action.rate_hz, str(mailbox_path())
         settings = Settings(name, config, rate_hz, policy.replan, box, player, safety)
-        self._work = Work(settings, self._plans, folder, tell=self._say, look=self._look, gone=self._gone)
+        self._work = Work(settings, self._human, folder, tell=self._say, look=self._look, gone=self._gone)
         self._judge(None)
 
     def start(self) -> None:
@@ -150,15 +153,34 @@ class RobotNode(ManagedNode):
         """After every step of the session: what the world should know."""
         if session.verdict != self._said:
             self._judge(session.verdict)
+        self._hand_over(session)
         now = time.monotonic()
         if session.row is not None and now >= self._due_s:
             self._due_s = max(self._due_s, now - 0.1) + 1 / float(self.get_parameter("joint_state_rate").value)
             self._states.publish(self._measured(session.spec, session.row))
+        if session.row is not None and session.row.slot != self._slot:
+            self._slot = session.row.slot
+            self._setpoints.publish(self._commanded(session.spec, session.row))
+
+    def _hand_over(self, session: Session) -> None:
+        """Between human and policy: whoever drove is not gone on with."""
+        if session.row is None or self._human.driving == self._drove:
+            return
+        self._drove = self._human.driving
+        session.say("intervention", "a human drives" if self._drove else "the policy drives again")
+        if session.row.phase == "playing":
+            session.hold()
+            session.play()
 
     def _measured(self, spec: RobotSpec, row: Row) -> JointState:
         message = JointState(name=list(spec.contract.action.names), position=row.measured.tolist())
         if np.isfinite(row.effort).any():
             message.effort = row.effort.tolist()
+        message.header.stamp = self.get_clock().now().to_msg()
+        return message
+
+    def _commanded(self, spec: RobotSpec, row: Row) -> JointState:
+        message = JointState(name=list(spec.contract.action.names), position=row.setpoint.tolist())
         message.header.stamp = self.get_clock().now().to_msg()
         return message
 

@@ -147,6 +147,17 @@ def test_the_operators_stop(bench: Bench) -> None:
         bench.moving(session)
 
 
+def test_resuming_waits_until_it_stands(bench: Bench) -> None:
+    with bench.session(Sway()) as session:
+        bench.moving(session)
+        session.halt()
+        session.resume()  # at once, while it brakes
+        session.play()
+        session.run(0.5)
+        assert session.row is not None and session.row.phase == "playing", bench.said
+    assert bench.violations() == {}
+
+
 def test_a_fifth_of_all_packets_lost(bench: Bench) -> None:
     with bench.session(Sway()) as session:
         bench.moving(session)
