@@ -21,6 +21,8 @@ ROWS = 4096
 LONGEST = 256
 """Actions per chunk."""
 TEXT = 512
+ORDERED = 16
+"""Orders that may wait: none is lost, above all no halt, because another one came in the same cycle."""
 ORDERS = ("none", "play", "hold", "halt", "resume", "end")
 PHASES = ("starting", "holding", "playing", "halted", "ended")
 
@@ -49,7 +51,7 @@ class Layout:
         return np.dtype(
             [
                 ("beat", "f8"),
-                ("order", "i8"),
+                ("order", "i8", (ORDERED,)),
                 ("orders", "i8"),
                 ("lock", "i8"),
                 ("slot", "i8"),
@@ -98,11 +100,10 @@ class Mailbox:
         self._rows, self._head = outbox["rows"][0], outbox["head"]
         self._read, self._seen, self._orders = 0, 0, 0
 
-    def order(self, what: str, wait_s: float = 0.0) -> None:
-        """The owner tells the control process what to do; the last order counts."""
-        self._in["order"][0] = ORDERS.index(what)
+    def order(self, what: str) -> None:
+        """The owner tells the control process what to do."""
+        self._in["order"][0, int(self._in["orders"][0]) % ORDERED] = ORDERS.index(what)
         self._in["orders"][0] += 1
-        time.sleep(wait_s)
 
     def beat(self) -> None:
         """The owner is alive."""
@@ -137,12 +138,11 @@ class Mailbox:
         return time.monotonic() - float(self._in["beat"][0])
 
     def obey(self) -> str:
-        """The order that came since the last call."""
-        orders = int(self._in["orders"][0])
-        if orders == self._orders:
-            return "none"
-        self._orders = orders
-        return ORDERS[int(self._in["order"][0])]
+        """The next order; "none" when there is none."""
+        if int(self._in["orders"][0]) == self._orders:
+            return ORDERS[0]
+        self._orders += 1
+        return ORDERS[int(self._in["order"][0, (self._orders - 1) % ORDERED])]
 
     def receive(self) -> Chunk | None:
         """The chunk that came since the last call."""

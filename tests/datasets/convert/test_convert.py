@@ -17,6 +17,7 @@ from burnish.contract import ACTION, STATE
 from burnish.datasets.convert.bag import BagReader
 from burnish.datasets.convert.base import Frame, Options
 from burnish.datasets.convert.convert import RECORD, convert
+from burnish.datasets.convert.mcap import CHUNK, DATA_END, MAGIC
 from burnish.datasets.convert.staging import INTERVENTION
 from burnish.datasets.store import load_demonstrations
 from burnish.errors import BurnishError, CorruptFileError
@@ -156,8 +157,17 @@ def test_a_recorder_killed_outright_loses_at_most_a_second(tmp_path):
 def test_what_a_cut_bag_holds_is_read_and_the_rest_is_counted(bag, tmp_path):
     data = (bag / "toy.mcap").read_bytes()
     file = tmp_path / "cut.mcap"
-    file.write_bytes(data[: len(data) // 3])
+    file.write_bytes(data[: _last_chunk(data) + 100])
     reader = BagReader(file, OPTIONS)
     frames = [one for one in reader.frames() if isinstance(one, Frame)]
     assert len(frames) < 90
     assert re.search(r"cut\.mcap: cut off .* the last \d+ bytes are no whole chunk", reader.losses.lines[0])
+
+
+def _last_chunk(data: bytes) -> int:
+    """Where it begins."""
+    at = last = len(MAGIC)
+    while data[at] != DATA_END:
+        last = at if data[at] == CHUNK else last
+        at += 9 + int.from_bytes(data[at + 1 : at + 9], "little")
+    return last
