@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from burnish import processes
 from burnish.errors import BurnishError
 
 INSTALL = "pip install 'burnish[ros]', or source /opt/ros/DISTRO/setup.bash where ROS 2 is installed"
@@ -22,6 +23,7 @@ def need_rclpy() -> None:
 def start(executable: str) -> int:
     """Run the node of that name; its exit status."""
     try:
+        processes.end_with_owner()
         need_rclpy()
         from burnish.real.ros.node import run
 

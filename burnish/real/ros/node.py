@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -21,11 +19,11 @@ from rclpy.signals import SignalHandlerOptions
 from burnish.errors import BurnishError
 from burnish.real.ros import qos
 from burnish.real.ros.parameters import declare
+from burnish.real.ros.profile import use_profile
 from burnish.real.ros.supervisor import REFUSED
 
 AUTOSTART = ("off", "configure", "activate")
 DIAGNOSE_S = 0.5
-PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 class ManagedNode(LifecycleNode):
@@ -132,12 +130,6 @@ class ManagedNode(LifecycleNode):
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
-
-
-def use_profile() -> None:
-    """Before `rclpy.init`: Fast DDS as images need it, unless the user has a profile of their own."""
-    if not any(name in os.environ for name in PROFILES):
-        os.environ[PROFILES[0]] = str(Path(__file__).with_name("fastdds.xml"))
 
 
 def run(make: Callable[[], ManagedNode]) -> int:

@@ -18,6 +18,7 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
 
 from burnish.errors import BurnishError
+from burnish.real.ros.profile import use_profile
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 FAULT = 2
@@ -77,6 +78,7 @@ def status(node: Node, name: str, level: bytes, message: str, values: Mapping[st
 def run(make: Callable[[], Holder]) -> None:
     """Make a node and spin it until Ctrl-C or SIGTERM; then close it. Of a `BurnishError` one line is
     printed, exit status 2. The node must have a timer: a signal is seen when something wakes it."""
+    use_profile()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     signal.signal(signal.SIGTERM, _stop)
     node = None

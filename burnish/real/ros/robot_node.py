@@ -30,7 +30,10 @@ from burnish.real.ros.parameters import declare, declare_fields, make
 from burnish.real.ros.plans import RosPlans
 from burnish.real.ros.work import Work
 from burnish.real.safety import SafetyConfig
-from burnish.real.session import Session, mailbox_path
+from burnish.real.session import BEAT_S, Session, mailbox_path
+
+HALT_S = 0.5
+"""A control process obeys within a few of its cycles, and is seen to at once."""
 
 
 class RobotNode(ManagedNode):
@@ -122,9 +125,14 @@ class RobotNode(ManagedNode):
             work.session.hold()
 
     def _halt(self) -> None:
-        work = self._working()
-        with work.lock:  # two orders at once could be taken for one
-            work.session.halt()
+        session, end = self._working().session, time.monotonic() + HALT_S
+        # Without the lock, which a robot that stands up or takes off keeps for long. Two orders at once could then be
+        # taken for one, so it is said until it is obeyed.
+        while session.row is not None and session.row.phase != "halted":
+            session.halt()
+            if time.monotonic() > end:
+                raise BurnishError("the control process does not halt; use the robot's own emergency stop")
+            time.sleep(BEAT_S)
 
     def _resume(self) -> None:
         work = self._working()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from burnish.errors import BurnishError
+from burnish.processes import owned
 from burnish.real.ros.words import command
 
 REFUSED = 2
@@ -78,4 +79,4 @@ class Supervisor:
 def _start(part: Part, parameters: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     # Ctrl-C is for the supervisor, which ends them in order.
     words = command(part.executable, part.name, parameters)
-    return subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(words, stdin=subprocess.PIPE, env=owned(), start_new_session=True)

@@ -25,8 +25,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -51,8 +53,9 @@ class Probe:
     """A node of the test's own."""
 
     def __init__(self) -> None:
-        rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
-        self.node = rclpy.create_node("probe")
+        self._context = Context()  # other tests have the default one
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node("probe", context=self._context)
         self.verdict: DiagnosticStatus | None = None
         self.joints: JointState | None = None
         self.observation: JointState | None = None
@@ -66,7 +69,7 @@ class Probe:
         subscribe(JointTrajectory, "/under_way", lambda m: setattr(self, "under_way", m), qos.REQUEST)
         subscribe(JointTrajectory, "/chunk", lambda m: setattr(self, "chunk", m), qos.CHUNK)
         subscribe(DiagnosticArray, "/diagnostics", self._diagnose, qos.DIAGNOSTICS)
-        self._executor = SingleThreadedExecutor()
+        self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         threading.Thread(target=self._executor.spin, daemon=True).start()
 
@@ -111,12 +114,12 @@ class Probe:
     def close(self) -> None:
         self._executor.shutdown()
         self.node.destroy_node()
-        rclpy.shutdown()
+        rclpy.shutdown(context=self._context)
 
 
 @pytest.fixture(scope="session")
 def probe() -> Iterator[Probe]:
-    from burnish.real.ros.node import use_profile
+    from burnish.real.ros.profile import use_profile
 
     use_profile()
     found = Probe()

@@ -10,7 +10,7 @@ import rclpy
 from sensor_msgs.msg import Image
 
 from burnish.real.ros import qos
-from burnish.real.ros.node import use_profile
+from burnish.real.ros.profile import use_profile
 
 use_profile()
 rclpy.init()

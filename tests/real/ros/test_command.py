@@ -60,6 +60,7 @@ def rules(out: Path) -> list[str]:
     return [json.loads(line)["rule"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
+@pytest.mark.robots
 def test_one_command_moves_the_robot_and_outlives_its_nodes(tmp_path: Path, probe: Probe) -> None:
     out = tmp_path / "run"
     with serve(Swaying()) as address, running(f"ws://{address}", out, "--player.mode", "ensemble") as command:
@@ -78,7 +79,7 @@ def test_one_command_moves_the_robot_and_outlives_its_nodes(tmp_path: Path, prob
     rests(out)
 
 
-@pytest.mark.slow
+@pytest.mark.robots
 def test_an_exported_policy_reaches_its_goal(policy: Path, tmp_path: Path, probe: Probe) -> None:  # noqa: F811
     with running(policy, tmp_path / "run") as command:
         assert until(lambda: "play" in rules(tmp_path / "run"), 60), command.poll()

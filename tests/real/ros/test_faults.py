@@ -19,6 +19,8 @@ from burnish.real.ros import messages, qos
 from burnish.real.ros.messages import Mark
 from tests.real.ros.conftest import Stack, until
 
+pytestmark = pytest.mark.robots
+
 SIDE = 32
 """Pixels of the policy that sees."""
 

@@ -13,7 +13,7 @@ import pytest
 from sensor_msgs.msg import Image
 
 from burnish.errors import BurnishError
-from burnish.real.ros import cameras, messages, node, qos
+from burnish.real.ros import cameras, messages, profile, qos
 from tests.real.ros.conftest import Probe, until
 
 FRAMES, RATE_HZ = 90, 30
@@ -34,12 +34,14 @@ def test_three_seconds_of_images_arrive_whole(probe: Probe) -> None:
 
 
 def test_a_profile_of_the_users_own_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(node.PROFILES[0], "mine.xml")
-    node.use_profile()
-    assert os.environ[node.PROFILES[0]] == "mine.xml"
-    monkeypatch.delenv(node.PROFILES[0])
-    node.use_profile()
-    assert Path(os.environ[node.PROFILES[0]]).name == "fastdds.xml" and Path(os.environ[node.PROFILES[0]]).exists()
+    monkeypatch.setenv(profile.PROFILES[0], "mine.xml")
+    profile.use_profile()
+    assert os.environ[profile.PROFILES[0]] == "mine.xml"
+    monkeypatch.delenv(profile.PROFILES[0])
+    profile.use_profile()
+    assert (
+        Path(os.environ[profile.PROFILES[0]]).name == "fastdds.xml" and Path(os.environ[profile.PROFILES[0]]).exists()
+    )
 
 
 def image(encoding: str, channels: int, extra: int = 0) -> Image:

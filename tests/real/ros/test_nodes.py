@@ -10,6 +10,8 @@ import pytest
 from burnish.real.journal import read_cycles
 from tests.real.ros.conftest import Stack, until
 
+pytestmark = pytest.mark.robots
+
 
 @pytest.mark.parametrize("mode", ["synchronous", "ensemble", "realtime"])
 def test_the_arm_is_moved_through_nodes(stack: Stack, mode: str) -> None:
