@@ -15,7 +15,7 @@ import numpy as np
 
 from burnish.real.limits import Limits
 
-BEYOND = 3
+BEYOND = 4
 """Cycles by which motion goes on past its end, so that the next action may be looked at first."""
 HAIR = 1e-9
 """What rounding may add."""

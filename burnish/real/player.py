@@ -71,6 +71,7 @@ class ChunkPlayer:
         self._plans: list[Chunk] = []
         self.asked: int | None = None
         self._took = [0]
+        self._total, self._mass, self._since = np.zeros((0, 0)), np.zeros(0), self.slot
 
     def wants(self) -> bool:
         """Whether an observation should be made and planned from now."""
@@ -95,13 +96,6 @@ class ChunkPlayer:
         """Actions that are expected to be consumed before a plan asked for now arrives."""
         return max(self._took)
 
-    def upcoming(self) -> np.ndarray | None:
-        """(K, A): what is about to be executed unless a new plan comes; None when nothing is."""
-        if not self._plans or self.config.mode == "synchronous":
-            return None
-        rest = self._plans[-1].actions[self.slot - self._plans[-1].slot :]
-        return rest if len(rest) else None
-
     def add(self, chunk: Chunk) -> bool:
         """Play `chunk` from the action that is due now on. False if it is over, or answers nothing that was asked."""
         if chunk.slot != self.asked:
@@ -112,13 +106,10 @@ class ChunkPlayer:
         self.late += min(passed, len(chunk.actions))
         if passed >= len(chunk.actions):
             return False
-        keep = self._plans if self.config.mode == "ensemble" else []
-        self._plans = [plan for plan in keep if plan.slot + len(plan.actions) > self.slot] + [chunk]
+        self._plans = [chunk]
+        if self.config.mode == "ensemble":
+            self._mix(chunk)
         return True
-
-    def give_up(self) -> None:
-        """No answer will come to what was asked."""
-        self.asked = None
 
     def next(self, most: int = 1) -> np.ndarray | None:
         """(K, A): the action that is due, which is consumed, and at most `most` − 1 that follow it as far as they are
@@ -139,21 +130,27 @@ class ChunkPlayer:
         return plan.actions[begun:end]
 
     def _ensemble(self, most: int) -> np.ndarray:
-        """Weighted means over all plans that reach as far."""
-        parts = [plan.actions[self.slot - plan.slot : self.slot - plan.slot + most] for plan in self._plans]
-        parts = [part for part in parts if len(part)]
-        if not parts:
-            return NOTHING
-        total, mass = np.zeros((max(map(len, parts)), parts[-1].shape[1])), np.zeros((most, 1))
-        for age, part in enumerate(reversed(parts)):
-            weight = math.exp(-self.config.decay * age)
-            total[: len(part)] += weight * part
-            mass[: len(part)] += weight
-        found = total / mass[: len(total)]
+        """Weighted means of what all plans say of the moments from now on."""
+        since = self.slot - self._since
+        mass = self._mass[since : since + most]
+        known = int((mass > 0).sum())  # plans end in the order in which they were made
+        return self._total[since : since + known] / mass[:known, None]
+
+    def _mix(self, chunk: Chunk) -> None:
+        """Each plan ages by one when another comes, so all that was said before is multiplied by exp(−decay) once."""
+        size, length = chunk.actions.shape[1], len(chunk.actions)
+        total, mass = np.zeros((length, size)), np.zeros(length)
+        since = chunk.slot - self._since
+        if len(self._mass) > since >= 0:
+            rest = min(length, len(self._mass) - since)
+            fade = math.exp(-self.config.decay)
+            total[:rest], mass[:rest] = self._total[since:][:rest] * fade, self._mass[since:][:rest] * fade
+            total[:rest, self._free] = 0.0
+        total += chunk.actions
+        mass += 1.0
         if self._free:
-            newest = parts[-1][:, self._free]
-            found[: len(newest), self._free] = newest
-        return found
+            total[:, self._free] = chunk.actions[:, self._free] * mass[:, None]
+        self._total, self._mass, self._since = total, mass, chunk.slot
 
     def _length(self) -> int:
         return len(self._plans[-1].actions)

@@ -45,10 +45,14 @@ class FrankaBody:
         self._frame = np.array([link[1] for link in LINKS])
         self._ends = np.array([[(*link[2], 1.0), (*link[3], 1.0)] for link in LINKS]).transpose(0, 2, 1)
         self._radius = np.array([link[4] for link in LINKS])
+        self._seen: np.ndarray | None = None
+        self._frames = np.empty((9, 4, 4))
         self._first, self._second = (np.array(part) for part in zip(*PAIRS, strict=True))
 
     def frames(self, setpoint: np.ndarray) -> np.ndarray:
-        """(9, 4, 4): the base, the seven joints and the hand, in the base's frame."""
+        """(9, 4, 4): the base, the seven joints and the hand, in the base's frame; of the last setpoint kept."""
+        if self._seen is not None and np.array_equal(setpoint, self._seen):
+            return self._frames
         turned = np.zeros((7, 4, 4))
         cos, sin = np.cos(setpoint[:7]), np.sin(setpoint[:7])
         turned[:, 0, 0], turned[:, 0, 1], turned[:, 1, 0], turned[:, 1, 1] = cos, -sin, sin, cos
@@ -58,6 +62,7 @@ class FrankaBody:
         for joint in range(7):
             found[joint + 1] = found[joint] @ steps[joint]
         found[8] = found[7] @ self._hand
+        self._seen, self._frames = setpoint.copy(), found
         return found
 
     def tool(self, setpoint: np.ndarray) -> np.ndarray:
