@@ -65,8 +65,11 @@ class SmoothMotion:
         for given in (self._aimed, self._braking):
             given.max_acceleration = self._acceleration[self._bound].tolist()
             given.max_jerk = self._jerk[self._bound].tolist()
-        edges = (self._low - HAIR, self._high + HAIR, np.array(limits.velocity), self._acceleration + HAIR, self._jerk)
-        self._edges = [edge[self._bound] for edge in edges]
+        half = np.where(self._free, np.inf, (self._high - self._low) / 2)
+        self._middle = np.stack([(self._high + self._low) / 2, *np.zeros((3, len(half)))])[:, None]
+        speed = np.array(limits.velocity)
+        self._edges = np.stack([half, speed, self._acceleration, self._jerk])[:, None] + HAIR
+        self._edges[:, :, self._free] = np.inf
         self._powers: dict[int, np.ndarray] = {}
 
     def start(self, position: np.ndarray) -> None:
@@ -137,7 +140,7 @@ class SmoothMotion:
         return self._limits.speed(position) * self._share
 
     def _quintic(self, end: Moment, cycles: int) -> np.ndarray:
-        """(3, cycles + `BEYOND`, A) from now to `end`: the polynomial of degree 5 that joins the two moments."""
+        """(4, cycles + `BEYOND`, A) of the polynomial of degree 5 that joins now and `end`; the last row is its jerk."""
         span = cycles * self._period
         (p, v, a), (p1, v1, a1) = self.now, end
         gap = p1 - p - v * span - a * span**2 / 2
@@ -147,18 +150,14 @@ class SmoothMotion:
         c5 = (12 * gap - 6 * slope * span + bend * span**2) / (2 * span**5)
         if cycles not in self._powers:
             self._powers[cycles] = _powers(np.arange(1, cycles + BEYOND + 1) * self._period)
-        samples = self._powers[cycles] @ np.stack([p, v, a, c3, c4, c5])
+        samples = (self._powers[cycles] @ np.array([p, v, a, c3, c4, c5])).reshape(4, -1, len(p))
         samples[0][:, self._free], samples[1:, :, self._free] = p1[self._free], 0.0
         return samples
 
     def _keeps(self, samples: np.ndarray) -> bool:
         """Whether the limits hold all along."""
-        position, velocity, acceleration = samples[..., self._bound]
-        jerk = np.diff(acceleration, axis=0, prepend=self.now[2][None, self._bound]) / self._period
-        low, high, top, most, jolt = self._edges
-        inside = (position >= low).all() and (position <= high).all()
-        slow = (np.abs(velocity) <= np.minimum(top, self._top[self._bound]) + HAIR).all()
-        return bool(inside and slow and (np.abs(acceleration) <= most).all() and (np.abs(jerk) <= jolt).all())
+        self._edges[1, 0, self._bound] = self._top[self._bound] + HAIR
+        return bool((np.abs(samples - self._middle) <= self._edges).all())
 
 
 class DirectMotion:
@@ -191,9 +190,10 @@ class DirectMotion:
 
 
 def _powers(t: np.ndarray) -> np.ndarray:
-    """(3, T, 6): what multiplies the six coefficients of a quintic for its position, velocity and acceleration."""
+    """(4 T, 6): what multiplies the six coefficients of a quintic for position, velocity, acceleration and jerk."""
     one, zero = np.ones_like(t), np.zeros_like(t)
     position = [one, t, t**2 / 2, t**3, t**4, t**5]
     velocity = [zero, one, t, 3 * t**2, 4 * t**3, 5 * t**4]
     acceleration = [zero, zero, one, 6 * t, 12 * t**2, 20 * t**3]
-    return np.stack([np.stack(row, axis=1) for row in (position, velocity, acceleration)])
+    jerk = [zero, zero, zero, 6 * one, 24 * t, 60 * t**2]
+    return np.concatenate([np.stack(row, axis=1) for row in (position, velocity, acceleration, jerk)])

@@ -79,6 +79,7 @@ class Session:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "burnish.real.control", str(folder / "control.json")],
             stdin=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},  # its matrices are small, and its cycle short
             start_new_session=True,  # Ctrl-C is for the owner, who then lets the robot come to rest
         )
         self._await_start()
