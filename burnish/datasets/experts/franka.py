@@ -22,7 +22,7 @@ SPEED, TURN = 0.35, 1.5
 """Of the tool, m/s and rad/s."""
 GAIN = 6.0
 """Share of the way still to go that is gone per s, near its end."""
-ACCELERATION = 6.0
+ACCELERATION = 4.0
 """Of a joint, rad/s²: less than the set point's limit, so that it follows smoothly."""
 DAMP, POSTURE = 0.05, 0.3
 """Of the least squares, and 1/s back to the start pose where the task leaves the choice."""
@@ -106,7 +106,9 @@ def follow(state: np.ndarray, tool: np.ndarray, axis: np.ndarray, period_s: floa
     task = np.concatenate([step, turn], axis=1) - np.einsum("nij,nj->ni", moves, home)
     wish = np.einsum("nij,nj->ni", pseudo, task) + home
     change = ACCELERATION * period_s
-    return np.clip(joints + period_s * np.clip(wish, speed - change, speed + change), LOW, HIGH)
+    # Faster only little by little; slower at once, so that what the arm does by itself is never gone along with.
+    wish = np.clip(wish, np.minimum(speed, 0) - change, np.maximum(speed, 0) + change)
+    return np.clip(joints + period_s * wish, LOW, HIGH)
 
 
 def _turn(hand: np.ndarray, axis: np.ndarray) -> np.ndarray:

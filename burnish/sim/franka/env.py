@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, override
+from typing import TYPE_CHECKING, cast, override
 
 import numpy as np
+import torch
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
@@ -22,12 +23,14 @@ from burnish.sim import protocols
 from burnish.sim.base import Step
 from burnish.sim.camera import Camera
 from burnish.sim.franka.model import TIMESTEP_S, physics_model, visual_model
-from burnish.sim.franka.pool import RolloutPool
 from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.tasks import TASKS, Task
 from burnish.sim.lanes import Arrays
 from burnish.sim.pools import Pool
 from burnish.sim.vector import LanesEnv
+
+if TYPE_CHECKING:
+    from burnish.sim.franka.pool import RolloutPool
 
 RATE_HZ = 20.0
 VIEW = Camera(eye=(1.35, -0.75, 0.85), target=(0.35, 0.0, 0.2), fovy=45.0)
@@ -90,7 +93,7 @@ class FrankaWorld(LanesEnv):
         super().__init__(
             f"franka/{name}",
             contract(task, rate_hz),
-            f"{RolloutPool.__module__}:{RolloutPool.__name__}",
+            "burnish.sim.franka.pool:RolloutPool",
             {"task": name, "rate_hz": rate_hz, "randomize": uncertain},
             num_envs=num_envs,
             workers=workers,
@@ -101,13 +104,15 @@ class FrankaWorld(LanesEnv):
 
     @override
     def _make_pool(self) -> Pool:
+        from burnish.sim.franka.pool import RolloutPool  # it needs MuJoCo, whose lack has been named by now
+
         return RolloutPool(self.spec, self._workers)
 
     @override
     def _result(self) -> Step:
         step = super()._result()
-        assert isinstance(self._pool, RolloutPool)
-        return replace(step, info=step.info | {"dense_reward": _copy(self._pool.reward)})
+        reward = cast("RolloutPool", self._pool).reward
+        return replace(step, info=step.info | {"dense_reward": torch.from_numpy(reward.copy())})
 
 
 def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:
@@ -125,9 +130,3 @@ def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:
             data.site("goal").xpos[:] = pose["target"][:3]
         drawn.append(pose_of(data))
     return raytrace(model, drawn, VIEW, size)
-
-
-def _copy(values: np.ndarray) -> Any:
-    import torch
-
-    return torch.from_numpy(values.copy())
