@@ -9,7 +9,7 @@ import numpy as np
 
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.sim.franka.randomize import Randomization
-from burnish.sim.franka.tasks import TASKS
+from burnish.sim.franka.tasks import TASKS, Scene
 from burnish.sim.franka.world import World
 from burnish.sim.lanes import Arrays, LaneError
 from burnish.sim.pools import Pool, fresh
@@ -107,7 +107,8 @@ class RolloutPool(Pool):
             buffers.seed[row] = next_seed(int(buffers.seed[row]))
         self._begin(rows)
 
-    def _observe(self, rows: np.ndarray):
+    def _observe(self, rows: np.ndarray) -> Scene:
+        """Write what `rows` see now; the scene behind it."""
         buffers = self.buffers
         state, know, scene = self._world.observe(rows, buffers.steps[rows])
         buffers.obs[STATE][rows], buffers.obs[ENVIRONMENT_STATE][rows] = state, know

@@ -48,10 +48,10 @@ class World:
 
     def reset(self, lane: int, seed: int) -> None:
         """Begin the episode of `seed`."""
-        random, model = np.random.default_rng(seed), self._model
+        random = np.random.default_rng(seed)
         start = self.task.begin(random)
         joints = np.array(DOWN) + random.uniform(-SPREAD, SPREAD, 7)
-        qpos, qvel = self._moving(lane)
+        qpos, _ = self._moving(lane)
         self._physics[lane] = 0
         qpos[ARM], qpos[FINGER] = joints, start.width / 2
         if start.place is not None:
@@ -61,7 +61,6 @@ class World:
         self._draw(lane, seed)
         self._plan[lane, :, ARM] = joints * STIFFNESS * self._gains[lane]
         self._plan[lane, :, FINGER] = start.width / 2
-        assert len(qvel) == model.nv
 
     def step(self, lanes: np.ndarray, action: np.ndarray) -> None:
         """Apply `action` (n, 8): joint positions, rad, and the gripper's width, m."""
