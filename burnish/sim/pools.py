@@ -84,7 +84,7 @@ class LocalPool(Pool):
     """All lanes in this process."""
 
     def __init__(self, spec: LaneSpec) -> None:
-        self.buffers = _fresh(spec.layout.arrays(bytearray(spec.layout.nbytes)))
+        self.buffers = fresh(spec.layout.arrays(bytearray(spec.layout.nbytes)))
         self._group = _own_group(spec, spec.layout.num_envs, self.buffers)
 
     @override
@@ -133,7 +133,7 @@ class WorkerPool(Pool):
         # An unlinked file: it vanishes with the last process that maps it, even after kill -9.
         with tempfile.TemporaryFile(dir=shared_memory if shared_memory.is_dir() else None) as memory:
             memory.truncate(spec.layout.nbytes)
-            self.buffers = _fresh(spec.layout.arrays(mmap.mmap(memory.fileno(), spec.layout.nbytes)))
+            self.buffers = fresh(spec.layout.arrays(mmap.mmap(memory.fileno(), spec.layout.nbytes)))
             try:
                 for first, end in pairwise(edges[1:]):
                     self._workers.append(Worker(spec, first, end - first, memory))
@@ -216,7 +216,8 @@ def _own_group(spec: LaneSpec, count: int, buffers: Buffers) -> LaneGroup:
     return LaneGroup(lanes, 0, buffers, spec.horizon, spec.auto_reset)
 
 
-def _fresh(buffers: Buffers) -> Buffers:
+def fresh(buffers: Buffers) -> Buffers:
+    """`buffers` of lanes that all wait for a reset."""
     buffers.steps[:] = -1
     buffers.ended[:] = True
     return buffers

@@ -137,6 +137,8 @@ class SeededFamily(Family):
 
 METAWORLD = SeededFamily("metaworld", 1, 200, {"basketball": 250, "bin-picking": 250, "push-back": 400})
 
+FRANKA = SeededFamily("franka", 1, 200, {"reach": 100})
+
 
 def protocol(task: str, episodes: int = 100, seed: int = 0) -> Protocol:
     """`episodes` of `task` ("metaworld/reach", "libero/object") from starts that nothing is trained on.

@@ -13,7 +13,7 @@ from burnish.contract import Contract
 from burnish.errors import BurnishError, NonFiniteError
 from burnish.sim.base import Obs, Step, VecEnv
 from burnish.sim.lanes import Arrays, Layout
-from burnish.sim.pools import make_pool
+from burnish.sim.pools import Pool, make_pool
 from burnish.sim.workers import LaneSpec
 
 Renderer = Callable[[list[Arrays], int], np.ndarray]
@@ -46,7 +46,7 @@ class LanesEnv(VecEnv):
         looks = {key: fields[key].shape for key in contract.looks}
         layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, looks)
         self.spec, self._workers = LaneSpec(factory, arguments, layout, horizon, auto_reset), workers
-        self._pool = make_pool(self.spec, workers)
+        self._pool = self._make_pool()
         self._renderer = renderer
 
     @override
@@ -122,11 +122,14 @@ class LanesEnv(VecEnv):
     @override
     def restart(self) -> None:
         self._pool.close()
-        self._pool = make_pool(self.spec, self._workers)
+        self._pool = self._make_pool()
 
     @override
     def close(self) -> None:
         self._pool.close()
+
+    def _make_pool(self) -> Pool:
+        return make_pool(self.spec, self._workers)
 
     @property
     def _buffers(self) -> Any:

@@ -1,0 +1,152 @@
+"""Scripted experts of the Franka world: where the tool should go next, and the joints that take it there.
+
+What an expert does is a function of the present observation alone; so are its labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from burnish import registry
+from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.real.franka.limits import DOWN
+from burnish.sim.base import VecEnv
+from burnish.sim.franka.kinematics import frames, jacobian
+from burnish.sim.franka.motion import HIGH, LOW
+
+SPEED, TURN = 0.35, 1.5
+"""Of the tool, m/s and rad/s."""
+GAIN = 6.0
+"""Share of the way still to go that is gone per s, near its end."""
+ACCELERATION = 4.0
+"""Of a joint, rad/s²: less than the set point's limit, so that it follows smoothly."""
+DAMP, POSTURE = 0.05, 0.3
+"""Of the least squares, and 1/s back to the start pose where the task leaves the choice."""
+LARGEST = 0.03
+"""rad per action: what `noise` is measured in."""
+PUSH_STEPS = 4
+"""Steps for which one random push at the start of an episode keeps its direction (0.2 s at 20 Hz)."""
+OPEN, CLOSED = 0.08, 0.0
+HOVER, GRASP_M = 0.1, 0.008
+
+Wish = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of n lanes: where the tool should be (n, 3), m; the direction of the fingers' axis (n, 2); the width (n,), m."""
+
+
+class FrankaExpert:
+    """Executes the script's action plus noise and labels it with the clean one (DART, arXiv 1703.09327)."""
+
+    def __init__(self, env: VecEnv, *, noise: float = 0.0, push_steps: int = 0) -> None:
+        """
+        Args:
+            noise: standard deviation of the Gaussian added to joint positions, in largest actions (0.03 rad).
+            push_steps: the first 0 … `push_steps` steps of an episode (drawn per episode) are random pushes.
+        Raises `UnknownNameError` for a task without an expert.
+        """
+        task = env.task.partition("/")[2]
+        if task not in SCRIPTS:
+            raise registry.unknown("expert of the Franka task", task, SCRIPTS)
+        self._script, self._noise, self._push_steps = SCRIPTS[task], noise, push_steps
+        self._period = 1 / env.contract.action.rate_hz
+        lanes = env.num_envs
+        self._random = [np.random.default_rng(0) for _ in range(lanes)]
+        self._pushes: list[np.ndarray] = [np.zeros((0, 7)) for _ in range(lanes)]
+        self._time = [0] * lanes
+        self.label: Tensor = torch.zeros(lanes, 8)
+
+    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
+        """Start a new episode in `lanes`, its noise drawn from `seeds`."""
+        for lane, seed in zip(lanes, seeds, strict=True):
+            # A stream of its own: the environment draws its start from the same seed.
+            self._random[lane] = random = np.random.default_rng([seed, 1])
+            steps = int(random.integers(self._push_steps + 1))
+            directions = random.uniform(-1, 1, (-(-steps // PUSH_STEPS), 7))
+            self._pushes[lane] = np.repeat(directions, PUSH_STEPS, axis=0)[:steps] * LARGEST / 2
+            self._time[lane] = 0
+
+    def looks(self) -> list[int]:
+        """It reads states."""
+        return []
+
+    def act(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Actions to execute (N, 8), rad and m; `label` holds the clean ones."""
+        state, know = (obs[key].double().cpu().numpy() for key in (STATE, ENVIRONMENT_STATE))
+        tool, axis, width = self._script(state, know)
+        clean = np.concatenate([follow(state, tool, axis, self._period), width[:, None]], axis=1)
+        executed = np.stack([self._disturbed(lane, row, state[lane]) for lane, row in enumerate(clean)])
+        self.label = torch.from_numpy(clean.astype(np.float32))
+        return torch.from_numpy(executed.astype(np.float32))
+
+    def _disturbed(self, lane: int, clean: np.ndarray, state: np.ndarray) -> np.ndarray:
+        time, pushes = self._time[lane], self._pushes[lane]
+        self._time[lane] += 1
+        if time < len(pushes):
+            return np.append(state[:7] + pushes[time], clean[7])  # the arm is pushed, the grip is left to the script
+        return clean + np.append(self._noise * LARGEST * self._random[lane].standard_normal(7), 0.0)
+
+
+def follow(state: np.ndarray, tool: np.ndarray, axis: np.ndarray, period_s: float) -> np.ndarray:
+    """(n, 7) joint positions one action on, towards `tool` with the hand down and its fingers along `axis`.
+
+    Damped least squares (Wampler 1986) with the start pose where the task leaves the choice.
+    """
+    joints, speed = state[:, :7], state[:, 7:14]
+    placed = frames(joints)
+    hand = placed[:, 7]
+    step = _limited(GAIN * (tool - hand[:, :3, 3]), SPEED)
+    turn = _limited(GAIN * _turn(hand[:, :3, :3], axis), TURN)
+    moves = jacobian(placed)
+    back = np.linalg.inv(moves @ moves.transpose(0, 2, 1) + DAMP**2 * np.eye(6))
+    pseudo = moves.transpose(0, 2, 1) @ back
+    home = POSTURE * (np.array(DOWN) - joints)
+    task = np.concatenate([step, turn], axis=1) - np.einsum("nij,nj->ni", moves, home)
+    wish = np.einsum("nij,nj->ni", pseudo, task) + home
+    change = ACCELERATION * period_s
+    # Faster only little by little; slower at once, so that what the arm does by itself is never gone along with.
+    wish = np.clip(wish, np.minimum(speed, 0) - change, np.maximum(speed, 0) + change)
+    return np.clip(joints + period_s * wish, LOW, HIGH)
+
+
+def _turn(hand: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """(n, 3) the rotation, rad, that takes the `hand` (n, 3, 3) down and its fingers' axis to ±`axis` (n, 2)."""
+    flat = np.concatenate([axis, np.zeros((len(axis), 1))], axis=1)
+    flat = flat * np.where((hand[:, :, 1] * flat).sum(axis=1, keepdims=True) < 0, -1, 1)
+    down = np.broadcast_to([0.0, 0.0, -1.0], flat.shape)
+    wanted = np.stack([np.cross(flat, down), flat, down], axis=2)
+    return 0.5 * np.cross(hand, wanted, axis=1).sum(axis=2)
+
+
+def _limited(vector: np.ndarray, most: float) -> np.ndarray:
+    length = np.linalg.norm(vector, axis=1, keepdims=True)
+    return vector * np.minimum(1, most / np.maximum(length, 1e-9))
+
+
+def _reach(state: np.ndarray, know: np.ndarray) -> Wish:
+    lanes = len(know)
+    return know[:, :3], np.broadcast_to([0.0, 1.0], (lanes, 2)), np.full(lanes, OPEN)
+
+
+def _lift(state: np.ndarray, know: np.ndarray) -> Wish:
+    """Above the cube, down, close, up."""
+    cube, tool, width = know[:, :3], know[:, 9:12], state[:, 14]
+    aside = np.linalg.norm(cube[:, :2] - tool[:, :2], axis=1)
+    there = (aside < GRASP_M) & (np.abs(cube[:, 2] - tool[:, 2]) < GRASP_M)
+    held = there & (width < 0.043)
+    wish = cube.copy()
+    wish[:, 2] += np.clip(4 * (aside - 0.008), 0, HOVER)
+    wish[:, 2] = np.where(held, cube[:, 2] + 0.1, wish[:, 2])
+    return wish, _faces(know[:, 3:9]), np.where(there, CLOSED, OPEN)
+
+
+def _faces(axes: np.ndarray) -> np.ndarray:
+    """(n, 2) of the four horizontal normals of a cube's faces, the one nearest to y: the hand turns least."""
+    first, second = axes[:, 0:2], axes[:, 3:5]
+    found = np.where((np.abs(first[:, 1]) > np.abs(second[:, 1]))[:, None], first, second)
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+
+
+SCRIPTS: dict[str, Callable[[np.ndarray, np.ndarray], Wish]] = {"reach": _reach, "lift": _lift}

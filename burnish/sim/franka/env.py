@@ -1,0 +1,132 @@
+"""Tasks of a Franka Research 3 on a table, thousands of steps a second on a CPU.
+
+Observations and actions are those of the robot's driver (`burnish.real.franka`), at the policy's rate, so what is
+trained here is deployed unchanged; `observation.environment_state` is what only a simulator or a tracker knows.
+Between two actions the set point moves as the driver moves it, and the joints follow as the simulated robot's do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast, override
+
+import numpy as np
+import torch
+
+from burnish import registry
+from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
+from burnish.errors import BurnishError
+from burnish.real.franka.limits import LIMITS
+from burnish.real.franka.limits import contract as robot_contract
+from burnish.sim import protocols
+from burnish.sim.base import Step
+from burnish.sim.camera import Camera
+from burnish.sim.franka.model import TIMESTEP_S, physics_model, visual_model
+from burnish.sim.franka.randomize import Randomization
+from burnish.sim.franka.tasks import TASKS, Task
+from burnish.sim.lanes import Arrays
+from burnish.sim.pools import Pool
+from burnish.sim.vector import LanesEnv
+
+if TYPE_CHECKING:
+    from burnish.sim.franka.pool import RolloutPool
+
+RATE_HZ = 20.0
+VIEW = Camera(eye=(1.35, -0.75, 0.85), target=(0.35, 0.0, 0.2), fovy=45.0)
+"""From the front left, the whole arm in view."""
+
+
+def contract(task: Task, rate_hz: float = RATE_HZ) -> Contract:
+    """The driver's at `rate_hz`, with bounds, and what the task adds."""
+    robot = robot_contract()
+    state = replace(robot.observation[STATE], rate_hz=rate_hz, normalization="whitening")
+    know = Field((len(task.names),), task.names, task.units, "base", rate_hz, "whitening")
+    # Statistics, not bounds, set the scale: a task needs a small part of the arm's range.
+    action = replace(robot.action, rate_hz=rate_hz, normalization="mean_std", low=LIMITS.low, high=LIMITS.high)
+    return Contract({STATE: state, ENVIRONMENT_STATE: know}, action)
+
+
+def default_horizon(task: str, rate_hz: float) -> int:
+    """Steps per episode: the protocol's, which counts steps of `RATE_HZ`."""
+    return round(protocols.horizon(task) * rate_hz / RATE_HZ)
+
+
+class FrankaWorld(LanesEnv):
+    """One task ("lift") in `num_envs` lanes; `workers` are threads here.
+
+    `info["dense_reward"]` (N,) float32 says how far each lane has come, between 0 and 1, for learners that cannot begin
+    from success alone; where a lane was reset by itself it is that of the episode that ended.
+    """
+
+    tasks = tuple(TASKS)
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        num_envs: int,
+        workers: int = 0,
+        horizon: int | None = None,
+        auto_reset: bool = False,
+        rate_hz: float = RATE_HZ,
+        randomize: Mapping[str, float] | None = None,
+    ) -> None:
+        """
+        Args:
+            rate_hz: of actions; a divisor of 500 Hz, the physics' own rate.
+            randomize: fields of `Randomization`; None for a world that is always the same.
+        Raises `UnknownNameError` with the closest match; `BurnishError` where packages are missing.
+        """
+        if name not in TASKS:
+            raise registry.unknown("task", f"franka/{name}", [f"franka/{known}" for known in TASKS])
+        ticks = 1 / (rate_hz * TIMESTEP_S)
+        if abs(ticks - round(ticks)) > 1e-9:
+            raise BurnishError(f"franka/{name}: rate_hz={rate_hz:g} does not divide {1 / TIMESTEP_S:g}; try 20 or 50")
+        if workers < 0:
+            raise BurnishError(f"workers must be 0 or more, not {workers}")
+        uncertain = dict(randomize or {})
+        if Randomization.of(uncertain).latency_s >= 1 / rate_hz:
+            raise BurnishError(f"randomize.latency_s must be below one action's {1 / rate_hz:g} s")
+        task = TASKS[name]
+        physics_model(task)  # missing packages are named before anything else happens
+        super().__init__(
+            f"franka/{name}",
+            contract(task, rate_hz),
+            "burnish.sim.franka.pool:RolloutPool",
+            {"task": name, "rate_hz": rate_hz, "randomize": uncertain},
+            num_envs=num_envs,
+            workers=workers,
+            horizon=default_horizon(f"franka/{name}", rate_hz) if horizon is None else horizon,
+            auto_reset=auto_reset,
+            renderer=lambda poses, size: render(task, poses, size),
+        )
+
+    @override
+    def _make_pool(self) -> Pool:
+        from burnish.sim.franka.pool import RolloutPool  # it needs MuJoCo, whose lack has been named by now
+
+        return RolloutPool(self.spec, self._workers)
+
+    @override
+    def _result(self) -> Step:
+        step = super()._result()
+        reward = cast("RolloutPool", self._pool).reward
+        return replace(step, info=step.info | {"dense_reward": torch.from_numpy(reward.copy())})
+
+
+def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:
+    """(T, size, size, 3) uint8 frames of `FrankaWorld.poses`. Raises `RenderError` where no renderer runs."""
+    import mujoco
+
+    from burnish.sim.raytrace import pose_of, raytrace
+
+    model = visual_model(task)
+    data, drawn = mujoco.MjData(model), []
+    for pose in poses:
+        data.qpos[:] = pose["qpos"]
+        mujoco.mj_kinematics(model, data)
+        if task.marks:
+            data.site("goal").xpos[:] = pose["target"][:3]
+        drawn.append(pose_of(data))
+    return raytrace(model, drawn, VIEW, size)

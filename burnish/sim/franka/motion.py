@@ -1,0 +1,109 @@
+"""The set point between two actions, for many arms at once: what `burnish.real.motion.SmoothMotion` does for one.
+
+A quintic meets the action at the end of its period. A robot's driver knows the actions that follow and gives it the
+velocity they have there; a simulation hears of one action at a time, so here it is the velocity from the last action to
+this one. Where the quintic would pass a limit, that joint pursues the action as quickly as velocity and acceleration
+allow; jerk is not limited. (The driver lets all joints wait and joins a later action.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from burnish.real.franka.limits import LIMITS
+
+SHARE = 0.8
+"""Of the limits of velocity and acceleration: `SafetyConfig`'s default."""
+LOW, HIGH = np.array(LIMITS.low[:7]), np.array(LIMITS.high[:7])
+ACCELERATION = SHARE * np.array(LIMITS.acceleration[:7])
+
+
+class SetpointMotion:
+    """Set points of the seven joints, rad.
+
+    Attributes:
+        now: (3, N, 7) position, velocity and acceleration at the end of the last period.
+        last: (N, 7) the last action.
+    """
+
+    def __init__(self, lanes: int, ticks: int, tick_s: float) -> None:
+        """`ticks`: of a period, `tick_s` apart."""
+        self.now, self.last = np.zeros((3, lanes, 7)), np.zeros((lanes, 7))
+        self._ticks, self._tick_s, self._span = ticks, tick_s, ticks * tick_s
+        t = np.arange(1, ticks + 1) * tick_s
+        one, zero = np.ones(ticks), np.zeros(ticks)
+        position = np.stack([one, t, t**2 / 2, t**3, t**4, t**5], axis=1)
+        velocity = np.stack([zero, one, t, 3 * t**2, 4 * t**3, 5 * t**4], axis=1)
+        acceleration = np.stack([zero, zero, one, 6 * t, 12 * t**2, 20 * t**3], axis=1)
+        self._powers = np.stack([position, velocity, acceleration])
+
+    def start(self, lane: int, position: np.ndarray) -> None:
+        """At rest at `position` (7,)."""
+        self.now[:, lane] = position, np.zeros(7), np.zeros(7)
+        self.last[lane] = position
+
+    def follow(self, lanes: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """(2, ticks, n, 7) position and velocity at the end of each tick on the way to `action` (n, 7) in `lanes`."""
+        now, target = self.now[:, lanes], np.clip(action, LOW, HIGH)
+        top = SHARE * np.minimum(_speed(now[0]), _speed(target))
+        onward = np.clip((target - self.last[lanes]) / self._span, -top, top)
+        samples = self._quintic(now, target, onward)
+        position, velocity, acceleration = samples
+        bad = (
+            (np.abs(velocity).max(axis=0) > top)
+            | (np.abs(acceleration).max(axis=0) > ACCELERATION)
+            | (position.min(axis=0) < LOW)
+            | (position.max(axis=0) > HIGH)
+        )
+        if bad.any():
+            samples[:, :, bad] = self._pursue(now[0][bad], now[1][bad], target[bad], onward[bad], top[bad], bad)
+        self.now[:, lanes], self.last[lanes] = samples[:, -1], target
+        return samples[:2]
+
+    def _quintic(self, now: np.ndarray, target: np.ndarray, onward: np.ndarray) -> np.ndarray:
+        """(3, ticks, n, 7) the polynomial of degree 5 from `now` to `target` and the velocity `onward`."""
+        span, (p, v, a) = self._span, now
+        gap = target - p - v * span - a * span**2 / 2
+        turn, bend = onward - v - a * span, -a
+        c3 = (20 * gap - 8 * turn * span + bend * span**2) / (2 * span**3)
+        c4 = (-30 * gap + 14 * turn * span - 2 * bend * span**2) / (2 * span**4)
+        c5 = (12 * gap - 6 * turn * span + bend * span**2) / (2 * span**5)
+        coefficients = np.stack([p, v, a, c3, c4, c5]).reshape(6, -1)
+        return (self._powers @ coefficients).reshape(3, self._ticks, *p.shape)
+
+    def _pursue(
+        self,
+        position: np.ndarray,
+        velocity: np.ndarray,
+        target: np.ndarray,
+        onward: np.ndarray,
+        top: np.ndarray,
+        bad: np.ndarray,
+    ) -> np.ndarray:
+        """(3, ticks, K) of the K joints `bad`, each after a point that moves with `onward` and ends at `target`."""
+        low, high, most = (np.broadcast_to(part, bad.shape)[bad] for part in (LOW, HIGH, ACCELERATION))
+        found, tick = np.zeros((3, self._ticks, len(position))), self._tick_s
+        change = most * tick
+
+        def brake(gap: np.ndarray) -> np.ndarray:
+            """The fastest from which `gap` still suffices: v takes v²/2a + v·tick/2 to stop, and a tick to notice."""
+            return np.sqrt((1.5 * change) ** 2 + 2 * most * np.maximum(gap, 0)) - 1.5 * change
+
+        for number in range(self._ticks):
+            gap = target - onward * (self._span - number * tick - tick) - position
+            wish = onward + np.sign(gap) * np.minimum(brake(np.abs(gap)), np.abs(gap) / tick)
+            wish = np.clip(wish, -np.minimum(top, brake(position - low)), np.minimum(top, brake(high - position)))
+            velocity = velocity + np.clip(wish - velocity, -change, change)
+            position = position + velocity * tick
+            found[0, number], found[1, number] = position, velocity
+        return found
+
+
+def _speed(position: np.ndarray) -> np.ndarray:
+    """(n, 7) the limit of velocity at `position`, rad/s."""
+    top = np.array(LIMITS.velocity[:7])
+    room = np.minimum(position - LOW, HIGH - position)
+    assert LIMITS.deceleration is not None and LIMITS.offset is not None
+    deceleration, offset = np.array(LIMITS.deceleration[:7]), np.array(LIMITS.offset[:7])
+    near = np.sqrt(2 * deceleration * np.maximum(room, 0)) - offset
+    return np.minimum(top, np.maximum(near, 1e-3))

@@ -1,0 +1,123 @@
+"""The lanes of the Franka world: what `LaneGroup` does one by one, done for all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import override
+
+import numpy as np
+
+from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.sim.franka.randomize import Randomization
+from burnish.sim.franka.tasks import TASKS, Scene
+from burnish.sim.franka.world import World
+from burnish.sim.lanes import Arrays, LaneError
+from burnish.sim.pools import Pool, fresh
+from burnish.sim.seeds import next_seed
+from burnish.sim.workers import LaneSpec, WorkerError
+
+
+class RolloutPool(Pool):
+    """All lanes in this process, their physics on `threads` threads.
+
+    Attributes:
+        reward: (N,) float32, how far each lane had come after its last step (`Task.reward`).
+    """
+
+    def __init__(self, spec: LaneSpec, threads: int) -> None:
+        layout, settings = spec.layout, spec.arguments
+        self.buffers = fresh(layout.arrays(bytearray(layout.nbytes)))
+        self.reward = np.zeros(layout.num_envs, np.float32)
+        self._spec = spec
+        randomization = Randomization.of(settings["randomize"])
+        period_s = 1 / settings["rate_hz"]
+        self._world = World(TASKS[settings["task"]], layout.num_envs, threads, period_s, randomization)
+
+    @override
+    def step(self) -> None:
+        buffers, rows = self.buffers, np.flatnonzero(self.buffers.active)
+        for flags in (buffers.success, buffers.terminated, buffers.truncated):
+            flags[:] = False
+        if not len(rows):
+            return
+        try:
+            self._world.step(rows, buffers.action[rows])
+        except LaneError as error:
+            self.close()
+            raise WorkerError(f"{error}: {error.__cause__}") from error
+        buffers.steps[rows] += 1
+        scene = self._observe(rows)
+        task = self._world.task
+        solved, self.reward[rows] = task.solved(scene), task.reward(scene)
+        buffers.success[rows] = buffers.terminated[rows] = solved
+        buffers.truncated[rows] = ~solved & (buffers.steps[rows] >= self._spec.horizon)
+        ended = rows[buffers.terminated[rows] | buffers.truncated[rows]]
+        if len(ended):
+            self._end(ended)
+
+    @override
+    def reset(self) -> None:
+        self._begin(np.flatnonzero(self.buffers.active))
+
+    @override
+    def states(self) -> list[Arrays]:
+        return [self._state(row) for row in range(self._spec.layout.num_envs)]
+
+    @override
+    def restore(self, states: Sequence[Arrays]) -> None:
+        buffers = self.buffers
+        for row, state in enumerate(states):
+            for name in ("seed", "steps", "ended"):
+                getattr(buffers, name)[row] = state[name]
+            for key, value in buffers.obs.items():
+                value[row] = state[f"obs/{key}"]
+            if state["steps"] >= 0:
+                inner = {name[5:]: value for name, value in state.items() if name.startswith("lane/")}
+                self._world.restore(row, inner)
+
+    @override
+    def poses(self) -> list[Arrays]:
+        return [self._world.pose(int(row)) for row in np.flatnonzero(self.buffers.active)]
+
+    @override
+    def look(self) -> None:
+        """There is nothing to look at: it has no cameras."""
+
+    @override
+    def close(self) -> None:
+        if not self.closed:
+            self._world.close()
+        self.closed = True
+
+    def _begin(self, rows: np.ndarray) -> None:
+        for row in rows:
+            self._world.reset(int(row), int(self.buffers.seed[row]))
+        self.buffers.steps[rows], self.buffers.ended[rows] = 0, False
+        self._observe(rows)
+
+    def _end(self, rows: np.ndarray) -> None:
+        """Keep the last observation; begin anew with the next seed, or wait for a reset."""
+        buffers = self.buffers
+        for key, value in buffers.final.items():
+            value[rows] = buffers.obs[key][rows]
+        if not self._spec.auto_reset:
+            buffers.ended[rows] = True
+            return
+        for row in rows:
+            buffers.seed[row] = next_seed(int(buffers.seed[row]))
+        self._begin(rows)
+
+    def _observe(self, rows: np.ndarray) -> Scene:
+        """Write what `rows` see now; the scene behind it."""
+        buffers = self.buffers
+        state, know, scene = self._world.observe(rows, buffers.steps[rows])
+        buffers.obs[STATE][rows], buffers.obs[ENVIRONMENT_STATE][rows] = state, know
+        return scene
+
+    def _state(self, row: int) -> Arrays:
+        buffers = self.buffers
+        state = {name: np.asarray(getattr(buffers, name)[row]) for name in ("seed", "steps", "ended")}
+        state |= {f"obs/{key}": value[row].copy() for key, value in buffers.obs.items()}
+        if state["steps"] >= 0:  # a lane that was never reset has no episode to save
+            state |= {f"lane/{name}": value for name, value in self._world.state(row).items()}
+        return state

@@ -1,0 +1,148 @@
+"""N arms side by side: one call of `mujoco.rollout` per action for all of them, on threads.
+
+Every lane's physics begins each period from its own state alone (no warm start is carried over), so an episode is the
+same whatever runs beside it and however many threads there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import mujoco
+import numpy as np
+from mujoco import rollout
+
+from burnish.real.franka.limits import DOWN
+from burnish.sim.franka.kinematics import tool_position
+from burnish.sim.franka.model import ARM, DAMPING, FINGER, STIFFNESS, TIMESTEP_S, physics_model
+from burnish.sim.franka.motion import SetpointMotion
+from burnish.sim.franka.randomize import Draw, Randomization
+from burnish.sim.franka.tasks import Scene, Task
+from burnish.sim.lanes import LaneError
+
+FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
+SPREAD = 0.1
+"""rad by which joints differ from `DOWN` at the start, at most."""
+OBJECT = slice(9, 16)
+"""Of `qpos`; 9 … 15 of `qvel`."""
+WIDEST = 0.04
+"""Of one finger, m."""
+
+
+class World:
+    """The physics of all lanes of one task."""
+
+    def __init__(self, task: Task, lanes: int, threads: int, period_s: float, randomization: Randomization) -> None:
+        """`threads`: 0 or 1 to step in the caller's own."""
+        self.task, self._randomization = task, randomization
+        self._model = physics_model(task)
+        self._models = [self._model] * lanes
+        ticks = round(period_s / TIMESTEP_S)
+        self._motion = SetpointMotion(lanes, ticks, TIMESTEP_S)
+        self._physics = np.zeros((lanes, mujoco.mj_stateSize(self._model, FULL)))
+        self._target, self._seed = np.zeros((lanes, task.targets)), [0] * lanes
+        self._gains = np.ones((lanes, 7))
+        self._late, self._plan = np.zeros(lanes, int), np.zeros((lanes, ticks, 9))
+        self._data = [mujoco.MjData(self._model) for _ in range(max(threads, 1))]
+        self._threads = rollout.Rollout(nthread=threads if threads > 1 else 0)
+
+    def reset(self, lane: int, seed: int) -> None:
+        """Begin the episode of `seed`."""
+        random = np.random.default_rng(seed)
+        start = self.task.begin(random)
+        joints = np.array(DOWN) + random.uniform(-SPREAD, SPREAD, 7)
+        qpos, _ = self._moving(lane)
+        self._physics[lane] = 0
+        qpos[ARM], qpos[FINGER] = joints, start.width / 2
+        if start.place is not None:
+            qpos[OBJECT] = start.place
+        self._target[lane] = start.target
+        self._motion.start(lane, joints)
+        self._draw(lane, seed)
+        self._plan[lane, :, ARM] = joints * STIFFNESS * self._gains[lane]
+        self._plan[lane, :, FINGER] = start.width / 2
+
+    def step(self, lanes: np.ndarray, action: np.ndarray) -> None:
+        """Apply `action` (n, 8): joint positions, rad, and the gripper's width, m."""
+        position, velocity = self._motion.follow(lanes, action[:, :7].astype(np.float64))
+        plan = np.empty((len(lanes), position.shape[0], 9))
+        torque = STIFFNESS * position + DAMPING * velocity
+        plan[:, :, ARM] = torque.transpose(1, 0, 2) * self._gains[lanes, None]
+        plan[:, :, FINGER] = np.clip(action[:, None, 7:] / 2, 0, WIDEST)
+        control = self._delayed(lanes, plan)
+        self._plan[lanes] = plan
+        models = [self._models[lane] for lane in lanes]
+        after, _ = self._threads.rollout(models, self._data, self._physics[lanes], control)
+        lost = ~np.isfinite(after[:, -1]).all(axis=1)
+        if lost.any():
+            raise LaneError(int(lanes[lost.argmax()])) from ArithmeticError("the physics became unstable")
+        self._physics[lanes] = after[:, -1]
+
+    def observe(self, lanes: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, Scene]:
+        """Of `lanes`, after `steps` of their episodes: the robot's own state (n, 15), what only a simulator knows, and
+        the scene without noise."""
+        qpos, qvel = self._moving(lanes)
+        scene = self._scene(lanes, qpos, qvel)
+        state = np.concatenate([qpos[:, ARM], qvel[:, ARM], scene["width"][:, None]], axis=1)
+        know = self.task.know(scene)
+        noise = self._randomization
+        if noise.joint_noise or noise.object_noise:
+            for row, lane in enumerate(lanes):
+                random = np.random.default_rng([self._seed[lane], 3, int(steps[row])])
+                state[row, ARM] += noise.joint_noise * random.standard_normal(7)
+                know[row] += noise.object_noise * random.standard_normal(know.shape[1])
+        return state, know, scene
+
+    def state(self, lane: int) -> dict[str, np.ndarray]:
+        """What `restore` needs."""
+        parts = {"physics": self._physics, "target": self._target, "plan": self._plan, "last": self._motion.last}
+        copies = {name: part[lane].copy() for name, part in parts.items()}
+        return copies | {"seed": np.array(self._seed[lane], np.uint64), "motion": self._motion.now[:, lane].copy()}
+
+    def restore(self, lane: int, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from `state`, bit for bit."""
+        self._physics[lane], self._target[lane] = state["physics"], state["target"]
+        self._motion.now[:, lane], self._motion.last[lane] = state["motion"], state["last"]
+        self._draw(lane, int(state["seed"]))
+        self._plan[lane] = state["plan"]
+
+    def pose(self, lane: int) -> dict[str, np.ndarray]:
+        """`qpos` and the task's `target`."""
+        return {"qpos": self._moving(lane)[0].copy(), "target": self._target[lane].copy()}
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.close()
+
+    def _draw(self, lane: int, seed: int) -> None:
+        """What is uncertain in the episode of `seed`."""
+        draw = Draw(self._randomization, seed)
+        self._seed[lane] = seed
+        self._gains[lane] = draw.stiffness
+        self._late[lane] = round(draw.latency_s / TIMESTEP_S)
+        if self._randomization.changes_model:
+            self._models[lane] = draw.apply(self._model)
+
+    def _delayed(self, lanes: np.ndarray, plan: np.ndarray) -> np.ndarray:
+        """(n, ticks, 9) the end of the last plan, as long as actions are late, then the beginning of this one."""
+        late = self._late[lanes]
+        if not late.any():
+            return plan
+        ticks = plan.shape[1]
+        both = np.concatenate([self._plan[lanes], plan], axis=1)
+        return both[np.arange(len(lanes))[:, None], ticks - late[:, None] + np.arange(ticks)]
+
+    def _moving(self, lanes: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+        """`qpos` and `qvel` inside the state: what comes first in it is the time."""
+        nq, nv = self._model.nq, self._model.nv
+        return self._physics[lanes, 1 : 1 + nq], self._physics[lanes, 1 + nq : 1 + nq + nv]
+
+    def _scene(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> Scene:
+        scene = {
+            "tool": tool_position(qpos[:, ARM]),
+            "width": qpos[:, FINGER].sum(axis=1),
+            "target": self._target[lanes],
+        }
+        if self.task.has_object:
+            scene["object"] = np.concatenate([qpos[:, OBJECT], qvel[:, 9:15]], axis=1)
+        return scene

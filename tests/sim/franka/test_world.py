@@ -1,0 +1,147 @@
+"""What a user of the Franka world notices: its tasks, its options, its errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from burnish import registry
+from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.errors import BurnishError, UnknownNameError
+from burnish.sim.base import VecEnv, make_env
+from burnish.sim.franka.tasks import TASKS
+
+
+def play(env: VecEnv, seeds: list[int], **options) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Success of the expert's episodes, and what lane 0 saw."""
+    expert = registry.experts.load("franka")(env, **options)
+    obs, running = env.reset(seeds), list(range(env.num_envs))
+    expert.reset(running, seeds)
+    solved, seen = np.zeros(env.num_envs, bool), []
+    while running:
+        step = env.step(expert.act(obs), ids=running)
+        obs = step.obs
+        if 0 in running:
+            seen.append(obs[STATE][0].numpy())
+        solved[step.info["success"].numpy()] = True
+        running = [lane for lane in running if not step.done[lane]]
+    return solved, seen
+
+
+def still(env: VecEnv, obs) -> torch.Tensor:
+    """Actions that stay where the arm is, the gripper as it is."""
+    return obs[STATE][:, [*range(7), 14]]
+
+
+@pytest.mark.parametrize("task", ["reach", "lift"])
+def test_the_expert_solves_it(task):
+    with make_env(f"franka/{task}", 40, workers=2) as env:
+        assert play(env, list(range(40)))[0].mean() >= 0.95
+
+
+def test_the_number_of_lanes_changes_nothing():
+    with make_env("franka/lift", 1) as one, make_env("franka/lift", 5, workers=2) as five:
+        (_, alone), (_, beside) = play(one, [3]), play(five, [3, 4, 5, 6, 7])
+    assert len(alone) == len(beside) and all(np.array_equal(a, b) for a, b in zip(alone, beside, strict=True))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_nothing_happens_while_the_arm_stands_still(task):
+    with make_env(f"franka/{task}", 4) as env:
+        first = env.reset([1, 2, 3, 4])
+        for _ in range(20):
+            step = env.step(still(env, first))
+        assert not step.done.any()
+        assert torch.allclose(step.obs[STATE], first[STATE], atol=2e-3)
+        assert torch.allclose(step.obs[ENVIRONMENT_STATE], first[ENVIRONMENT_STATE], atol=2e-3)
+        assert ((step.info["dense_reward"] >= 0) & (step.info["dense_reward"] < 1)).all()
+
+
+def test_the_gripper_closes_as_fast_as_the_hand_does_and_holds_what_is_between():
+    with make_env("franka/reach", 1) as env:
+        obs = env.reset([0])
+        action = still(env, obs)
+        action[:, 7] = 0.0
+        widths = [env.step(action).obs[STATE][0, 14].item() for _ in range(20)]
+    speed = -np.diff(widths[2:8]) * 20
+    assert np.allclose(speed, 0.1, atol=0.02) and widths[-1] < 0.002
+
+
+def test_another_rate_is_another_contract_and_the_same_world():
+    with make_env("franka/lift", 4, settings={"rate_hz": 50.0}) as env:
+        assert env.contract.action.rate_hz == 50 and env.max_episode_steps == 500
+        assert play(env, [1, 2, 3, 4])[0].all()
+
+
+def test_randomization_belongs_to_the_episode():
+    wild = {
+        "mass": 0.5,
+        "friction": 0.3,
+        "stiffness": 0.2,
+        "latency_s": 0.04,
+        "joint_noise": 1e-3,
+        "object_noise": 1e-3,
+    }
+    with make_env("franka/lift", 3, settings={"randomize": wild}) as env, make_env("franka/lift", 3) as plain:
+        seen = [env.step(still(env, env.reset([5, 6, 7]))).obs for _ in range(2)]
+        assert torch.equal(seen[0][STATE], seen[1][STATE])
+        assert not torch.equal(seen[0][STATE], plain.step(still(plain, plain.reset([5, 6, 7]))).obs[STATE])
+        snapshot = env.state()
+        action = still(env, seen[1]) + 0.02
+        expected = [env.step(action).obs for _ in range(3)]
+        env.reset([8, 9, 10])
+        env.restore(snapshot)
+        assert all(torch.equal(env.step(action).obs[STATE], one[STATE]) for one in expected)
+
+
+def test_a_late_action_comes_late():
+    moved = []
+    for latency in (0.0, 0.049):
+        with make_env("franka/reach", 8, settings={"randomize": {"latency_s": latency}}) as env:
+            obs = env.reset(list(range(8)))
+            step = env.step(still(env, obs) + torch.tensor([0.02] * 7 + [0.0]))
+            moved.append((step.obs[STATE] - obs[STATE])[:, :7].abs().mean(dim=1))
+    assert (moved[1] <= moved[0] + 1e-6).all() and moved[1].mean() < 0.8 * moved[0].mean()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate_hz": 30.0}, "rate_hz=30 does not divide 500; try 20 or 50"),
+        ({"randomize": {"masss": 0.1}}, "unknown randomization 'masss'; did you mean 'mass'"),
+        ({"randomize": {"mass": 2.0}}, "randomize.mass must be at least 0 and below 1, is 2.0"),
+        ({"randomize": {"latency_s": 0.05}}, "randomize.latency_s must be below one action's 0.05 s"),
+    ],
+)
+def test_a_wrong_setting_says_so(settings, message):
+    with pytest.raises(BurnishError, match=message):
+        make_env("franka/lift", 1, settings=settings)
+
+
+def test_an_unknown_task_is_answered_with_the_closest():
+    with pytest.raises(UnknownNameError, match="did you mean 'franka/lift'"):
+        make_env("franka/lif", 1)
+
+
+@pytest.mark.parametrize("package", ["franky_sim", "mujoco"])
+def test_missing_packages_are_named(package):
+    code = (
+        f"import sys; sys.modules['{package}'] = None\n"
+        "from burnish.sim.base import make_env\n"
+        "try: make_env('franka/lift', 1)\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("BurnishError") and "burnish[franka-world]" in said
+
+
+def test_it_can_be_drawn():
+    with make_env("franka/lift", 2) as env:
+        env.reset([1, 2])
+        frames = env.render([0, 1], 96)
+    assert frames.shape == (2, 96, 96, 3) and frames.float().std() > 10
+    assert not torch.equal(frames[0], frames[1])
