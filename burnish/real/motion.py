@@ -140,7 +140,7 @@ class SmoothMotion:
         return self._limits.speed(position) * self._share
 
     def _quintic(self, end: Moment, cycles: int) -> np.ndarray:
-        """(4, cycles + `BEYOND`, A) of the polynomial of degree 5 that joins now and `end`; the last row is its jerk."""
+        """(4, cycles + `BEYOND`, A) of the polynomial of degree 5 that joins now and `end`; jerk comes last."""
         span = cycles * self._period
         (p, v, a), (p1, v1, a1) = self.now, end
         gap = p1 - p - v * span - a * span**2 / 2
