@@ -22,7 +22,7 @@ import torch
 from mujoco import rollout
 
 from burnish.contract import STATE
-from burnish.real.franka.limits import DOWN
+from burnish.fr3 import DOWN
 from burnish.sim.base import VecEnv, make_env
 from burnish.sim.franka.model import ARM, FINGER, STIFFNESS, TIMESTEP_S, physics_model
 from burnish.sim.franka.tasks import TASKS

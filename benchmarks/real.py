@@ -31,11 +31,11 @@ import torch
 from burnish.contract import ACTION, STATE, Contract
 from burnish.datasets.chunks import ChunkSampler
 from burnish.datasets.demonstrations import Demonstrations, Episode, compute_stats
+from burnish.fr3 import DOWN, contract
 from burnish.policies.base import Policy, make_policy
 from burnish.policies.realtime import RealTimeConfig
 from burnish.policies.train import TrainConfig, train
 from burnish.real.control import Settings
-from burnish.real.franka.limits import DOWN, contract
 from burnish.real.journal import read_cycles
 from burnish.real.player import PlayerConfig
 from burnish.real.session import Session, mailbox_path

@@ -15,7 +15,7 @@ import numpy as np
 from burnish import registry
 from burnish.contract import STATE, Contract, Field
 from burnish.errors import BurnishError, ContractError
-from burnish.real.limits import Limits
+from burnish.limits import Limits
 
 if TYPE_CHECKING:
     from burnish.real.energy import EnergyTank

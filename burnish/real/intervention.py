@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from burnish.limits import Limits
 from burnish.real.joystick import Wish
-from burnish.real.limits import Limits
 
 LEASH_S = 0.2
 """The target is never further ahead of the robot than its speed covers in this time: it does not run away from an arm

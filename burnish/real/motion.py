@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from burnish.real.limits import Limits
+from burnish.limits import Limits
 
 BEYOND = 4
 """Cycles by which motion goes on past its end, so that the next action may be looked at first."""

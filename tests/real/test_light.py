@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from burnish.contract import ACTION, STATE
+from burnish.fr3 import contract
 from burnish.policies.base import make_policy
 from burnish.policies.export import ExportConfig, export
-from burnish.real.franka.limits import contract
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

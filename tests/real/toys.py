@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from burnish.limits import Limits
 from burnish.real.base import RobotSpec, State, robot_contract, state_field
-from burnish.real.limits import Limits
 
 NAMES = ("first", "second", "third")
 LIMITS = Limits(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
-from burnish.real.franka.limits import DOWN
+from burnish.fr3 import DOWN
 from burnish.sim.base import VecEnv
 from burnish.sim.franka.kinematics import frames, jacobian
 from burnish.sim.franka.motion import HIGH, LOW

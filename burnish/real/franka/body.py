@@ -1,7 +1,6 @@
 """Where the parts of a Franka Research 3 are: forward kinematics and capsules, NumPy alone.
 
-Kinematics: modified Denavit–Hartenberg parameters of the manufacturer's documentation, hand and tool centre point as
-in its `fr3_hand` description. Capsules enclose the links' collision meshes roughly; they guard against folding the arm
+Capsules enclose the links' collision meshes roughly; they guard against folding the arm
 into itself or the floor, not against touching what lies beside it.
 """
 
@@ -9,10 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-A = np.array([0, 0, 0, 0.0825, -0.0825, 0, 0.088])
-D = np.array([0.333, 0, 0.316, 0, 0.384, 0, 0])
-ALPHA = np.array([0, -1, 1, 1, -1, 1, 1]) * np.pi / 2
-FLANGE_M, TOOL_M, HAND_TURN = 0.107, 0.1034, -np.pi / 4
+from burnish.fr3 import ALPHA, FLANGE_M, HAND_TURN, TOOL_M, A, D
 
 LINKS = (  # frame, one end, other end (m, in the frame), radius (m); frames count joints, 8 is the hand
     ("base", 0, (0, 0, 0.05), (0, 0, 0.29), 0.09),

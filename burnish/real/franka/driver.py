@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from burnish.real.base import Robot, RobotError, Setpoint, State
+from burnish.fr3 import LIMITS, contract
+from burnish.real.base import Robot, RobotError, RobotSpec, Setpoint, State
 from burnish.real.energy import EnergyTank
 from burnish.real.franka.body import FrankaBody
 from burnish.real.franka.hand import Hand
-from burnish.real.franka.limits import spec
 
 STIFFNESS = (3000.0, 3000.0, 3000.0, 2500.0, 2500.0, 2000.0, 2000.0)
 """N·m/rad, the manufacturer's default."""
@@ -22,6 +22,9 @@ DAMPING = (30.0, 30.0, 30.0, 30.0, 15.0, 15.0, 15.0)
 """N·m·s/rad."""
 TANK_J = 4.0
 """As much as a kilogram falling 40 cm."""
+
+
+SPEC = RobotSpec("franka", contract(), LIMITS, smooth=True, halt="held")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Franka(Robot):
     Config = FrankaConfig
 
     def __init__(self, config: FrankaConfig) -> None:
-        self.config, self.spec, self.body = config, spec(), FrankaBody()
+        self.config, self.spec, self.body = config, SPEC, FrankaBody()
         self._robot: Any = None
         self._control: Any = None
         self._hand: Hand | None = None

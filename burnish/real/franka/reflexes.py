@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 
-from burnish.real.franka.limits import LIMITS
+from burnish.fr3 import LIMITS
 
 ERRORS = {
     "joint_position_limits_violation": 0,

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from franky_sim.mujoco_simulator import MujocoSimulator
 
+from burnish.fr3 import DOWN
 from burnish.real.base import RobotError
-from burnish.real.franka.limits import DOWN
 from burnish.real.franka.server import Arm, Interface
 from burnish.real.simulated import SimulatedRobot
 

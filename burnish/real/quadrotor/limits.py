@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from burnish.limits import Limits
 from burnish.real.base import RobotSpec, robot_contract, state_field
-from burnish.real.limits import Limits
 
 Mode = Literal["attitude", "rates", "motors"]
 

@@ -18,9 +18,9 @@ from std_srvs.srv import Trigger
 
 from burnish import registry
 from burnish.errors import BurnishError
+from burnish.limits import Limits
 from burnish.real.base import RobotSpec, load_robot
 from burnish.real.control import Settings, make_robot
-from burnish.real.limits import Limits
 from burnish.real.mailbox import Row
 from burnish.real.player import PlayerConfig
 from burnish.real.ros import orphan, qos

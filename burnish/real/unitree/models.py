@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from burnish.real.limits import Limits
+from burnish.limits import Limits
 
 CYCLE_HZ = 500.0
 """LowState comes and LowCmd goes once per cycle."""

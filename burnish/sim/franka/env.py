@@ -17,8 +17,8 @@ import torch
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
 from burnish.errors import BurnishError
-from burnish.real.franka.limits import LIMITS
-from burnish.real.franka.limits import contract as robot_contract
+from burnish.fr3 import LIMITS
+from burnish.fr3 import contract as robot_contract
 from burnish.sim import protocols
 from burnish.sim.base import Step
 from burnish.sim.camera import Camera

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.real.franka.body import ALPHA, FLANGE_M, HAND_TURN, TOOL_M, A, D
+from burnish.fr3 import ALPHA, FLANGE_M, HAND_TURN, TOOL_M, A, D
 
 _FIXED = np.zeros((7, 4, 4))
 _FIXED[:, 0, 0], _FIXED[:, 3, 3] = 1, 1

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from burnish.errors import BurnishError
-from burnish.real.franka.limits import LIMITS
+from burnish.fr3 import LIMITS
 from burnish.sim.franka.tasks import Task
 
 if TYPE_CHECKING:

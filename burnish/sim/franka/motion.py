@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.real.franka.limits import LIMITS
+from burnish.fr3 import LIMITS
 
 SHARE = 0.8
 """Of the limits of velocity and acceleration: `SafetyConfig`'s default."""

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from mujoco import rollout
 
-from burnish.real.franka.limits import DOWN
+from burnish.fr3 import DOWN
 from burnish.sim.franka.kinematics import tool_position
 from burnish.sim.franka.model import ARM, DAMPING, FINGER, STIFFNESS, TIMESTEP_S, physics_model
 from burnish.sim.franka.motion import SetpointMotion

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from burnish.contract import STATE
+from burnish.fr3 import DOWN
 from burnish.real.base import RobotError
 from burnish.real.control import Settings
-from burnish.real.franka.limits import DOWN
 from burnish.real.player import PlayerConfig
 from burnish.real.session import Session, mailbox_path
 from burnish.real.simulated import SimulatedProcess

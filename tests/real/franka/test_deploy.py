@@ -19,10 +19,10 @@ import torch
 from burnish.contract import ACTION, STATE, Contract
 from burnish.datasets.chunks import ChunkSampler
 from burnish.datasets.demonstrations import Demonstrations, Episode, compute_stats
+from burnish.fr3 import DOWN, contract
 from burnish.policies.base import make_policy
 from burnish.policies.export import ExportConfig, export
 from burnish.policies.train import TrainConfig, train
-from burnish.real.franka.limits import DOWN, contract
 from burnish.real.journal import read_cycles
 from burnish.run import Run
 

@@ -11,7 +11,7 @@ import numpy as np
 from real.franka.conftest import LENGTH, RATE_HZ, Sway
 
 from burnish.contract import ACTION, IMAGES, STATE, Contract, Field
-from burnish.real.franka.limits import contract
+from burnish.fr3 import contract
 from burnish.real.ros import policy_node
 from burnish.real.ros.description import Description
 from burnish.real.ros.node import run

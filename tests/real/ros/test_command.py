@@ -18,7 +18,7 @@ import pytest
 
 from burnish import cli
 from burnish.contract import ACTION, STATE, Contract
-from burnish.real.franka.limits import contract
+from burnish.fr3 import contract
 from burnish.real.journal import read_cycles
 from burnish.real.ros.main import INSTALL
 from burnish.real.server.planner import Planner

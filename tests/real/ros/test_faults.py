@@ -14,7 +14,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from trajectory_msgs.msg import JointTrajectory
 
-from burnish.real.franka.limits import LIMITS
+from burnish.fr3 import LIMITS
 from burnish.real.ros import messages, qos
 from burnish.real.ros.messages import Mark
 from tests.real.ros.conftest import Stack, until

@@ -9,7 +9,7 @@ import pytest
 from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from burnish.real.franka.limits import DOWN, LIMITS
+from burnish.fr3 import DOWN, LIMITS
 from burnish.real.ros import qos
 from tests.real.ros.conftest import Stack, until
 

@@ -11,7 +11,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory
 
-from burnish.real.franka.limits import DOWN, LIMITS
+from burnish.fr3 import DOWN, LIMITS
 from burnish.real.joystick import AXIS, BUTTON, EVENT, INITIAL
 from tests.real.ros.bench import bench
 

@@ -9,9 +9,10 @@ import torch
 
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.errors import ContractError
+from burnish.fr3 import DOWN
 from burnish.real.base import State
 from burnish.real.franka.body import FrankaBody
-from burnish.real.franka.limits import DOWN, spec
+from burnish.real.franka.driver import SPEC
 from burnish.real.safety import Safety
 from burnish.sim.base import make_env
 from burnish.sim.franka.kinematics import frames, jacobian, tool_position
@@ -44,7 +45,7 @@ def on_simulated_robot(actions: np.ndarray) -> np.ndarray:
     world._robots[0] = arm
     world.start()
     world.model.dof_frictionloss[:] = 0
-    safety, found = Safety(spec(), body=FrankaBody()), []
+    safety, found = Safety(SPEC, body=FrankaBody()), []
     chunk = np.append(actions, np.full((len(actions), 1), 0.08), axis=1)
     for cycle in range(len(actions) * CYCLES):
         q = world.data.qpos[:7].copy()
@@ -109,14 +110,14 @@ def test_set_points_stay_inside_velocity_acceleration_and_range():
         before = velocity[-1]
         assert (np.abs(change) <= ACCELERATION * 1.01).all()
         assert (position >= LOW - 1e-9).all() and (position <= HIGH + 1e-9).all()
-        assert (np.abs(velocity) <= 0.8 * np.array(spec().limits.velocity[:7]) + 1e-9).all()
+        assert (np.abs(velocity) <= 0.8 * np.array(SPEC.limits.velocity[:7]) + 1e-9).all()
 
 
 def test_a_policy_without_the_simulators_knowledge_fits_the_robot():
     with make_env("franka/lift", 1) as env:
-        spec().check(env.contract.only([STATE]), here="policy")
+        SPEC.check(env.contract.only([STATE]), here="policy")
         with pytest.raises(ContractError, match=ENVIRONMENT_STATE):
-            spec().check(env.contract, here="policy")
+            SPEC.check(env.contract, here="policy")
 
 
 def test_the_tool_is_where_the_robots_own_kinematics_has_it():

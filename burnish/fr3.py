@@ -1,10 +1,15 @@
-"""What a Franka Research 3 may be asked for, by its manufacturer's documentation."""
+"""What a Franka Research 3 is, for its driver and for its simulator: limits, contract, kinematics.
+
+Limits by its manufacturer's documentation; kinematics are its modified Denavit–Hartenberg parameters, with the hand and
+the tool's centre point as in its `fr3_hand` description.
+"""
 
 from __future__ import annotations
 
-from burnish.contract import Contract
-from burnish.real.base import RobotSpec, robot_contract, state_field
-from burnish.real.limits import Limits
+import numpy as np
+
+from burnish.contract import STATE, Contract, Field
+from burnish.limits import Limits
 
 RATE_HZ = 1000.0
 JOINTS = tuple(f"joint{number}" for number in range(1, 8))
@@ -14,6 +19,11 @@ DOWN = (0.0, 0.0, 0.0, -1.57079, 0.0, 1.57079, 0.7853)
 """A pose from which to start, rad: the hand points down in front of the base."""
 WORKSPACE = ((-0.3, -0.75, 0.005), (0.8, 0.75, 1.0))
 """Of the tool's centre point, m: not below the table it stands on, not behind its own base."""
+A = np.array([0, 0, 0, 0.0825, -0.0825, 0, 0.088])
+D = np.array([0.333, 0, 0.316, 0, 0.384, 0, 0])
+ALPHA = np.array([0, -1, 1, 1, -1, 1, 1]) * np.pi / 2
+FLANGE_M, TOOL_M, HAND_TURN = 0.107, 0.1034, -np.pi / 4
+
 LIMITS = Limits(
     names=(*JOINTS, WIDTH),
     low=(-2.9007, -1.8361, -2.9007, -3.0770, -2.8763, 0.4398, -3.0508, 0.0),
@@ -36,10 +46,7 @@ LIMITS = Limits(
 def contract() -> Contract:
     """What the arm observes and is commanded: joint positions, velocities and the opening of its gripper."""
     names = (*JOINTS, *(f"{joint}_velocity" for joint in JOINTS), WIDTH)
-    state = state_field(names, ("rad",) * 7 + ("rad/s",) * 7 + ("m",), "joint", RATE_HZ)
-    return robot_contract(state, state_field(LIMITS.names, ("rad",) * 7 + ("m",), "joint", RATE_HZ))
-
-
-def spec() -> RobotSpec:
-    """Joint positions at 1 kHz; held when halted."""
-    return RobotSpec("franka", contract(), LIMITS, smooth=True, halt="held")
+    unit = ("rad",) * 7 + ("rad/s",) * 7 + ("m",)
+    state = Field((15,), names, unit, "joint", RATE_HZ, "min_max")
+    action = Field((8,), LIMITS.names, ("rad",) * 7 + ("m",), "joint", RATE_HZ, "min_max")
+    return Contract({STATE: state}, action)
