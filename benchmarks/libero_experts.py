@@ -14,15 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-# A script's own folder comes first on the path, where libero.py would pass for the package `libero`.
-sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent]
 
 from burnish.console import track
 from burnish.datasets.experts.libero import LiberoExpert

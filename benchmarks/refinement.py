@@ -16,14 +16,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-# A script's own folder comes first on the path, where metaworld.py would pass for the package `metaworld`.
-sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent]
 
 from burnish.commands import collect, refine, train
 from burnish.commands import eval as evaluation

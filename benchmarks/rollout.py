@@ -15,15 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import json
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
-
-# A script's own folder comes first on the path, where metaworld.py would pass for the package `metaworld`.
-sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent]
 
 from burnish.contract import ACTION, Contract
 from burnish.policies.base import Policy, make_policy

@@ -11,13 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-# A script's own folder comes first on the path, where this file would pass for the package `metaworld`.
-sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent]
 
 from burnish.commands import demo
 from burnish.files import read_json

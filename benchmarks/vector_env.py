@@ -10,14 +10,10 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-# A script's own folder comes first on the path, where `metaworld.py` beside this file would pass for the package.
-sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent]
 # Both sides: one BLAS thread per process.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
