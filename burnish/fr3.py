@@ -41,6 +41,7 @@ LIMITS = Limits(
     deceleration=(6.0, 2.585, 3.5, 4.0, 17.0, 5.5, 17.0, 1e6),
     offset=(0.652, 0.25, 0.2005, 0.3542, 0.5738, 0.4885, 0.4592, 0.0),
 )
+ARM_LIMITS = LIMITS.of(JOINTS)
 
 
 def contract() -> Contract:
@@ -50,3 +51,41 @@ def contract() -> Contract:
     state = Field((15,), names, unit, "joint", RATE_HZ, "min_max")
     action = Field((8,), LIMITS.names, ("rad",) * 7 + ("m",), "joint", RATE_HZ, "min_max")
     return Contract({STATE: state}, action)
+
+
+HAND, TOOL = 8, 9
+"""Places of the last two of `frames`; before them come the base and the seven joints."""
+
+
+def frames(joints: np.ndarray) -> np.ndarray:
+    """(…, 10, 4, 4): base, seven joints, hand (its flange) and tool (the point between the finger tips), in the base's
+    frame, of joints (…, 7), rad."""
+    turned = np.zeros((*joints.shape, 4, 4))
+    cos, sin = np.cos(joints), np.sin(joints)
+    turned[..., 0, 0], turned[..., 0, 1], turned[..., 1, 0], turned[..., 1, 1] = cos, -sin, sin, cos
+    turned[..., 2, 2], turned[..., 3, 3] = 1, 1
+    steps, found = _LINKS @ turned, np.empty((*joints.shape[:-1], 10, 4, 4))
+    found[..., 0, :, :] = np.eye(4)
+    for joint in range(7):
+        found[..., joint + 1, :, :] = found[..., joint, :, :] @ steps[..., joint, :, :]
+    found[..., HAND, :, :] = found[..., 7, :, :] @ _FLANGE
+    found[..., TOOL, :, :] = found[..., 7, :, :] @ _TIP
+    return found
+
+
+def _links() -> np.ndarray:
+    """(7, 4, 4) from each link to its next joint, not yet turned."""
+    found, cos, sin = np.zeros((7, 4, 4)), np.cos(ALPHA), np.sin(ALPHA)
+    found[:, 0, 0], found[:, 3, 3] = 1, 1
+    found[:, 1, 1], found[:, 1, 2], found[:, 2, 1], found[:, 2, 2] = cos, -sin, sin, cos
+    found[:, 0, 3], found[:, 1, 3], found[:, 2, 3] = A, -sin * D, cos * D
+    return found
+
+
+def _hand(along_m: float) -> np.ndarray:
+    found, cos, sin = np.eye(4), np.cos(HAND_TURN), np.sin(HAND_TURN)
+    found[:2, :2], found[2, 3] = [[cos, -sin], [sin, cos]], along_m
+    return found
+
+
+_LINKS, _FLANGE, _TIP = _links(), _hand(FLANGE_M), _hand(FLANGE_M + TOOL_M)

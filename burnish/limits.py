@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 
 from burnish.errors import BurnishError
+
+WHOLE = ("names", "source", "free", "workspace", "clearance", "silence")
+"""Fields that are not one number per entry."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Limits:
     def __post_init__(self) -> None:
         for part in fields(self):
             value = getattr(self, part.name)
-            if part.name in ("names", "source", "free", "workspace", "clearance", "silence") or value is None:
+            if part.name in WHOLE or value is None:
                 continue
             if len(value) != len(self.names):
                 raise BurnishError(f"limits.{part.name} has {len(value)} entries for {len(self.names)} names")
@@ -58,11 +63,28 @@ class Limits:
         if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
             raise BurnishError(f"limits.low {self.low} must lie below limits.high {self.high}")
 
+    def of(self, names: Sequence[str]) -> Limits:
+        """Those of some entries alone."""
+        places = [self.names.index(name) for name in names]
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        each = {part: value for part, value in values.items() if part not in WHOLE and value is not None}
+        picked = {part: tuple(value[place] for place in places) for part, value in each.items()}
+        return replace(self, **picked, names=tuple(names), free=tuple(name for name in self.free if name in names))
+
     def speed(self, position: np.ndarray) -> np.ndarray:
-        """(A,) the velocity limit at `position` (A,), per s."""
-        top = np.array(self.velocity)
-        if self.deceleration is None or self.offset is None:
+        """(…, A) the velocity limit at `position` (…, A), per s."""
+        top, ends = self._speeds
+        if ends is None:
             return top
-        room = np.minimum(position - np.array(self.low), np.array(self.high) - position)
-        near = np.sqrt(2 * np.array(self.deceleration) * np.maximum(room, 0)) - np.array(self.offset)
+        low, high, doubled, offset = ends
+        room = np.minimum(position - low, high - position)
+        near = np.sqrt(doubled * np.maximum(room, 0)) - offset
         return np.minimum(top, np.maximum(near, 0))
+
+    @cached_property
+    def _speeds(self) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:
+        """What `speed` needs, as arrays: it is asked in the middle of a control cycle."""
+        if self.deceleration is None or self.offset is None:
+            return np.array(self.velocity), None
+        ends = (self.low, self.high, 2 * np.array(self.deceleration), self.offset)
+        return np.array(self.velocity), tuple(np.array(part) for part in ends)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from burnish import quintic
 from burnish.limits import Limits
 
 BEYOND = 4
@@ -27,6 +28,8 @@ Moment = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 class Motion(Protocol):
     """Where the setpoint is in each cycle."""
+
+    now: Moment
 
     def start(self, position: np.ndarray) -> None:
         """At rest at `position` (A,)."""
@@ -141,17 +144,13 @@ class SmoothMotion:
 
     def _quintic(self, end: Moment, cycles: int) -> np.ndarray:
         """(4, cycles + `BEYOND`, A) of the polynomial of degree 5 that joins now and `end`; jerk comes last."""
-        span = cycles * self._period
-        (p, v, a), (p1, v1, a1) = self.now, end
-        gap = p1 - p - v * span - a * span**2 / 2
-        slope, bend = v1 - v - a * span, a1 - a
-        c3 = (20 * gap - 8 * slope * span + bend * span**2) / (2 * span**3)
-        c4 = (-30 * gap + 14 * slope * span - 2 * bend * span**2) / (2 * span**4)
-        c5 = (12 * gap - 6 * slope * span + bend * span**2) / (2 * span**5)
+        position, free = end[0], self._free
+        joined = quintic.coefficients(np.array(self.now), np.array(end), cycles * self._period)
         if cycles not in self._powers:
-            self._powers[cycles] = _powers(np.arange(1, cycles + BEYOND + 1) * self._period)
-        samples = (self._powers[cycles] @ np.array([p, v, a, c3, c4, c5])).reshape(4, -1, len(p))
-        samples[0][:, self._free], samples[1:, :, self._free] = p1[self._free], 0.0
+            powers = quintic.powers(np.arange(1, cycles + BEYOND + 1) * self._period)
+            self._powers[cycles] = powers.reshape(-1, 6)
+        samples = (self._powers[cycles] @ joined).reshape(4, -1, len(position))
+        samples[0][:, free], samples[1:, :, free] = position[free], 0.0
         return samples
 
     def _keeps(self, samples: np.ndarray) -> bool:
@@ -187,13 +186,3 @@ class DirectMotion:
         change = np.clip(self._target - self.now[0], -self._most, self._most)
         self.now = (self.now[0] + change, change / self._period, np.zeros_like(change))
         return self.now
-
-
-def _powers(t: np.ndarray) -> np.ndarray:
-    """(4 T, 6): what multiplies the six coefficients of a quintic for position, velocity, acceleration and jerk."""
-    one, zero = np.ones_like(t), np.zeros_like(t)
-    position = [one, t, t**2 / 2, t**3, t**4, t**5]
-    velocity = [zero, one, t, 3 * t**2, 4 * t**3, 5 * t**4]
-    acceleration = [zero, zero, one, 6 * t, 12 * t**2, 20 * t**3]
-    jerk = [zero, zero, zero, 6 * one, 24 * t, 60 * t**2]
-    return np.concatenate([np.stack(row, axis=1) for row in (position, velocity, acceleration, jerk)])

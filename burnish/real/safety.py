@@ -16,7 +16,7 @@ import numpy as np
 from burnish.errors import BurnishError
 from burnish.real.base import Body, RobotSpec, Setpoint, State
 from burnish.real.energy import EnergyTank
-from burnish.real.motion import DirectMotion, Moment, SmoothMotion
+from burnish.real.motion import DirectMotion, Moment, Motion, SmoothMotion
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Safety:
             raise BurnishError(f"robot {spec.name}: limits with a workspace or a clearance need its shape (body)")
         self.spec, self._body, self._tank = spec, body, tank
         self._box = _inside(limits.workspace, config.workspace)
-        self._motion = (SmoothMotion if spec.smooth else DirectMotion)(limits, 1 / spec.rate_hz, config.share)
+        self._motion: Motion = (SmoothMotion if spec.smooth else DirectMotion)(limits, 1 / spec.rate_hz, config.share)
         self._low, self._high, self._jump, self._torque = (
             np.array(part) for part in (limits.low, limits.high, limits.jump, limits.torque)
         )

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
-from burnish.fr3 import DOWN
+from burnish.fr3 import DOWN, TOOL, frames
 from burnish.sim.base import VecEnv
-from burnish.sim.franka.kinematics import frames, jacobian
+from burnish.sim.franka.kinematics import jacobian
 from burnish.sim.franka.motion import HIGH, LOW
 
 SPEED, TURN = 0.35, 1.5
@@ -96,7 +96,7 @@ def follow(state: np.ndarray, tool: np.ndarray, axis: np.ndarray, period_s: floa
     """
     joints, speed = state[:, :7], state[:, 7:14]
     placed = frames(joints)
-    hand = placed[:, 7]
+    hand = placed[:, TOOL]
     step = _limited(GAIN * (tool - hand[:, :3, 3]), SPEED)
     turn = _limited(GAIN * _turn(hand[:, :3, :3], axis), TURN)
     moves = jacobian(placed)

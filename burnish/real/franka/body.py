@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.fr3 import ALPHA, FLANGE_M, HAND_TURN, TOOL_M, A, D
+from burnish.fr3 import TOOL, frames
 
 LINKS = (  # frame, one end, other end (m, in the frame), radius (m); frames count joints, 8 is the hand
     ("base", 0, (0, 0, 0.05), (0, 0, 0.29), 0.09),
@@ -29,42 +29,24 @@ class FrankaBody:
     """The arm's shape at a setpoint (joint1 … joint7 rad, gripper width m)."""
 
     def __init__(self) -> None:
-        self._fixed = np.zeros((7, 4, 4))
-        cos, sin = np.cos(ALPHA), np.sin(ALPHA)
-        self._fixed[:, 0, 0], self._fixed[:, 3, 3] = 1, 1
-        self._fixed[:, 1, 1], self._fixed[:, 1, 2] = cos, -sin
-        self._fixed[:, 2, 1], self._fixed[:, 2, 2] = sin, cos
-        self._fixed[:, 0, 3], self._fixed[:, 1, 3], self._fixed[:, 2, 3] = A, -sin * D, cos * D
-        self._hand = np.eye(4)
-        turn = np.array([[np.cos(HAND_TURN), -np.sin(HAND_TURN)], [np.sin(HAND_TURN), np.cos(HAND_TURN)]])
-        self._hand[:2, :2], self._hand[2, 3] = turn, FLANGE_M
         self._frame = np.array([link[1] for link in LINKS])
         self._ends = np.array([[(*link[2], 1.0), (*link[3], 1.0)] for link in LINKS]).transpose(0, 2, 1)
         self._radius = np.array([link[4] for link in LINKS])
         self._seen: np.ndarray | None = None
-        self._frames = np.empty((9, 4, 4))
+        self._frames = np.empty((10, 4, 4))
         self._first, self._second = (np.array(part) for part in zip(*PAIRS, strict=True))
 
     def frames(self, setpoint: np.ndarray) -> np.ndarray:
-        """(9, 4, 4): the base, the seven joints and the hand, in the base's frame; of the last setpoint kept."""
+        """(10, 4, 4) as `fr3.frames`; of the last setpoint kept."""
         if self._seen is not None and np.array_equal(setpoint, self._seen):
             return self._frames
-        turned = np.zeros((7, 4, 4))
-        cos, sin = np.cos(setpoint[:7]), np.sin(setpoint[:7])
-        turned[:, 0, 0], turned[:, 0, 1], turned[:, 1, 0], turned[:, 1, 1] = cos, -sin, sin, cos
-        turned[:, 2, 2], turned[:, 3, 3] = 1, 1
-        steps, found = self._fixed @ turned, np.empty((9, 4, 4))
-        found[0] = np.eye(4)
-        for joint in range(7):
-            found[joint + 1] = found[joint] @ steps[joint]
-        found[8] = found[7] @ self._hand
+        found = frames(setpoint[:7])
         self._seen, self._frames = setpoint.copy(), found
         return found
 
     def tool(self, setpoint: np.ndarray) -> np.ndarray:
         """(3,) the tool's centre point between the finger tips, m, base frame."""
-        hand = self.frames(setpoint)[8]
-        return hand[:3, 3] + TOOL_M * hand[:3, 2]
+        return self.frames(setpoint)[TOOL, :3, 3]
 
     def clearance(self, setpoint: np.ndarray) -> float:
         """Smallest distance between links that are not neighbours, or of the arm to the floor z = 0, m."""

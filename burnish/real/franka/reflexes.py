@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 
-from burnish.fr3 import LIMITS
+from burnish.fr3 import ARM_LIMITS
 
 ERRORS = {
     "joint_position_limits_violation": 0,
@@ -43,7 +43,8 @@ class CommandWatch:
         self.most = {part: np.zeros(7) for part in ("velocity", "acceleration", "jerk")}
         self.violations: Counter[str] = Counter()
         low, high, velocity, acceleration, jerk = (
-            np.array(part[:7]) for part in (LIMITS.low, LIMITS.high, LIMITS.velocity, LIMITS.acceleration, LIMITS.jerk)
+            np.array(part)
+            for part in (ARM_LIMITS.low, ARM_LIMITS.high, ARM_LIMITS.velocity, ARM_LIMITS.acceleration, ARM_LIMITS.jerk)
         )
         self._low, self._high = low, high
         self._limit = {"velocity": velocity, "acceleration": acceleration, "jerk": jerk}

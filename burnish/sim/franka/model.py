@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from burnish.errors import BurnishError
-from burnish.fr3 import LIMITS
+from burnish.fr3 import ARM_LIMITS
 from burnish.sim.franka.tasks import Task
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _furnish(world: ET.Element, task: Task) -> None:
 
 def _drive(actuator: ET.Element) -> None:
     """`ctrl`, N·m, is stiffness · set point + damping · its velocity; for fingers, m, where they should go."""
-    for joint, kp, kv, most in zip(JOINTS, STIFFNESS, DAMPING, LIMITS.torque[:7], strict=True):
+    for joint, kp, kv, most in zip(JOINTS, STIFFNESS, DAMPING, ARM_LIMITS.torque, strict=True):
         ET.SubElement(actuator, "general", name=joint, joint=joint, gainprm="1", biastype="affine",
                       biasprm=f"0 {-kp} {-kv}", forcerange=f"{-most} {most}")  # fmt: skip
     for joint in FINGERS:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.fr3 import LIMITS
+from burnish import quintic
+from burnish.fr3 import ARM_LIMITS
 
 SHARE = 0.8
 """Of the limits of velocity and acceleration: `SafetyConfig`'s default."""
-LOW, HIGH = np.array(LIMITS.low[:7]), np.array(LIMITS.high[:7])
-ACCELERATION = SHARE * np.array(LIMITS.acceleration[:7])
+LOW, HIGH, ACCELERATION = np.array(ARM_LIMITS.low), np.array(ARM_LIMITS.high), SHARE * np.array(ARM_LIMITS.acceleration)
+SLOWEST = 1e-3
+"""Near the end of its range a joint may still creep, rad/s."""
 
 
 class SetpointMotion:
@@ -30,12 +32,7 @@ class SetpointMotion:
         """`ticks`: of a period, `tick_s` apart."""
         self.now, self.last = np.zeros((3, lanes, 7)), np.zeros((lanes, 7))
         self._ticks, self._tick_s, self._span = ticks, tick_s, ticks * tick_s
-        t = np.arange(1, ticks + 1) * tick_s
-        one, zero = np.ones(ticks), np.zeros(ticks)
-        position = np.stack([one, t, t**2 / 2, t**3, t**4, t**5], axis=1)
-        velocity = np.stack([zero, one, t, 3 * t**2, 4 * t**3, 5 * t**4], axis=1)
-        acceleration = np.stack([zero, zero, one, 6 * t, 12 * t**2, 20 * t**3], axis=1)
-        self._powers = np.stack([position, velocity, acceleration])
+        self._powers = quintic.powers(np.arange(1, ticks + 1) * tick_s)[:3]
 
     def start(self, lane: int, position: np.ndarray) -> None:
         """At rest at `position` (7,)."""
@@ -45,7 +42,7 @@ class SetpointMotion:
     def follow(self, lanes: np.ndarray, action: np.ndarray) -> np.ndarray:
         """(2, ticks, n, 7) position and velocity at the end of each tick on the way to `action` (n, 7) in `lanes`."""
         now, target = self.now[:, lanes], np.clip(action, LOW, HIGH)
-        top = SHARE * np.minimum(_speed(now[0]), _speed(target))
+        top = SHARE * np.maximum(np.minimum(ARM_LIMITS.speed(now[0]), ARM_LIMITS.speed(target)), SLOWEST)
         onward = np.clip((target - self.last[lanes]) / self._span, -top, top)
         samples = self._quintic(now, target, onward)
         position, velocity, acceleration = samples
@@ -62,14 +59,9 @@ class SetpointMotion:
 
     def _quintic(self, now: np.ndarray, target: np.ndarray, onward: np.ndarray) -> np.ndarray:
         """(3, ticks, n, 7) the polynomial of degree 5 from `now` to `target` and the velocity `onward`."""
-        span, (p, v, a) = self._span, now
-        gap = target - p - v * span - a * span**2 / 2
-        turn, bend = onward - v - a * span, -a
-        c3 = (20 * gap - 8 * turn * span + bend * span**2) / (2 * span**3)
-        c4 = (-30 * gap + 14 * turn * span - 2 * bend * span**2) / (2 * span**4)
-        c5 = (12 * gap - 6 * turn * span + bend * span**2) / (2 * span**5)
-        coefficients = np.stack([p, v, a, c3, c4, c5]).reshape(6, -1)
-        return (self._powers @ coefficients).reshape(3, self._ticks, *p.shape)
+        end = np.stack([target, onward, np.zeros_like(target)])
+        joined = quintic.coefficients(now, end, self._span).reshape(6, -1)
+        return (self._powers @ joined).reshape(3, self._ticks, *target.shape)
 
     def _pursue(
         self,
@@ -97,13 +89,3 @@ class SetpointMotion:
             position = position + velocity * tick
             found[0, number], found[1, number] = position, velocity
         return found
-
-
-def _speed(position: np.ndarray) -> np.ndarray:
-    """(n, 7) the limit of velocity at `position`, rad/s."""
-    top = np.array(LIMITS.velocity[:7])
-    room = np.minimum(position - LOW, HIGH - position)
-    assert LIMITS.deceleration is not None and LIMITS.offset is not None
-    deceleration, offset = np.array(LIMITS.deceleration[:7]), np.array(LIMITS.offset[:7])
-    near = np.sqrt(2 * deceleration * np.maximum(room, 0)) - offset
-    return np.minimum(top, np.maximum(near, 1e-3))

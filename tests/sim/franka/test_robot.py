@@ -9,13 +9,13 @@ import torch
 
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.errors import ContractError
-from burnish.fr3 import DOWN
+from burnish.fr3 import DOWN, frames
 from burnish.real.base import State
 from burnish.real.franka.body import FrankaBody
 from burnish.real.franka.driver import SPEC
 from burnish.real.safety import Safety
 from burnish.sim.base import make_env
-from burnish.sim.franka.kinematics import frames, jacobian, tool_position
+from burnish.sim.franka.kinematics import jacobian, tool_position
 from burnish.sim.franka.model import DAMPING, STIFFNESS, TIMESTEP_S, physics_model
 from burnish.sim.franka.motion import ACCELERATION, HIGH, LOW, SetpointMotion
 from burnish.sim.franka.tasks import TASKS
