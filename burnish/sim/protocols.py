@@ -137,7 +137,7 @@ class SeededFamily(Family):
 
 METAWORLD = SeededFamily("metaworld", 1, 200, {"basketball": 250, "bin-picking": 250, "push-back": 400})
 
-FRANKA = SeededFamily("franka", 1, 200, {"reach": 100})
+FRANKA = SeededFamily("franka", 1, 200, {"reach": 100, "push-t": 500})
 
 
 def protocol(task: str, episodes: int = 100, seed: int = 0) -> Protocol:

@@ -5,7 +5,7 @@ What an expert does is a function of the present observation alone; so are its l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.datasets.experts.franka_scripts import SCRIPTS
 from burnish.fr3 import DOWN, TOOL, frames
 from burnish.sim.base import VecEnv
 from burnish.sim.franka.kinematics import jacobian
@@ -30,11 +31,6 @@ LARGEST = 0.03
 """rad per action: what `noise` is measured in."""
 PUSH_STEPS = 4
 """Steps for which one random push at the start of an episode keeps its direction (0.2 s at 20 Hz)."""
-OPEN, CLOSED = 0.08, 0.0
-HOVER, GRASP_M = 0.1, 0.008
-
-Wish = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Of n lanes: where the tool should be (n, 3), m; the direction of the fingers' axis (n, 2); the width (n,), m."""
 
 
 class FrankaExpert:
@@ -123,30 +119,3 @@ def _turn(hand: np.ndarray, axis: np.ndarray) -> np.ndarray:
 def _limited(vector: np.ndarray, most: float) -> np.ndarray:
     length = np.linalg.norm(vector, axis=1, keepdims=True)
     return vector * np.minimum(1, most / np.maximum(length, 1e-9))
-
-
-def _reach(state: np.ndarray, know: np.ndarray) -> Wish:
-    lanes = len(know)
-    return know[:, :3], np.broadcast_to([0.0, 1.0], (lanes, 2)), np.full(lanes, OPEN)
-
-
-def _lift(state: np.ndarray, know: np.ndarray) -> Wish:
-    """Above the cube, down, close, up."""
-    cube, tool, width = know[:, :3], know[:, 9:12], state[:, 14]
-    aside = np.linalg.norm(cube[:, :2] - tool[:, :2], axis=1)
-    there = (aside < GRASP_M) & (np.abs(cube[:, 2] - tool[:, 2]) < GRASP_M)
-    held = there & (width < 0.043)
-    wish = cube.copy()
-    wish[:, 2] += np.clip(4 * (aside - 0.008), 0, HOVER)
-    wish[:, 2] = np.where(held, cube[:, 2] + 0.1, wish[:, 2])
-    return wish, _faces(know[:, 3:9]), np.where(there, CLOSED, OPEN)
-
-
-def _faces(axes: np.ndarray) -> np.ndarray:
-    """(n, 2) of the four horizontal normals of a cube's faces, the one nearest to y: the hand turns least."""
-    first, second = axes[:, 0:2], axes[:, 3:5]
-    found = np.where((np.abs(first[:, 1]) > np.abs(second[:, 1]))[:, None], first, second)
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
-
-
-SCRIPTS: dict[str, Callable[[np.ndarray, np.ndarray], Wish]] = {"reach": _reach, "lift": _lift}

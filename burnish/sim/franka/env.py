@@ -22,9 +22,10 @@ from burnish.fr3 import contract as robot_contract
 from burnish.sim import protocols
 from burnish.sim.base import Step
 from burnish.sim.camera import Camera
-from burnish.sim.franka.model import TIMESTEP_S, physics_model, visual_model
+from burnish.sim.franka.model import TIMESTEP_S, physics_model, set_fixture, visual_model
 from burnish.sim.franka.randomize import Randomization
-from burnish.sim.franka.tasks import TASKS, Task
+from burnish.sim.franka.task import Task
+from burnish.sim.franka.tasks import TASKS
 from burnish.sim.lanes import Arrays
 from burnish.sim.pools import Pool
 from burnish.sim.vector import LanesEnv
@@ -125,6 +126,7 @@ def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:
     data, drawn = mujoco.MjData(model), []
     for pose in poses:
         data.qpos[:] = pose["qpos"]
+        set_fixture(model, task, pose["target"])
         mujoco.mj_kinematics(model, data)
         if task.marks:
             data.site("goal").xpos[:] = pose["target"][:3]

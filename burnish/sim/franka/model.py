@@ -16,7 +16,7 @@ import numpy as np
 
 from burnish.errors import BurnishError
 from burnish.fr3 import ARM_LIMITS
-from burnish.sim.franka.tasks import Task
+from burnish.sim.franka.task import Task
 
 if TYPE_CHECKING:
     import mujoco
@@ -56,6 +56,13 @@ def visual_model(task: Task) -> mujoco.MjModel:
     return _compile(_scene(task, visual=True))
 
 
+def set_fixture(model: mujoco.MjModel, task: Task, target: np.ndarray) -> None:
+    """Let the task's fixture, if it has one, stand where its `target` says."""
+    if task.fixture:
+        body = model.body(task.fixture)
+        body.pos[:], body.quat[:] = target[:3], target[3:7]
+
+
 def _scene(task: Task, *, visual: bool) -> ET.Element:
     assets = _assets()
     root = ET.parse(assets / "fr3.xml").getroot()
@@ -84,18 +91,19 @@ def _scene(task: Task, *, visual: bool) -> ET.Element:
             ET.SubElement(body, "geom", name=name, type="box", size=size, pos=place, mass="0", contype="2",
                           conaffinity="1", condim="4", friction="1 0.005 0.0001", solref=STIFF,
                           rgba="0 0 0 0" if visual else "0.5 0.5 0.5 1")  # fmt: skip
-    _furnish(_child(root, "worldbody"), task)
+    _furnish(_child(root, "worldbody"), task, visual=visual)
     _drive(ET.SubElement(root, "actuator"))
     return root
 
 
-def _furnish(world: ET.Element, task: Task) -> None:
+def _furnish(world: ET.Element, task: Task, *, visual: bool) -> None:
     """The table, which is the floor as it is the robot's, a camera that MuJoCo-Warp wants, and the task's things."""
     ET.SubElement(world, "geom", name="table", type="plane", size="2 2 0.1", rgba="0.55 0.6 0.66 1",
                   contype="1", conaffinity="2")  # fmt: skip
     ET.SubElement(world, "camera", name="any", pos="1.4 0 0.9")
     for part in ET.fromstring(f"<world>{task.xml}</world>"):
-        world.append(part)
+        if visual or part.find("geom[@contype='0']") is None:  # what touches nothing is there to be seen
+            world.append(part)
 
 
 def _drive(actuator: ET.Element) -> None:

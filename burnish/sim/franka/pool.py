@@ -9,7 +9,8 @@ import numpy as np
 
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.sim.franka.randomize import Randomization
-from burnish.sim.franka.tasks import TASKS, Scene
+from burnish.sim.franka.task import Scene
+from burnish.sim.franka.tasks import TASKS
 from burnish.sim.franka.world import World
 from burnish.sim.lanes import Arrays, LaneError
 from burnish.sim.pools import Pool, fresh

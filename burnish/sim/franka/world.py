@@ -14,10 +14,10 @@ from mujoco import rollout
 
 from burnish.fr3 import DOWN
 from burnish.sim.franka.kinematics import tool_position
-from burnish.sim.franka.model import ARM, DAMPING, FINGER, STIFFNESS, TIMESTEP_S, physics_model
+from burnish.sim.franka.model import ARM, DAMPING, FINGER, STIFFNESS, TIMESTEP_S, physics_model, set_fixture
 from burnish.sim.franka.motion import SetpointMotion
 from burnish.sim.franka.randomize import Draw, Randomization
-from burnish.sim.franka.tasks import Scene, Task
+from burnish.sim.franka.task import Scene, Task
 from burnish.sim.lanes import LaneError
 
 FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
@@ -120,8 +120,9 @@ class World:
         self._seed[lane] = seed
         self._gains[lane] = draw.stiffness
         self._late[lane] = round(draw.latency_s / TIMESTEP_S)
-        if self._randomization.changes_model:
+        if self._randomization.changes_model or self.task.fixture:
             self._models[lane] = draw.apply(self._model)
+        set_fixture(self._models[lane], self.task, self._target[lane])
 
     def _delayed(self, lanes: np.ndarray, plan: np.ndarray) -> np.ndarray:
         """(n, ticks, 9) the end of the last plan, as long as actions are late, then the beginning of this one."""

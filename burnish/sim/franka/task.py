@@ -1,0 +1,82 @@
+"""What a task is: what stands on the table, where an episode begins, what only a simulator knows, when it is solved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Scene = Mapping[str, np.ndarray]
+"""Of n lanes: `tool` (n, 3), `width` (n,), `object` (n, 13: position, quaternion, velocity,
+angular velocity) where there is one, `target` (n, ...) as `Task.begin` drew it."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where an episode begins.
+
+    Attributes:
+        place: (7,) the object's position and quaternion, None without one.
+        target: what the task draws besides.
+        width: of the gripper's opening, m.
+    """
+
+    place: np.ndarray | None
+    target: np.ndarray
+    width: float = 0.08
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task. Equal by its name alone, so that models can be kept by it.
+
+    Attributes:
+        xml: MJCF of what stands on the table, at most one free body, the object.
+        names, units: of what only a simulator knows.
+        begin: draws the start of an episode.
+        know: (n, len(names)) what only a simulator knows.
+        solved: (n,) bool.
+        has_object: whether there is one.
+        targets: numbers in `Start.target`.
+        marks: whether its first three are the place of a site "goal", which is drawn.
+        fixture: name of a body that stands where its first seven say: position and quaternion.
+        reward: (n,) between 0 and 1, how far it has come, for learners that cannot begin from success alone.
+    """
+
+    name: str
+    xml: str = field(compare=False)
+    names: tuple[str, ...] = field(compare=False)
+    units: tuple[str, ...] = field(compare=False)
+    begin: Callable[[Any], Start] = field(compare=False)
+    know: Callable[[Scene], np.ndarray] = field(compare=False)
+    solved: Callable[[Scene], np.ndarray] = field(compare=False)
+    reward: Callable[[Scene], np.ndarray] = field(compare=False)
+    has_object: bool = True
+    targets: int = 3
+    marks: bool = False
+    fixture: str = ""
+
+
+TOOL = ("tool_x", "tool_y", "tool_z")
+TARGET = ("target_x", "target_y", "target_z")
+OBJECT = ("object_x", "object_y", "object_z", *(f"object_{axis}_{part}" for axis in "xy" for part in "xyz"))
+
+
+def pose6(object_: np.ndarray) -> np.ndarray:
+    """(n, 9): position, and the first two axes of the body in the world."""
+    w, x, y, z = object_[:, 3:7].T
+    first = [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)]
+    second = [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)]
+    return np.concatenate([object_[:, :3], np.stack(first + second, axis=1)], axis=1)
+
+
+def turned(place: tuple[float, float, float], yaw: float) -> np.ndarray:
+    """(7,) position and quaternion of what stands upright, turned by `yaw`, rad."""
+    return np.array([*place, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)])
+
+
+def near(distance: np.ndarray, scale_m: float) -> np.ndarray:
+    """1 at no distance, falling to 0 over some `scale_m`."""
+    return 1 - np.tanh(distance / scale_m)
