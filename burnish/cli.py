@@ -6,11 +6,8 @@ import difflib
 import errno
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import NoReturn
 
 from burnish import __version__, processes
 from burnish.errors import BurnishError, UnknownNameError
@@ -59,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] in ("-V", "--version"):
         print(f"burnish {__version__}")
         return 0
-    signal.signal(signal.SIGTERM, _stop)
+    processes.interrupt_on_terminate()
     processes.end_with_owner()
     try:
         _dispatch(words[0], words[1:])
@@ -102,12 +99,6 @@ def _dispatch(verb: str, words: Sequence[str]) -> None:
         raise UnknownNameError(f"unknown verb {verb!r}; {hint}")
     command = importlib.import_module(f"burnish.commands.{verb.replace('-', '_')}")
     command.run(command.configure(list(words)))
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # One way out for Ctrl-C and SIGTERM, and only one: a second signal must not cut the clean-up short.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _missing(verb: str, error: ModuleNotFoundError) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import sys
 import threading
+from typing import NoReturn
 
 ENDS_WITH_OWNER = "BURNISH_ENDS_WITH_OWNER"
 """Set for a child process whose standard input its owner holds open: it ends when that closes, even by a kill."""
@@ -29,6 +31,28 @@ def real_time(priority: int) -> None:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
         except PermissionError:
             return
+
+
+def stay_awake() -> None:
+    """Keep the cores from sleeping until this process ends, where this user may (Linux: PM QoS).
+
+    A core that slept takes long to wake, and what it computes first takes several times as long as usual.
+    """
+    try:
+        latency_us = os.open("/dev/cpu_dma_latency", os.O_WRONLY)
+        os.write(latency_us, struct.pack("i", 0))  # in force as long as it is open
+    except OSError:
+        return
+
+
+def interrupt_on_terminate() -> None:
+    """SIGTERM is what Ctrl-C is, and both come once: a second signal must not cut the clean-up short."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def owned() -> dict[str, str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
 from tyro.conf import Fixed, Suppress
 
 from burnish import registry
@@ -53,11 +51,7 @@ def configure(words: list[str]) -> Config:
     """The robot first, then the checkpoint, then settings."""
     name, rest = flags.take_name(words, "burnish ros", "robot", registry.robots.names())
     checkpoint, rest = flags.take_name(rest, f"burnish ros {name}", "checkpoint")
-    kind = registry.robots.load(name).Config
-    # A simulated robot says itself where it is.
-    unknown = "" if "--sim" in rest else tyro.MISSING
-    needed = [part.name for part in dataclasses.fields(kind) if part.default is dataclasses.MISSING]
-    settings = kind(**dict.fromkeys(needed, unknown))
+    settings = registry.robots.load(name).Config()
     prog = f"burnish ros {name} CHECKPOINT"
     return flags.parse(Config, rest, prog=prog, checkpoint=checkpoint, name=name, robot=settings)
 

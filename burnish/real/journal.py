@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,10 +17,10 @@ from burnish.console import say
 from burnish.errors import CorruptFileError
 from burnish.files import read_json, write_json
 from burnish.real.base import RobotSpec
+from burnish.real.mailbox import PARTS, Layout
 
 if TYPE_CHECKING:
     from burnish.real.control import Settings
-    from burnish.real.mailbox import Layout
 
 FLUSH_S = 0.5
 
@@ -30,7 +30,7 @@ class Journal:
 
     def __init__(self, folder: Path, spec: RobotSpec, layout: Layout, settings: Settings) -> None:
         names = list(layout.columns) + list(spec.state.names)
-        for part in ("measured", "effort", "setpoint", "velocity"):
+        for part in PARTS:
             names += [f"{part}/{name}" for name in spec.contract.action.names]
         about = {"robot": spec.name, "rate_hz": spec.rate_hz, "policy_rate_hz": settings.rate_hz, "columns": names}
         write_json(folder / "cycles.json", about)
@@ -67,14 +67,33 @@ class Journal:
             self.lost += max(rows, 1)
 
 
-def read_cycles(folder: Path) -> tuple[list[str], np.ndarray]:
-    """Names of the columns and (N, columns) of a recording; a last row that was cut is left out.
+class Recording:
+    """What a `Journal` wrote, read where it lies.
 
-    Raises `CorruptFileError` if it is none.
+    Attributes:
+        about: `cycles.json`.
+        names: of the columns.
+        rows: (N, columns), mapped from the file.
+        cut: bytes of a last row that is not whole, and left out.
     """
-    about, path = read_json(folder / "cycles.json"), folder / "cycles.f64"
-    if not path.exists():
-        raise CorruptFileError(f"{path}: missing; was {folder} written by `burnish deploy`?")
-    names = about["columns"]
-    numbers = np.fromfile(path, "<f8")
-    return names, numbers[: len(numbers) // len(names) * len(names)].reshape(-1, len(names))
+
+    def __init__(self, folder: Path) -> None:
+        """Raises `CorruptFileError` if there is none in `folder`, or nothing in it."""
+        path = folder / "cycles.f64"
+        self.about: dict[str, Any] = read_json(folder / "cycles.json")
+        self.names: list[str] = self.about.get("columns", [])
+        if not path.exists():
+            raise CorruptFileError(f"{path}: the file is missing; was {folder} written by `burnish deploy`?")
+        if not self.names:
+            raise CorruptFileError(f"{folder / 'cycles.json'}: names no columns; was it written by `burnish deploy`?")
+        size, row = path.stat().st_size, 8 * len(self.names)
+        if size < row:
+            raise CorruptFileError(f"{path}: no whole row in it; nothing was recorded")
+        self.cut = size % row
+        self.rows = np.memmap(path, "<f8", "r", shape=(size // row, len(self.names)))
+
+
+def read_cycles(folder: Path) -> tuple[list[str], np.ndarray]:
+    """Names of the columns and (N, columns) of a recording. Raises `CorruptFileError` as `Recording`."""
+    recording = Recording(folder)
+    return recording.names, np.array(recording.rows)

@@ -25,6 +25,8 @@ ORDERED = 16
 """Orders that may wait: none is lost, above all no halt, because another one came in the same cycle."""
 ORDERS = ("none", "play", "hold", "halt", "resume", "end")
 PHASES = ("starting", "holding", "playing", "halted", "ended")
+PARTS = ("measured", "effort", "setpoint", "velocity")
+"""What a row says of each entry of an action, after the head and the state."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,25 @@ class Layout:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the numbers at the head of a row; then the state, and four times an action (measured, effort,
-        set point, its velocity)."""
-        return ("cycle", "time_s", "clock_s", "phase", "slot", "asked", "delay", "verdicts", "missed", "compute_us")
+        """Names of the numbers at the head of a row; the state and `PARTS` come behind them."""
+        return (
+            "cycle",
+            "time_s",
+            "clock_s",
+            "phase",
+            "slot",
+            "asked",
+            "delay",
+            "verdicts",
+            "missed",
+            "answer_us",
+            "compute_us",
+        )
 
     @property
     def width(self) -> int:
         """Numbers per row."""
-        return len(self.columns) + self.state + 4 * self.action
+        return len(self.columns) + self.state + len(PARTS) * self.action
 
     @property
     def inbox(self) -> np.dtype:
@@ -63,7 +76,7 @@ class Layout:
     @property
     def outbox(self) -> np.dtype:
         """What the control process writes."""
-        return np.dtype([("lock", "i8"), ("text", "S512"), ("head", "i8"), ("rows", "f8", (ROWS, self.width))])
+        return np.dtype([("lock", "i8"), ("text", f"S{TEXT}"), ("head", "i8"), ("rows", "f8", (ROWS, self.width))])
 
 
 class Row:
@@ -75,10 +88,10 @@ class Row:
         self.phase = PHASES[int(head["phase"])]
         self.slot, self.asked, self.delay = int(head["slot"]), int(head["asked"]), int(head["delay"])
         self.verdicts, self.missed = int(head["verdicts"]), int(head["missed"])
-        self.compute_us = head["compute_us"]
+        self.answer_us, self.compute_us = head["answer_us"], head["compute_us"]
         body = numbers[len(layout.columns) :]
         self.state = body[: layout.state]
-        self.measured, self.effort, self.setpoint, self.velocity = body[layout.state :].reshape(4, layout.action)
+        self.measured, self.effort, self.setpoint, self.velocity = body[layout.state :].reshape(len(PARTS), -1)
 
 
 class Mailbox:

@@ -116,13 +116,17 @@ class LocalPlans(Plans):
 @contextmanager
 def open_plans(policy: str, folder: Path, *, token: str | None = None, rate_hz: float | None = None) -> Iterator[Plans]:
     """`policy`: ws://HOST:PORT of a server, or a checkpoint to serve from here, whose log is in `folder`."""
-    remote = policy.startswith(("ws://", "wss://"))
     folder.mkdir(parents=True, exist_ok=True)
-    plans = Plans(policy, token, rate_hz) if remote else LocalPlans(policy, folder / "policy.log", rate_hz)
+    plans = Plans(policy, token, rate_hz) if is_server(policy) else LocalPlans(policy, folder / "policy.log", rate_hz)
     try:
         yield plans
     finally:
         plans.close()
+
+
+def is_server(policy: str) -> bool:
+    """Whether it is the address of a policy server, not a folder."""
+    return policy.startswith(("ws://", "wss://"))
 
 
 def _copy(source: IO[bytes], log: Path, said: list[bytes], found: threading.Event) -> None:

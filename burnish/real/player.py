@@ -68,7 +68,7 @@ class ChunkPlayer:
     def reset(self) -> None:
         """Forget every plan; the clock goes on, so that a plan from before is known to be old."""
         self.starved, self.late = 0, 0
-        self._plans: list[Chunk] = []
+        self._plan: Chunk | None = None
         self.asked: int | None = None
         self._took = [0]
         self._total, self._mass, self._since = np.zeros((0, 0)), np.zeros(0), self.slot
@@ -77,14 +77,14 @@ class ChunkPlayer:
         """Whether an observation should be made and planned from now."""
         if self.asked is not None:
             return False
-        if not self._plans:
+        if self._plan is None:
             return True
-        begun = self._plans[-1].slot
+        begun, length = self._plan.slot, len(self._plan.actions)
         if self.config.mode == "ensemble":
             return self.slot > begun
         if self.config.mode == "synchronous":
-            return self.slot - begun >= min(self.execute, len(self._plans[-1].actions))
-        return self.slot - begun >= max(1, min(self.execute, self._length() - self.delay))
+            return self.slot - begun >= min(self.execute, length)
+        return self.slot - begun >= max(1, min(self.execute, length - self.delay))
 
     def ask(self) -> int:
         """The slot to plan from; until the answer nothing else is wanted."""
@@ -106,7 +106,7 @@ class ChunkPlayer:
         self.late += min(passed, len(chunk.actions))
         if passed >= len(chunk.actions):
             return False
-        self._plans = [chunk]
+        self._plan = chunk
         if self.config.mode == "ensemble":
             self._mix(chunk)
         return True
@@ -116,15 +116,15 @@ class ChunkPlayer:
         known. None while there is none, and the clock stands still."""
         found = self._ensemble(most) if self.config.mode == "ensemble" else self._newest(most)
         if not len(found):
-            self.starved += bool(self._plans) and self.config.mode != "synchronous"
+            self.starved += self._plan is not None and self.config.mode != "synchronous"
             return None
         self.slot += 1
         return found
 
     def _newest(self, most: int) -> np.ndarray:
-        if not self._plans:
+        plan = self._plan
+        if plan is None:
             return NOTHING
-        plan = self._plans[-1]
         begun = self.slot - plan.slot
         end = min(begun + most, self.execute) if self.config.mode == "synchronous" else begun + most
         return plan.actions[begun:end]
@@ -145,12 +145,8 @@ class ChunkPlayer:
             rest = min(length, len(self._mass) - since)
             fade = math.exp(-self.config.decay)
             total[:rest], mass[:rest] = self._total[since:][:rest] * fade, self._mass[since:][:rest] * fade
-            total[:rest, self._free] = 0.0
         total += chunk.actions
         mass += 1.0
         if self._free:
             total[:, self._free] = chunk.actions[:, self._free] * mass[:, None]
         self._total, self._mass, self._since = total, mass, chunk.slot
-
-    def _length(self) -> int:
-        return len(self._plans[-1].actions)

@@ -15,11 +15,11 @@ from burnish.contract import STATE, Contract
 from burnish.datasets.convert.base import End, Frame, Losses, Options
 from burnish.datasets.convert.steps import Steps
 from burnish.errors import BurnishError, CorruptFileError
-from burnish.files import read_json
 from burnish.real.control import Settings, make_robot
+from burnish.real.journal import Recording
+from burnish.real.mailbox import PHASES
 
-PLAYING, HALTED = 2.0, 3.0
-"""`burnish.real.mailbox.PHASES` as the recording numbers them."""
+PLAYING, HALTED = float(PHASES.index("playing")), float(PHASES.index("halted"))
 BLOCK = 4096
 """Rows in memory at a time."""
 
@@ -28,16 +28,19 @@ class CyclesReader:
     """A `Reader`. The action of a step is the set point at its end: where the robot was told to be by then."""
 
     def __init__(self, path: Path, options: Options) -> None:
-        about = read_json(path / "cycles.json")
+        recording = Recording(path)
         self._path, self._options, self.losses = path, options, Losses()
         try:
-            self._names, rate = list(about["columns"]), float(about["policy_rate_hz"])
+            about, rate = recording.about, float(recording.about["policy_rate_hz"])
             self._ahead = max(round(float(about["rate_hz"]) / rate), 1)
             self.task = f"real/{about['robot']}"
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise CorruptFileError(f"{path / 'cycles.json'}: not of a recording ({error})") from error
         self.contract = self._contract(rate)
-        self._rows = _rows(path / "cycles.f64", len(self._names), self.losses)
+        self._names, self._rows = recording.names, recording.rows
+        if recording.cut:
+            cut = f"the last {recording.cut} bytes are no whole row, and left out"
+            self.losses.lines.append(f"{path / 'cycles.f64'}: {cut}")
 
     @staticmethod
     def accepts(path: Path) -> bool:
@@ -89,15 +92,3 @@ class CyclesReader:
 
 def _nearest(events: list[tuple[float, str]], time_s: float) -> str:
     return min(events, key=lambda event: abs(event[0] - time_s))[1] if events else ""
-
-
-def _rows(path: Path, width: int, losses: Losses) -> np.ndarray:
-    """(N, width), mapped from the file."""
-    if not path.exists():
-        raise CorruptFileError(f"{path}: the file is missing; was its folder written by `burnish deploy`?")
-    size, row = path.stat().st_size, 8 * width
-    if size < row:
-        raise CorruptFileError(f"{path}: no whole row in it; nothing was recorded")
-    if size % row:
-        losses.lines.append(f"{path}: the last {size % row} bytes are no whole row, and left out")
-    return np.memmap(path, "<f8", "r", shape=(size // row, width))

@@ -60,6 +60,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_small_and_has_no_torch(light: Path) -> None:
     packages = light.parent.parent
     size = sum(file.stat().st_size for file in packages.rglob("*") if file.is_file() and not file.is_symlink())
+    print(f"installed: {size / 1e6:.0f} MB")
     assert size < MOST_MB * 1e6
     assert subprocess.run([light, "-c", "import torch"], capture_output=True).returncode != 0
 
@@ -83,4 +84,5 @@ def test_it_starts_quickly(light: Path, exported: Path) -> None:
             assert server.stderr is not None and "ws://" in server.stderr.readline()
             took.append(time.monotonic() - begin)
             server.kill()
+    print("serving after", ", ".join(f"{seconds:.2f} s" for seconds in took))
     assert min(took) < MOST_S, took

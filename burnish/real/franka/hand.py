@@ -117,7 +117,7 @@ def main(address: str) -> None:
             fault = _move(gripper, wish, wished)
             wished = wish
         width = gripper.read_once().width
-        print(json.dumps({"width": width, "fault": fault, "time_s": time.monotonic()}), flush=True)
+        print(json.dumps({"width": width, "fault": fault}), flush=True)
 
 
 def _move(gripper: Any, width: float, last: float | None) -> str:

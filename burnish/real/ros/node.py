@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -18,6 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from burnish.errors import BurnishError
 from burnish.real.ros import qos
+from burnish.real.ros.nodes import ERROR, status
 from burnish.real.ros.parameters import declare
 from burnish.real.ros.profile import use_profile
 from burnish.real.ros.supervisor import REFUSED
@@ -124,12 +125,9 @@ class ManagedNode(LifecycleNode):
     def _diagnose(self) -> None:
         level, message, numbers = self.diagnose()
         if self.fault:
-            level, message = DiagnosticStatus.ERROR, self.fault
-        values = [KeyValue(key=key, value=str(value)) for key, value in {"lifecycle": self.state, **numbers}.items()]
-        status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message, values=values)
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+            level, message = ERROR, self.fault
+        values = {"lifecycle": self.state, **numbers}
+        self._diagnostics.publish(status(self, self.get_fully_qualified_name(), level, message, values))
 
 
 def run(make: Callable[[], ManagedNode]) -> int:

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
 
+from burnish import processes
 from burnish.errors import BurnishError
 from burnish.real.ros.profile import use_profile
 
@@ -80,7 +81,7 @@ def run(make: Callable[[], Holder]) -> None:
     printed, exit status 2. The node must have a timer: a signal is seen when something wakes it."""
     use_profile()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, _stop)
+    processes.interrupt_on_terminate()
     node = None
     try:
         node = make()
@@ -98,8 +99,3 @@ def run(make: Callable[[], Holder]) -> None:
             node.close()
             node.destroy_node()
         rclpy.try_shutdown()
-
-
-def _stop(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -10,11 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from burnish.errors import BurnishError
-from burnish.real.planning import Plans
+from burnish.real.planning import Plans, is_server
 from burnish.real.ros.description import Description
+from burnish.real.server.access import read_token
 from burnish.real.server.planner import open_planner
-
-TOKEN = "BURNISH_TOKEN"
 
 
 class Source(Protocol):
@@ -53,7 +51,7 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         """Raises `ServerError` if there is none, `BurnishError` if it does not say what its numbers mean."""
-        self._plans, self._broken = Plans(address, os.environ.get(TOKEN)), False
+        self._plans, self._broken = Plans(address, read_token(None)), False
         if self._plans.contract is None:
             self.close()
             raise BurnishError(f"{address} does not tell its policy's contract; serve it with `burnish serve`")
@@ -78,4 +76,4 @@ def open_source(checkpoint: str, seed: int) -> Source:
     """`checkpoint`: a folder, or ws://HOST:PORT. Raises `BurnishError` if there is no policy."""
     if not checkpoint:
         raise BurnishError("parameter checkpoint is empty; name a checkpoint, an exported policy, or ws://HOST:PORT")
-    return Remote(checkpoint) if checkpoint.startswith(("ws://", "wss://")) else Local(checkpoint, seed)
+    return Remote(checkpoint) if is_server(checkpoint) else Local(checkpoint, seed)

@@ -58,7 +58,7 @@ def address() -> str:
     return f"127.0.{os.getpid() % 200 + 1}.{int(worker) + 1}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it takes half a core as long as it lives
 def robot(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProcess]:
     log = tmp_path_factory.mktemp("franka") / "log"
     with SimulatedProcess("franka", ["--address", address], log=log) as process:

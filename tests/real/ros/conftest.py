@@ -127,7 +127,7 @@ def probe() -> Iterator[Probe]:
     found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it takes half a core as long as it lives
 def franka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProcess]:
     address = f"127.1.{os.getpid() % 250 + 1}.1"
     log = tmp_path_factory.mktemp("franka") / "log"
@@ -257,7 +257,7 @@ def lives(process: subprocess.Popen[bytes] | None) -> bool:
     return process is not None and process.poll() is None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def processes(probe: Probe, franka: SimulatedProcess) -> Iterator[Stack]:
     found = Stack(probe, franka)
     yield found
