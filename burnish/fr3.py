@@ -6,6 +6,8 @@ the tool's centre point as in its `fr3_hand` description.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 
 from burnish.contract import STATE, Contract, Field
@@ -64,13 +66,9 @@ def frames(joints: np.ndarray) -> np.ndarray:
     cos, sin = np.cos(joints), np.sin(joints)
     turned[..., 0, 0], turned[..., 0, 1], turned[..., 1, 0], turned[..., 1, 1] = cos, -sin, sin, cos
     turned[..., 2, 2], turned[..., 3, 3] = 1, 1
-    steps, found = _LINKS @ turned, np.empty((*joints.shape[:-1], 10, 4, 4))
-    found[..., 0, :, :] = np.eye(4)
-    for joint in range(7):
-        found[..., joint + 1, :, :] = found[..., joint, :, :] @ steps[..., joint, :, :]
-    found[..., HAND, :, :] = found[..., 7, :, :] @ _FLANGE
-    found[..., TOOL, :, :] = found[..., 7, :, :] @ _TIP
-    return found
+    steps = np.moveaxis(_LINKS @ turned, -3, 0)
+    placed = list(accumulate(steps, np.matmul, initial=np.broadcast_to(np.eye(4), steps.shape[1:])))
+    return np.stack([*placed, placed[-1] @ _FLANGE, placed[-1] @ _TIP], axis=-3)
 
 
 def _links() -> np.ndarray:

@@ -75,7 +75,7 @@ class Limits:
         """(…, A) the velocity limit at `position` (…, A), per s."""
         top, ends = self._speeds
         if ends is None:
-            return top
+            return np.broadcast_to(top, position.shape)
         low, high, doubled, offset = ends
         room = np.minimum(position - low, high - position)
         near = np.sqrt(doubled * np.maximum(room, 0)) - offset

@@ -5,19 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 
-def coefficients(start: np.ndarray, end: np.ndarray, span_s: float) -> np.ndarray:
-    """(6, …) of the motion from `start` to `end`, (3, …) each, that lie `span_s` apart; `powers` multiplies them."""
-    (p, v, a), (p1, v1, a1) = start, end
-    gap = p1 - p - v * span_s - a * span_s**2 / 2
-    slope, bend = v1 - v - a * span_s, a1 - a
-    c3 = (20 * gap - 8 * slope * span_s + bend * span_s**2) / (2 * span_s**3)
-    c4 = (-30 * gap + 14 * slope * span_s - 2 * bend * span_s**2) / (2 * span_s**4)
-    c5 = (12 * gap - 6 * slope * span_s + bend * span_s**2) / (2 * span_s**5)
-    return np.array([p, v, a, c3, c4, c5])
+def joining(t: np.ndarray, span_s: float) -> np.ndarray:
+    """(4, T, 6): position, velocity, acceleration and jerk at `t` (T,), s, of the motion between two moments.
+
+    Its last axis multiplies position, velocity and acceleration at 0, then those at `span_s`: all is linear in them.
+    """
+    ends = _powers(np.array([0.0, span_s]))[:3].transpose(1, 0, 2).reshape(6, 6)
+    return _powers(t) @ np.linalg.inv(ends)
 
 
-def powers(t: np.ndarray) -> np.ndarray:
-    """(4, T, 6): what multiplies the six coefficients for position, velocity, acceleration and jerk at `t` (T,), s."""
+def _powers(t: np.ndarray) -> np.ndarray:
+    """(4, T, 6): what multiplies the six coefficients for position, velocity, acceleration and jerk."""
     one, zero = np.ones_like(t), np.zeros_like(t)
     position = [one, t, t**2 / 2, t**3, t**4, t**5]
     velocity = [zero, one, t, 3 * t**2, 4 * t**3, 5 * t**4]

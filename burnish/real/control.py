@@ -7,7 +7,6 @@ come through the mailbox, and whatever happens to their maker (killed, hung, wro
 from __future__ import annotations
 
 import gc
-import json
 import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +15,8 @@ from typing import Any
 
 from burnish import processes
 from burnish.errors import BurnishError
-from burnish.real.base import Robot, RobotError, State, load_robot
+from burnish.files import read_json, write_json
+from burnish.real.base import Robot, RobotError, Setpoint, State, load_robot
 from burnish.real.mailbox import PHASES, Layout, Mailbox
 from burnish.real.player import ChunkPlayer, PlayerConfig
 from burnish.real.safety import Safety, SafetyConfig
@@ -56,12 +56,12 @@ class Settings:
 
     def write(self, path: Path) -> None:
         """As JSON, for `read`."""
-        path.write_text(json.dumps(asdict(self)))
+        write_json(path, asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> Settings:
         """The inverse of `write`."""
-        data = json.loads(path.read_text())
+        data = read_json(path)
         box = data["safety"]["workspace"]
         data["safety"]["workspace"] = None if box is None else tuple(map(tuple, box))
         data["player"], data["safety"] = PlayerConfig(**data["player"]), SafetyConfig(**data["safety"])
@@ -103,11 +103,31 @@ class Control:
             self.cycle(state)
 
     def cycle(self, state: State) -> None:
-        """One cycle: orders and plans, the action that is due, the set point."""
+        """One cycle: orders, the set point, plans and the action that is due.
+
+        An arm has its set point first: it waits for that alone, and its motion reaches beyond its end. Legs and rotors
+        are given an action as it comes.
+        """
         begin = time.perf_counter()
         cycles = min(MOST_CYCLES, max(1, round((state.time_s - self._clock_s) * self.robot.spec.rate_hz)))
         self._clock_s, self._missed = state.time_s, self._missed + cycles - 1
-        state = self._obey(state)
+        state, smooth = self._obey(state), self.robot.spec.smooth
+        if not smooth:
+            self._follow(state)
+        setpoint = self.safety.step(state, cycles=cycles, silence_s=self._patience)
+        if self.robot.spec.adrift and self.phase == "holding":
+            setpoint = replace(setpoint, halted=True)
+        if self._ready:
+            self.robot.write(setpoint)
+        answered = time.perf_counter()
+        if smooth:
+            self._follow(state)
+        if self.safety.verdict is not self._told:
+            self._tell()
+        self._report(state, setpoint, answered - begin, time.perf_counter() - begin)
+
+    def _follow(self, state: State) -> None:
+        """The plan that came, the action that is due, and one part of what it asks for."""
         chunk = self.mailbox.receive()
         if chunk is not None and self.player.asked == chunk.slot:
             due = chunk.actions[self.player.slot - chunk.slot :]
@@ -115,17 +135,12 @@ class Control:
                 self.player.add(chunk)
         if self.phase == "playing":
             self._play(state)
-        setpoint = self.safety.step(state, cycles=cycles, silence_s=self._patience)
-        if self.robot.spec.adrift and self.phase == "holding":
-            setpoint = replace(setpoint, halted=True)
-        if self._ready:
-            self.robot.write(setpoint)
-        if self.safety.verdict is not self._told:
-            self._tell()
-        spent = (time.perf_counter() - begin) * 1e6
+        self.safety.look_ahead(state.time_s)
+
+    def _report(self, state: State, setpoint: Setpoint, answer_s: float, compute_s: float) -> None:
         asked = -1 if self.player.asked is None else self.player.asked
         head = (self._cycle, state.time_s, time.monotonic(), PHASES.index(self.phase), self.player.slot, asked)
-        more = (self.player.delay, self._verdicts, self._missed, spent)
+        more = (self.player.delay, self._verdicts, self._missed, answer_s * 1e6, compute_s * 1e6)
         self.mailbox.put(head + more, state.values, state.measured, state.effort, setpoint.values, setpoint.velocity)
         self._cycle += 1
 
@@ -222,6 +237,7 @@ def main(path: Path) -> int:
     layout = Layout(*(field.shape[-1] for field in (robot.spec.state, robot.spec.contract.action)))
     mailbox = Mailbox(Path(settings.mailbox), layout)
     processes.real_time(PRIORITY)
+    processes.stay_awake()
     control = Control(robot, settings, mailbox)
     try:
         control.run()

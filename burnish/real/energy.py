@@ -8,8 +8,6 @@ policy that goes on pushing empties the tank and is halted.
 
 from __future__ import annotations
 
-import numpy as np
-
 from burnish.real.base import State
 from burnish.real.motion import Moment
 
@@ -19,22 +17,22 @@ class EnergyTank:
 
     def __init__(self, stiffness: tuple[float, ...], damping: tuple[float, ...], capacity_j: float) -> None:
         """`stiffness` N·m/rad and `damping` N·m·s/rad of the controller, for the first entries of a setpoint."""
-        self._springs = slice(0, len(stiffness))
-        self._stiffness, self._damping = np.array(stiffness), np.array(damping)
-        self.capacity_j = capacity_j
+        self._springs, self.capacity_j = tuple(zip(stiffness, damping, strict=True)), capacity_j
         self.fill()
 
     def fill(self) -> None:
         """To the brim, as at a start."""
         self.level_j = self.capacity_j
-        self._before: np.ndarray | None = None
+        self._before: list[float] | None = None
 
     def pays(self, state: State, now: Moment, period_s: float) -> bool:
         """Whether the tank has enough for this cycle; what it costs is drawn."""
-        measured = state.measured[self._springs]
-        before = measured if self._before is None else self._before
-        moved, self._before = (measured - before) / period_s, measured
-        pushed = float(self._stiffness * (now[0][self._springs] - measured) @ now[1][self._springs])
-        damped = float(self._damping * moved @ moved)
-        self.level_j = min(self.capacity_j, self.level_j + (damped - pushed) * period_s)
-        return bool(self.level_j > 0)
+        measured, power = state.measured.tolist(), 0.0
+        # For so few numbers Python's own arithmetic takes a third of NumPy's time, in every cycle.
+        moments = zip(self._springs, measured, self._before or measured, now[0].tolist(), now[1].tolist(), strict=False)
+        for (stiffness, damping), here, before, goal, speed in moments:
+            moved = (here - before) / period_s
+            power += damping * moved * moved - stiffness * (goal - here) * speed
+        self._before = measured
+        self.level_j = min(self.capacity_j, self.level_j + power * period_s)
+        return self.level_j > 0

@@ -8,7 +8,8 @@ given actions as they come, only their rate of change is limited.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,7 +36,7 @@ class Motion(Protocol):
         """At rest at `position` (A,)."""
         ...
 
-    def aim(self, moments: Sequence[Moment], cycles: int) -> bool:
+    def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
         """Head for `moments`, to be met one after the other, `cycles` apart. False if the limits forbid the first."""
         ...
 
@@ -60,7 +61,7 @@ class SmoothMotion:
         self._acceleration, self._jerk = np.array(limits.acceleration) * share, np.array(limits.jerk)
         self._low, self._high = np.array(limits.low), np.array(limits.high)
         self._free = np.array([name in limits.free for name in limits.names])
-        self._bound = np.flatnonzero(~self._free)
+        self._bound, self._loose_places = np.flatnonzero(~self._free), np.flatnonzero(self._free).tolist()
         size = len(self._bound)
         self._solver, self._path = ruckig.Ruckig(size), ruckig.Trajectory(size)
         self._aimed, self._braking = ruckig.InputParameter(size), ruckig.InputParameter(size)
@@ -73,7 +74,7 @@ class SmoothMotion:
         speed = np.array(limits.velocity)
         self._edges = np.stack([half, speed, self._acceleration, self._jerk])[:, None] + HAIR
         self._edges[:, :, self._free] = np.inf
-        self._powers: dict[int, np.ndarray] = {}
+        self._joining: dict[int, np.ndarray] = {}
 
     def start(self, position: np.ndarray) -> None:
         """At rest at `position` (A,)."""
@@ -82,21 +83,22 @@ class SmoothMotion:
         self._samples: np.ndarray | None = None
         self._cycle, self._solved, self._top = 0, False, self._speed(position)
 
-    def aim(self, moments: Sequence[Moment], cycles: int) -> bool:
+    def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
         """Join the motion through `moments` at the first one that the limits allow; else stop at the first."""
-        self._top = np.minimum(self._speed(self.now[0]), self._speed(moments[0][0]))
-        self._cycle = 0
-        for number, moment in enumerate(moments):
+        moments, self._cycle = iter(moments), 0
+        first = next(moments)
+        self._top = self._speed(np.array((self.now[0], first[0]))).min(axis=0)
+        for number, moment in enumerate(chain((first,), moments)):
             samples = self._quintic(moment, (number + 1) * cycles)
             if self._keeps(samples):
                 self._samples, self._solved = samples, False
                 return number == 0
         self._samples = None
         self._aimed.max_velocity = np.maximum(self._top, SLOWEST)[self._bound].tolist()
-        self._aimed.target_position = moments[0][0][self._bound].tolist()
+        self._aimed.target_position = first[0][self._bound].tolist()
         self._aimed.target_velocity = [0.0] * len(self._bound)
         self._aimed.minimum_duration = cycles * self._period
-        self._loose = moments[0][0][self._free]
+        self._loose = first[0][self._free]
         self._solve(self._aimed)
         return False
 
@@ -144,18 +146,18 @@ class SmoothMotion:
 
     def _quintic(self, end: Moment, cycles: int) -> np.ndarray:
         """(4, cycles + `BEYOND`, A) of the polynomial of degree 5 that joins now and `end`; jerk comes last."""
-        position, free = end[0], self._free
-        joined = quintic.coefficients(np.array(self.now), np.array(end), cycles * self._period)
-        if cycles not in self._powers:
-            powers = quintic.powers(np.arange(1, cycles + BEYOND + 1) * self._period)
-            self._powers[cycles] = powers.reshape(-1, 6)
-        samples = (self._powers[cycles] @ joined).reshape(4, -1, len(position))
-        samples[0][:, free], samples[1:, :, free] = position[free], 0.0
+        if cycles not in self._joining:
+            joining = quintic.joining(np.arange(1, cycles + BEYOND + 1) * self._period, cycles * self._period)
+            self._joining[cycles] = joining.reshape(-1, 6)
+        samples = (self._joining[cycles] @ np.array((*self.now, *end))).reshape(4, cycles + BEYOND, -1)
+        for place in self._loose_places:
+            samples[:, :, place] = 0.0
+            samples[0, :, place] = end[0][place]
         return samples
 
     def _keeps(self, samples: np.ndarray) -> bool:
         """Whether the limits hold all along."""
-        self._edges[1, 0, self._bound] = self._top[self._bound] + HAIR
+        self._edges[1, 0] = np.where(self._free, np.inf, self._top + HAIR)
         return bool((np.abs(samples - self._middle) <= self._edges).all())
 
 
@@ -172,9 +174,9 @@ class DirectMotion:
         self.now: Moment = (position.copy(), rest, rest)
         self._target = position.copy()
 
-    def aim(self, moments: Sequence[Moment], cycles: int) -> bool:
+    def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
         """The position of the first; nothing is spread over `cycles`."""
-        self._target = moments[0][0]
+        self._target = next(iter(moments))[0]
         return bool((np.abs(self._target - self.now[0]) <= self._most * cycles).all())
 
     def brake(self) -> None:

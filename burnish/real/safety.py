@@ -7,8 +7,9 @@ name, and says in one line why it halted.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,10 @@ class Verdict:
     time_s: float
 
 
+Fault = tuple[str, str]
+"""The rule that is broken, and how."""
+
+
 class Safety:
     """Makes the setpoint of each cycle.
 
@@ -71,12 +76,12 @@ class Safety:
         self.spec, self._body, self._tank = spec, body, tank
         self._box = _inside(limits.workspace, config.workspace)
         self._motion: Motion = (SmoothMotion if spec.smooth else DirectMotion)(limits, 1 / spec.rate_hz, config.share)
-        self._low, self._high, self._jump, self._torque = (
-            np.array(part) for part in (limits.low, limits.high, limits.jump, limits.torque)
-        )
+        self._low, self._high, self._jump = (np.array(part) for part in (limits.low, limits.high, limits.jump))
+        self._torque = limits.torque
         self.limited: Counter[str] = Counter()
         self.verdict: Verdict | None = None
-        self._to_do: list[Callable[[], tuple[str, str] | None]] = []
+        self._parts: Iterator[Fault | None] = iter(())
+        self._looked = False
         self._last_action_s: float | None = None
         self._strained = 0
 
@@ -85,7 +90,7 @@ class Safety:
         here = state.measured if state.reference is None else state.reference
         self._motion.start(np.clip(np.where(np.isfinite(here), here, 0.0), self._low, self._high))
         self.verdict, self._last_action_s, self._strained = None, None, 0
-        self._to_do = []
+        self._parts = iter(())
         if self._tank is not None:
             self._tank.fill()
 
@@ -98,14 +103,14 @@ class Safety:
         if fault:
             self.halt(*fault, state.time_s)
             return
-        allowed = np.clip(actions, self._low, self._high)
+        while self.look_ahead(state.time_s):  # what the last action left undone, if actions follow so closely
+            continue
+        if self.verdict is not None:
+            return
+        allowed = np.minimum(np.maximum(actions, self._low), self._high)
         if (allowed[0] != actions[0]).any():
             self.limited["position"] += 1
-        self._to_do = [lambda: self._aim(allowed, cycles)]
-        if self.spec.smooth:  # motion reaches a little beyond its end, so the next cycle is soon enough
-            self._to_do = [lambda: None, lambda: self._aim(allowed, cycles - 1)]
-        if self._body is not None:
-            self._to_do += [lambda: self._leaves(allowed[0]), lambda: self._collides(allowed[0])]
+        self._parts = self._follow(allowed, cycles)
 
     def examine(self, state: State, actions: np.ndarray) -> bool:
         """Look at a plan (K, A), whose first action is due next, before it is mixed with others; False: it halted."""
@@ -122,12 +127,27 @@ class Safety:
             silence_s: how long actions may stay away; None: none are due.
         """
         if self.verdict is None:
-            fault = self._unwell(state, silence_s) or self._next()
+            fault = self._unwell(state, silence_s)
             if fault:
                 self.halt(*fault, state.time_s)
+            elif not self._looked:
+                self.look_ahead(state.time_s)
+        self._looked = False
         for _ in range(cycles):
             position, velocity, _ = self._motion.step()
         return Setpoint(position, velocity, self.verdict is not None)
+
+    def look_ahead(self, time_s: float) -> bool:
+        """Do one part of what the action just begun asks for; False if nothing was left to do.
+
+        Whoever calls it once the robot has its set point answers the robot sooner; else `step` does it.
+        """
+        self._looked = True
+        for fault in self._parts:
+            if fault:
+                self.halt(*fault, time_s)
+            return True
+        return False
 
     @property
     def moving(self) -> bool:
@@ -137,16 +157,16 @@ class Safety:
     def halt(self, rule: str, message: str, time_s: float) -> None:
         """Brake now, and stay halted until `start`. A second reason does not replace the first."""
         if self.verdict is None:
-            self.verdict, self._to_do = Verdict(rule, message, time_s), []
+            self.verdict, self._parts = Verdict(rule, message, time_s), iter(())
             self._motion.brake()
 
     def pause(self) -> None:
         """Come to rest without any fault: nothing is planned for now."""
-        self._to_do = []
+        self._parts = iter(())
         if self.verdict is None:
             self._motion.brake()
 
-    def _wrong(self, actions: np.ndarray) -> tuple[str, str] | None:
+    def _wrong(self, actions: np.ndarray) -> Fault | None:
         """What cannot be meant by `actions`, of which the first is due."""
         names = self.spec.limits.names
         if actions.shape[1:] != self._low.shape:
@@ -165,15 +185,17 @@ class Safety:
             )
         return None
 
-    def _unwell(self, state: State, silence_s: float | None) -> tuple[str, str] | None:
+    def _unwell(self, state: State, silence_s: float | None) -> Fault | None:
         """What is wrong with the robot or with the flow of actions."""
         if state.fault:
             return "robot", state.fault
-        if not np.isfinite(state.values).all():
+        if not math.isfinite(sum(state.values.tolist())):
             return "state", "the robot reports a state that is not finite"
-        effort = np.abs(state.effort)  # NaN where nothing is measured, which is never more than a limit
-        self._strained = self._strained + 1 if (effort > self._torque).any() else 0
+        # NaN where nothing is measured, which is never more than a limit
+        strained = any(abs(effort) > most for effort, most in zip(state.effort.tolist(), self._torque, strict=True))
+        self._strained = self._strained + 1 if strained else 0
         if self._strained > STRAIN_CYCLES:
+            effort = np.abs(state.effort)
             which = int(np.nanargmax(effort / self._torque))
             name = self.spec.limits.names[which]
             return "torque", f"{name} takes {effort[which]:.1f}, at most {self._torque[which]:g}"
@@ -185,16 +207,23 @@ class Safety:
             return "energy", f"pushing took more than {self._tank.capacity_j:g} J; something is in the way"
         return None
 
-    def _next(self) -> tuple[str, str] | None:
-        """One thing to do for the action just begun; one a cycle, so that no cycle does everything."""
-        return self._to_do.pop(0)() if self._to_do else None
+    def _follow(self, allowed: np.ndarray, cycles: int) -> Iterator[Fault | None]:
+        """What an action asks for, in parts, one a cycle, so that no cycle does everything."""
+        if self.spec.smooth and cycles > SPREAD:
+            yield None  # motion goes on a little beyond its end, so the next cycle is soon enough
+            cycles -= 1
+        self._aim(allowed, cycles)
+        yield None
+        if self._body is not None:
+            yield self._leaves(allowed[0])
+            yield self._collides(allowed[0])
 
     def _aim(self, allowed: np.ndarray, cycles: int) -> None:
         span_s = cycles / self.spec.rate_hz
         if not self._motion.aim(moments(self._motion.now[0], allowed, span_s), max(1, cycles)):
             self.limited["motion"] += 1
 
-    def _leaves(self, action: np.ndarray) -> tuple[str, str] | None:
+    def _leaves(self, action: np.ndarray) -> Fault | None:
         if self._box is None or self._body is None:
             return None
         tool = self._body.tool(action)
@@ -203,7 +232,7 @@ class Safety:
         low, high = (np.round(corner, 3).tolist() for corner in self._box)
         return "workspace", f"the tool would be at {np.round(tool, 3).tolist()} m, outside {low} … {high}"
 
-    def _collides(self, action: np.ndarray) -> tuple[str, str] | None:
+    def _collides(self, action: np.ndarray) -> Fault | None:
         least = self.spec.limits.clearance
         if least is None or self._body is None or (found := self._body.clearance(action)) >= least:
             return None
@@ -212,18 +241,19 @@ class Safety:
 
 STANDS = 1e-6
 """Slower than this, per s, is standing."""
+SPREAD = 4
+"""Cycles an action must take for its parts to be spread over them."""
 STRAIN_CYCLES = 5
 """A torque above its limit for longer than this halts: one cycle alone may be noise."""
 
 
-def moments(here: np.ndarray, actions: np.ndarray, span_s: float) -> list[Moment]:
-    """The actions with the velocity and acceleration that their neighbours give; one alone is a stop."""
-    around = np.concatenate([here[None], actions])
-    velocity = (around[2:] - around[:-2]) / (2 * span_s)
-    acceleration = (around[2:] - 2 * around[1:-1] + around[:-2]) / span_s**2
-    rest = np.zeros_like(here)
-    moving = list(zip(actions[:-1], velocity, acceleration, strict=True))
-    return moving or [(actions[0], rest, rest)]
+def moments(here: np.ndarray, actions: np.ndarray, span_s: float) -> Iterator[Moment]:
+    """The actions (K, A) with the velocity and acceleration that their neighbours give; one alone is a stop."""
+    if len(actions) == 1:
+        rest = np.zeros_like(here)
+        yield actions[0], rest, rest
+    for before, action, after in zip([here, *actions], actions, actions[1:], strict=False):
+        yield action, (after - before) / (2 * span_s), (after - 2 * action + before) / span_s**2
 
 
 def _inside(own: object, wish: object) -> tuple[np.ndarray, np.ndarray] | None:

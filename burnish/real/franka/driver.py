@@ -172,16 +172,14 @@ class Franka(Robot):
 
     def _state(self, state: Any) -> State:
         width = 0.0 if self._hand is None else self._hand.width
-        q = np.array(state.q)
-        values = np.concatenate([q, state.dq, [width]])
         stuck = "" if self._hand is None else self._hand.fault
         return State(
             time_s=self._time_s,
-            values=values,
-            measured=np.append(q, width),
-            effort=np.append(state.tau_J, np.nan),
+            values=np.array([*state.q, *state.dq, width]),
+            measured=np.array([*state.q, width]),
+            effort=np.array([*state.tau_J, np.nan]),
             fault=self._fault or stuck,
-            reference=np.append(state.q_d, width),
+            reference=np.array([*state.q_d, width]),
         )
 
 

@@ -32,7 +32,7 @@ class SetpointMotion:
         """`ticks`: of a period, `tick_s` apart."""
         self.now, self.last = np.zeros((3, lanes, 7)), np.zeros((lanes, 7))
         self._ticks, self._tick_s, self._span = ticks, tick_s, ticks * tick_s
-        self._powers = quintic.powers(np.arange(1, ticks + 1) * tick_s)[:3]
+        self._joining = quintic.joining(np.arange(1, ticks + 1) * tick_s, self._span)[:3]
 
     def start(self, lane: int, position: np.ndarray) -> None:
         """At rest at `position` (7,)."""
@@ -59,9 +59,8 @@ class SetpointMotion:
 
     def _quintic(self, now: np.ndarray, target: np.ndarray, onward: np.ndarray) -> np.ndarray:
         """(3, ticks, n, 7) the polynomial of degree 5 from `now` to `target` and the velocity `onward`."""
-        end = np.stack([target, onward, np.zeros_like(target)])
-        joined = quintic.coefficients(now, end, self._span).reshape(6, -1)
-        return (self._powers @ joined).reshape(3, self._ticks, *target.shape)
+        ends = np.concatenate([now, [target, onward, np.zeros_like(target)]]).reshape(6, -1)
+        return (self._joining @ ends).reshape(3, self._ticks, *target.shape)
 
     def _pursue(
         self,
