@@ -55,7 +55,7 @@ class Bare:
         state = np.zeros(mujoco.mj_stateSize(model, full))
         mujoco.mj_getState(model, data, state, full)
         self._model, self._start = model, np.tile(state, (LANES, 1))
-        control = np.append(STIFFNESS * DOWN, (0.04, 0.04))
+        control = np.concatenate([STIFFNESS * DOWN, (0.04, 0.04), np.zeros(model.nu - 9)])
         self._control = np.tile(control, (LANES, BARE_STEPS, 1))
         self._data = [mujoco.MjData(model) for _ in range(THREADS)]
         self._threads = rollout.Rollout(nthread=THREADS)

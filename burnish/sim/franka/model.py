@@ -3,6 +3,10 @@
 The arm is franky-sim's, as the simulated robot's. Its impedance controller is that robot's too: a spring and a damper
 towards a moving set point, gravity and joint damping compensated, torques limited. Both are linear in the set point, so
 one actuator with an affine bias is the whole controller, and a trajectory of `ctrl` the whole motion.
+
+What costs time is left out where it changes nothing: gravity, of which the arm feels none, is an actuator that pulls
+the object down; what couples the fingers is a spring, not a constraint; the arm is free of constraints unless it
+touches something.
 """
 
 from __future__ import annotations
@@ -31,9 +35,14 @@ GRIP_N, GRIP_SPEED = 20.0, 0.05
 GRIP_STIFFNESS = 10_000.0
 """N/m: the finger pushes with all of `GRIP_N` from 2 mm before its goal on."""
 JOINTS = tuple(f"fr3_joint{number}" for number in range(1, 8))
+COUPLING = 2 * GRIP_STIFFNESS
+"""N/m between the fingers, which a gear couples."""
+GRAVITY = 9.81
 FINGERS = ("finger_joint1", "finger_joint2")
 ARM, FINGER = slice(0, 7), slice(7, 9)
 """In `qpos`, `qvel` and `ctrl` of every model here."""
+WEIGHT = 9
+"""In `ctrl`, where there is an object: what it is there does not matter."""
 BOXES = {
     "hand": ("0.02 0.1 0.033", "0 0 0.033"),
     "left_finger": ("0.0085 0.004 0.0085", "0 0.004 0.0445"),
@@ -47,7 +56,10 @@ STIFF = "0.005 1"
 @cache
 def physics_model(task: Task) -> mujoco.MjModel:
     """What is simulated: no meshes, and a box each for the hand and its fingers. Do not change it: it is shared."""
-    return _compile(_scene(task, visual=False))
+    model = _compile(_scene(task, visual=False))
+    if task.has_object:
+        model.actuator_biasprm[WEIGHT, 0] = GRAVITY * model.body("object").mass[0]
+    return model
 
 
 @cache
@@ -67,10 +79,11 @@ def _scene(task: Task, *, visual: bool) -> ET.Element:
     assets = _assets()
     root = ET.parse(assets / "fr3.xml").getroot()
     _child(root, "compiler").set("meshdir", str(assets / "meshes"))
-    for name in ("tendon", "keyframe", "contact", "actuator"):
+    for name in ("tendon", "equality", "keyframe", "contact", "actuator"):
         root.remove(_child(root, name))
     option = _child(root, "option")
-    option.attrib.update(timestep=str(TIMESTEP_S), iterations="20", ls_iterations="10", tolerance="1e-6")
+    option.attrib.update(timestep=str(TIMESTEP_S), gravity="0 0 0", solver="CG", iterations="20", ls_iterations="10",
+                         tolerance="1e-6")  # fmt: skip
     if not visual:  # MuJoCo-Warp, which draws, knows neither flag
         ET.SubElement(option, "flag", autoreset="disable", island="disable")
     joint = _child(root, "default/default/joint")
@@ -82,17 +95,20 @@ def _scene(task: Task, *, visual: bool) -> ET.Element:
     if not visual:
         root.remove(_child(root, "asset"))
     for body in root.iter("body"):
-        body.set("gravcomp", "1")
         for joint in body.findall("joint"):
             _adjust(joint)
         name = body.get("name", "")
         if name in BOXES:
             size, place = BOXES[name]
             ET.SubElement(body, "geom", name=name, type="box", size=size, pos=place, mass="0", contype="2",
-                          conaffinity="1", condim="4", friction="1 0.005 0.0001", solref=STIFF,
+                          conaffinity="1", friction="1 0.005 0.0001", solref=STIFF,
                           rgba="0 0 0 0" if visual else "0.5 0.5 0.5 1")  # fmt: skip
     _furnish(_child(root, "worldbody"), task, visual=visual)
-    _drive(ET.SubElement(root, "actuator"))
+    coupling = ET.SubElement(ET.SubElement(root, "tendon"), "fixed", name="gear", springlength="0")
+    coupling.set("stiffness", str(COUPLING))
+    for joint, sign in zip(FINGERS, ("1", "-1"), strict=True):
+        ET.SubElement(coupling, "joint", joint=joint, coef=sign)
+    _drive(ET.SubElement(root, "actuator"), task)
     return root
 
 
@@ -106,7 +122,7 @@ def _furnish(world: ET.Element, task: Task, *, visual: bool) -> None:
             world.append(part)
 
 
-def _drive(actuator: ET.Element) -> None:
+def _drive(actuator: ET.Element, task: Task) -> None:
     """`ctrl`, N·m, is stiffness · set point + damping · its velocity; for fingers, m, where they should go."""
     for joint, kp, kv, most in zip(JOINTS, STIFFNESS, DAMPING, ARM_LIMITS.torque, strict=True):
         ET.SubElement(actuator, "general", name=joint, joint=joint, gainprm="1", biastype="affine",
@@ -114,6 +130,9 @@ def _drive(actuator: ET.Element) -> None:
     for joint in FINGERS:
         ET.SubElement(actuator, "general", name=joint, joint=joint, gainprm=f"{GRIP_STIFFNESS}", biastype="affine",
                       biasprm=f"0 {-GRIP_STIFFNESS} 0", forcerange=f"{-GRIP_N} {GRIP_N}")  # fmt: skip
+    if task.has_object:
+        ET.SubElement(actuator, "general", name="weight", joint="object", gear="0 0 -1 0 0 0", gainprm="0",
+                      biastype="affine")  # fmt: skip
 
 
 def _adjust(joint: ET.Element) -> None:
@@ -123,7 +142,6 @@ def _adjust(joint: ET.Element) -> None:
         joint.set("damping", str(GRIP_N / GRIP_SPEED))
     else:
         joint.set("damping", "0")
-        joint.set("actuatorgravcomp", "true")
 
 
 def _child(parent: ET.Element, path: str) -> ET.Element:

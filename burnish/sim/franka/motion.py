@@ -41,7 +41,7 @@ class SetpointMotion:
 
     def follow(self, lanes: np.ndarray, action: np.ndarray) -> np.ndarray:
         """(2, ticks, n, 7) position and velocity at the end of each tick on the way to `action` (n, 7) in `lanes`."""
-        now, target = self.now[:, lanes], np.clip(action, LOW, HIGH)
+        now, target = self.now[:, lanes], np.minimum(np.maximum(action, LOW), HIGH)
         top = SHARE * np.maximum(np.minimum(ARM_LIMITS.speed(now[0]), ARM_LIMITS.speed(target)), SLOWEST)
         onward = np.clip((target - self.last[lanes]) / self._span, -top, top)
         samples = self._quintic(now, target, onward)
@@ -74,17 +74,18 @@ class SetpointMotion:
         """(3, ticks, K) of the K joints `bad`, each after a point that moves with `onward` and ends at `target`."""
         low, high, most = (np.broadcast_to(part, bad.shape)[bad] for part in (LOW, HIGH, ACCELERATION))
         found, tick = np.zeros((3, self._ticks, len(position))), self._tick_s
-        change = most * tick
-
-        def brake(gap: np.ndarray) -> np.ndarray:
-            """The fastest from which `gap` still suffices: v takes v²/2a + v·tick/2 to stop, and a tick to notice."""
-            return np.sqrt((1.5 * change) ** 2 + 2 * most * np.maximum(gap, 0)) - 1.5 * change
-
-        for number in range(self._ticks):
-            gap = target - onward * (self._span - number * tick - tick) - position
-            wish = onward + np.sign(gap) * np.minimum(brake(np.abs(gap)), np.abs(gap) / tick)
-            wish = np.clip(wish, -np.minimum(top, brake(position - low)), np.minimum(top, brake(high - position)))
-            velocity = velocity + np.clip(wish - velocity, -change, change)
+        change, room = most * tick, np.empty((3, len(position)))
+        margin, reach, left = 1.5 * change, 2 * most, self._span - tick * np.arange(1, self._ticks + 1)
+        for number, moving in enumerate(target - left[:, None] * onward):
+            gap = moving - position
+            np.abs(gap, out=room[0])
+            np.subtract(position, low, out=room[1])
+            np.subtract(high, position, out=room[2])
+            # The fastest from which each way still suffices: v takes v²/2a + v·tick/2 to stop, and a tick to notice.
+            fastest = np.sqrt(margin**2 + reach * np.maximum(room, 0)) - margin
+            wish = onward + np.copysign(np.minimum(fastest[0], room[0] / tick), gap)
+            wish = np.maximum(np.minimum(wish, np.minimum(top, fastest[2])), -np.minimum(top, fastest[1]))
+            velocity = velocity + np.maximum(np.minimum(wish - velocity, change), -change)
             position = position + velocity * tick
             found[0, number], found[1, number] = position, velocity
         return found

@@ -63,7 +63,7 @@ def _walls() -> str:
         for sign in (-1, 1)
     ]
     return "".join(
-        f'<geom type="box" pos="{place} {DEEP / 2}" size="{size} {DEEP / 2}" friction="0.3 0.005 0.0001" condim="3" '
+        f'<geom type="box" pos="{place} {DEEP / 2}" size="{size} {DEEP / 2}" friction="0.3 0.005 0.0001" '
         f'solref="0.005 1" contype="1" conaffinity="2" rgba="0.35 0.45 0.65 1"/>'
         for place, size in places
     )
@@ -74,7 +74,7 @@ PEG_INSERT = Task(
     f"""
     <body name="object" pos="0.45 -0.1 {TALL / 2}"><freejoint name="object"/>
       <geom name="object" type="box" size="{SIDE / 2} {SIDE / 2} {TALL / 2}" mass="0.06" friction="1 0.005 0.0001"
-            condim="4" solref="0.005 1" contype="3" conaffinity="3" rgba="0.85 0.3 0.2 1"/></body>
+            solref="0.005 1" contype="3" conaffinity="3" rgba="0.85 0.3 0.2 1"/></body>
     <body name="hole" pos="0.45 0.1 0">{_walls()}</body>""",
     (*OBJECT, *TOOL, "hole_x", "hole_y", "hole_z", "hole_x_x", "hole_x_y"),
     ("m",) * 3 + ("1",) * 6 + ("m",) * 6 + ("1",) * 2,

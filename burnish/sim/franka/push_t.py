@@ -81,9 +81,7 @@ def _geoms(name: str, half: float, looks: str) -> str:
     )
 
 
-_TOUCH = (
-    'density="600" friction="0.5 0.005 0.0001" priority="1" condim="3" solref="0.005 1" contype="3" conaffinity="3"'
-)
+_TOUCH = 'density="600" friction="0.5 0.005 0.0001" priority="1" solref="0.005 1" contype="3" conaffinity="3"'
 
 PUSH_T = Task(
     "push-t",

@@ -11,6 +11,7 @@ import numpy as np
 
 from burnish import registry
 from burnish.errors import BurnishError
+from burnish.sim.franka.model import WEIGHT
 
 if TYPE_CHECKING:
     import mujoco
@@ -72,6 +73,7 @@ class Draw:
             number = model.body("object").id
             model.body_mass[number] *= self.mass
             model.body_inertia[number] *= self.mass
+            model.actuator_biasprm[WEIGHT] *= self.mass
             model.geom_friction[model.geom_bodyid == number] *= self.friction
         model.actuator_biasprm[:7, 1:3] *= self.stiffness[:, None]
         return model

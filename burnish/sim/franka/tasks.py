@@ -62,7 +62,7 @@ LIFT = Task(
     "lift",
     """
     <body name="object" pos="0.5 0 0.02"><freejoint name="object"/>
-      <geom name="object" type="box" size="0.02 0.02 0.02" mass="0.05" friction="1.5 0.05 0.001" condim="4"
+      <geom name="object" type="box" size="0.02 0.02 0.02" mass="0.05" friction="1.5 0.05 0.001"
             solref="0.005 1" contype="3" conaffinity="3" rgba="0.85 0.3 0.2 1"/></body>""",
     (*OBJECT, *TOOL),
     ("m",) * 3 + ("1",) * 6 + ("m",) * 3,

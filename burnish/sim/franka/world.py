@@ -42,7 +42,7 @@ class World:
         self._physics = np.zeros((lanes, mujoco.mj_stateSize(self._model, FULL)))
         self._target, self._seed = np.zeros((lanes, task.targets)), [0] * lanes
         self._gains = np.ones((lanes, 7))
-        self._late, self._plan = np.zeros(lanes, int), np.zeros((lanes, ticks, 9))
+        self._late, self._plan = np.zeros(lanes, int), np.zeros((lanes, ticks, self._model.nu))
         self._data = [mujoco.MjData(self._model) for _ in range(max(threads, 1))]
         self._threads = rollout.Rollout(nthread=threads if threads > 1 else 0)
 
@@ -65,14 +65,13 @@ class World:
     def step(self, lanes: np.ndarray, action: np.ndarray) -> None:
         """Apply `action` (n, 8): joint positions, rad, and the gripper's width, m."""
         position, velocity = self._motion.follow(lanes, action[:, :7].astype(np.float64))
-        plan = np.empty((len(lanes), position.shape[0], 9))
+        plan = np.zeros((len(lanes), position.shape[0], self._model.nu))
         torque = STIFFNESS * position + DAMPING * velocity
         plan[:, :, ARM] = torque.transpose(1, 0, 2) * self._gains[lanes, None]
         plan[:, :, FINGER] = np.clip(action[:, None, 7:] / 2, 0, WIDEST)
         control = self._delayed(lanes, plan)
         self._plan[lanes] = plan
-        models = [self._models[lane] for lane in lanes]
-        after, _ = self._threads.rollout(models, self._data, self._physics[lanes], control)
+        after = self._rolled(lanes, control)
         lost = ~np.isfinite(after[:, -1]).all(axis=1)
         if lost.any():
             raise LaneError(int(lanes[lost.argmax()])) from ArithmeticError("the physics became unstable")
@@ -123,6 +122,20 @@ class World:
         if self._randomization.changes_model or self.task.fixture:
             self._models[lane] = draw.apply(self._model)
         set_fixture(self._models[lane], self.task, self._target[lane])
+
+    def _rolled(self, lanes: np.ndarray, control: np.ndarray) -> np.ndarray:
+        """(n, ticks, S) states after every tick of `control` (n, ticks, U). What MuJoCo would check is so by now."""
+        after = np.empty((*control.shape[:2], self._physics.shape[1]))
+        self._threads.rollout(
+            [self._models[lane] for lane in lanes],
+            self._data,
+            self._physics[lanes],
+            control,
+            skip_checks=True,
+            nstep=control.shape[1],
+            state=after,
+        )
+        return after
 
     def _delayed(self, lanes: np.ndarray, plan: np.ndarray) -> np.ndarray:
         """(n, ticks, 9) the end of the last plan, as long as actions are late, then the beginning of this one."""
