@@ -19,12 +19,12 @@ import time
 import numpy as np
 
 from burnish import processes
+from burnish.quadrotor import CYCLE_HZ
 from burnish.real.quadrotor.config import QuadrotorConfig
 from burnish.real.quadrotor.driver import QuadrotorDriver
 from burnish.real.quadrotor.dynamics import Quadrotor
 from burnish.real.quadrotor.flight import Flight, Rules, Wish
 from burnish.real.quadrotor.frames import from_angles
-from burnish.real.quadrotor.limits import CYCLE_HZ
 from burnish.real.quadrotor.pilot import Pilot
 from burnish.real.safety import Safety
 from burnish.real.simulated import SimulatedProcess

@@ -139,6 +139,8 @@ METAWORLD = SeededFamily("metaworld", 1, 200, {"basketball": 250, "bin-picking":
 
 FRANKA = SeededFamily("franka", 1, 200, {"reach": 100, "push-t": 500})
 
+QUADROTOR = SeededFamily("quadrotor", 1, 500, {"track": 1000, "waypoints": 1000, "race": 2000})
+
 
 def protocol(task: str, episodes: int = 100, seed: int = 0) -> Protocol:
     """`episodes` of `task` ("metaworld/reach", "libero/object") from starts that nothing is trained on.

@@ -210,13 +210,13 @@ from burnish.sim.base import make_env
 if __name__ == "__main__":
     env = make_env(sys.argv[1], 3, workers=2)
     env.reset([1, 2, 3])
-    print(*[one.process.pid for one in getattr(env._pool, "_workers", [])], flush=True)
+    print(*[one.process.pid for one in getattr(getattr(env, "_pool", None), "_workers", [])], flush=True)
     time.sleep(100)
 """
 
 
-THREADED = ("franka",)
-"""Whose workers are threads, which die with their process anyway."""
+THREADED = ("franka", "quadrotor")
+"""Whose workers are threads (or lanes of one tensor), which die with their process anyway."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -8,11 +8,11 @@ import time
 import numpy as np
 from mavsdk.plugins.telemetry import LandedState
 
+from burnish.quadrotor import TILT_LOST
 from burnish.real.base import RobotError
 from burnish.real.quadrotor.config import QuadrotorConfig
 from burnish.real.quadrotor.frames import tilt
 from burnish.real.quadrotor.helm import STICKS, Helm
-from burnish.real.quadrotor.limits import TILT_LOST
 from burnish.real.quadrotor.link import PREARM_CHECKS, Link, Sample
 
 MOTORS_UNTIL = (1, 14)

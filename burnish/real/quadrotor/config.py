@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from burnish.errors import BurnishError
-from burnish.real.quadrotor.limits import Mode
+from burnish.quadrotor import Mode
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.real.quadrotor.dynamics import GRAVITY, Airframe, Quadrotor
+from burnish.quadrotor import GRAVITY
+from burnish.real.quadrotor.dynamics import Airframe, Quadrotor
 
 ATTITUDE_GAIN = np.array([6.5, 6.5, 2.8])
 """MC_ROLL_P, MC_PITCH_P, MC_YAW_P, 1/s."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-GRAVITY = 9.80665
+from burnish.quadrotor import GRAVITY
+
 WEIGHT = np.array([0, 0, GRAVITY])
 STILL = np.eye(3)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from burnish.quadrotor import GRAVITY, Mode
 from burnish.real.quadrotor.control import Mixer, heading_to, rates_towards
-from burnish.real.quadrotor.dynamics import GRAVITY, Airframe, Quadrotor
+from burnish.real.quadrotor.dynamics import Airframe, Quadrotor
 from burnish.real.quadrotor.frames import angles
-from burnish.real.quadrotor.limits import Mode
 
 STIFFNESS, DAMPING, PUSH_MAX = 4.0, 3.0, 4.0
 """1/s², 1/s, m/s²: a double pole at 2 1/s, nearly; gentle enough for a link that is 50 ms late."""

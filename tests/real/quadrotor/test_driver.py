@@ -9,10 +9,11 @@ import pytest
 
 from burnish.contract import STATE, Contract, Field
 from burnish.errors import BurnishError, ContractError
+from burnish.quadrotor import LIMITS
 from burnish.real.base import RobotError, load_robot
 from burnish.real.quadrotor.config import QuadrotorConfig
 from burnish.real.quadrotor.driver import QuadrotorDriver
-from burnish.real.quadrotor.limits import LIMITS, spec
+from burnish.real.quadrotor.limits import spec
 from burnish.real.simulated import SimulatedProcess
 from tests.real.quadrotor.conftest import Trip
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from burnish.real.quadrotor.dynamics import GRAVITY, Airframe, Quadrotor
+from burnish.quadrotor import GRAVITY
+from burnish.real.quadrotor.dynamics import Airframe, Quadrotor
 
 STEP_S = 1e-3
 VACUUM = replace(Airframe(), drag=0.0)

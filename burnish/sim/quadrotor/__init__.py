@@ -1,0 +1,1 @@
+"""Quadrotors, thousands side by side."""
