@@ -19,7 +19,7 @@ class Config:
     """Convert a recording to a LeRobotDataset v3, its contract beside it."""
 
     recording: Annotated[Path, Suppress, Fixed]
-    """A ROS 2 bag (MCAP), or the folder of `burnish deploy`."""
+    """A ROS 2 bag (MCAP), what `burnish deploy` wrote, or data of robomimic, LIBERO, ManiSkill or diffusion_policy."""
     out: Path
     """Folder of the dataset."""
     convert: Options = field(default_factory=Options)

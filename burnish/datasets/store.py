@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -42,46 +42,63 @@ class Images(Protocol):
         ...
 
 
-def write_dataset(
-    demos: Demonstrations,
-    folder: Path,
-    extra: dict[str, Any] | None = None,
-    images: Images | None = None,
-    marks: Mapping[str, np.ndarray] | None = None,
-) -> None:
-    """Write `demos` as a LeRobotDataset v3 to `folder`; until the last rename an earlier one there stays whole.
+class Written(NamedTuple):
+    """One episode to be written: contract key or mark → (T, …), and what was asked for."""
 
-    Args:
-        extra: file name → JSON value, written into the dataset's `meta/` (how it was made).
-        images: more observations, read one episode at a time.
-        marks: column → (T,) bool, beside what the contract names; policies do not read them.
-    """
-    contract, marks = demos.contract, marks or {}
+    values: Mapping[str, np.ndarray]
+    text: str
+
+
+def write_dataset(
+    demos: Demonstrations, folder: Path, extra: dict[str, Any] | None = None, images: Images | None = None
+) -> None:
+    """Write `demos` as `write_episodes` does; `images`: more observations, read one episode at a time."""
+    contract = demos.contract
     if images is not None:
         contract = Contract({**contract.observation, **images.fields}, contract.action)
-    fps = _whole_rate(contract)
+    write_episodes(contract, demos.task, _episodes(demos, images), folder, extra)
+
+
+def write_episodes(
+    contract: Contract,
+    task: str,
+    episodes: Iterable[Written],
+    folder: Path,
+    extra: dict[str, Any] | None = None,
+    marks: Sequence[str] = (),
+) -> None:
+    """Write a LeRobotDataset v3 to `folder`, one episode in memory; until the last rename an earlier one stays whole.
+
+    Args:
+        task: full name of the environment.
+        extra: file name → JSON value, written into the dataset's `meta/` (how it was made).
+        marks: names of (T,) bool columns beside what the contract names; policies do not read them.
+    """
+    fps = whole_rate(contract)
     features = {key: _feature(key, field) for key, field in contract.fields.items() if key != TASK}
     features |= {name: {"dtype": "bool", "shape": (1,), "names": None} for name in marks}
-    values = {key: value for key, value in {**demos.obs, ACTION: demos.action}.items() if key != TASK}
-    values |= {name: value[:, None] for name, value in marks.items()}
-    texts = instructions(demos)
     with atomic_folder(folder) as beside:
         beside.rmdir()  # lerobot insists on making the folder itself
         dataset = _create(f"burnish/{folder.name}", fps, features, beside)
-        for number, (start, end, text) in enumerate(zip(demos.starts, demos.ends, texts, strict=True)):
-            seen = {} if images is None else images.episode(number)
-            for row in range(start, end):
-                frame = {key: value[row] for key, value in values.items()}
-                frame |= {key: value[row - start] for key, value in seen.items()}
-                dataset.add_frame(frame | {TASK: text})
+        for one in episodes:
+            values = {key: value[:, None] if key in marks else value for key, value in one.values.items()}
+            for row in range(len(values[ACTION])):
+                dataset.add_frame({key: value[row] for key, value in values.items() if key != TASK} | {TASK: one.text})
             dataset.save_episode()
         dataset.finalize()
         write_json(beside / CONTRACT_FILE, contract.to_json())
-        write_json(beside / ENVIRONMENT_FILE, {"task": demos.task})
+        write_json(beside / ENVIRONMENT_FILE, {"task": task})
         for name, data in (extra or {}).items():
             write_json(beside / "meta" / name, data)
         files = sorted(path for path in beside.rglob("*") if path.is_file())
         write_json(beside / MARKS_FILE, {path.relative_to(beside).as_posix(): _sha256(path) for path in files})
+
+
+def _episodes(demos: Demonstrations, images: Images | None) -> Iterator[Written]:
+    values = {**demos.obs, ACTION: demos.action}
+    for number, (start, end, text) in enumerate(zip(demos.starts, demos.ends, instructions(demos), strict=True)):
+        seen = {} if images is None else images.episode(number)
+        yield Written({**{key: value[start:end] for key, value in values.items()}, **seen}, text)
 
 
 def load_demonstrations(folder: Path, only: Sequence[str] | None = None) -> Demonstrations:
@@ -141,7 +158,8 @@ def _create(name: str, fps: int, features: dict[str, Any], root: Path) -> Any:
     return LeRobotDataset.create(name, fps, features, root=root, use_videos=False, video_backend="pyav")
 
 
-def _whole_rate(contract: Contract) -> int:
+def whole_rate(contract: Contract) -> int:
+    """Frames per second. Raises `BurnishError` unless all of `contract` has one whole rate."""
     rates = {field.rate_hz for field in contract.fields.values()}
     rate = rates.pop()
     if rates or rate != int(rate):

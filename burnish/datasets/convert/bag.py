@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from burnish.contract import IMAGES, STATE, TASK, Contract, Field, encode_text
-from burnish.datasets.convert.base import End, Frame, Losses, Options
+from burnish.datasets.convert.base import IMAGE_SIZE, End, Frame, Losses, Options
 from burnish.datasets.convert.mcap import ABOUT, MAGIC, Mcap, Message, in_order
+from burnish.datasets.convert.meaning import image_field
 from burnish.datasets.convert.steps import Steps
 from burnish.errors import BurnishError, CorruptFileError
 
@@ -126,7 +127,8 @@ class BagReader:
         else:
             raise BurnishError(f"{self._path} does not say what its numbers mean; name the contract.json of the policy "
                                "or dataset it belongs to: --convert.contract FILE")  # fmt: skip
-        size, fps = self._options.images, contract.action.rate_hz
+        size = IMAGE_SIZE if self._options.images is None else self._options.images
+        fps = contract.action.rate_hz
         cameras = [] if contract.images or not size else self._about.get("cameras", [])
         added = {IMAGES + name: image_field(size, name, fps) for name in cameras}
         kept = {key: replace(field, rate_hz=fps) for key, field in contract.observation.items()}
@@ -165,11 +167,6 @@ class BagReader:
         rows = np.asarray(image.data).reshape(image.height, image.step)[:, : image.width * 3]
         pixels = rows.reshape(image.height, image.width, 3)
         return pixels if image.encoding == "rgb8" else pixels[..., ::-1]
-
-
-def image_field(size: int, camera: str, rate_hz: float) -> Field:
-    """Of a square image."""
-    return Field((size, size, 3), ("r", "g", "b"), ("1",) * 3, camera, rate_hz, "identity", "uint8")
 
 
 def _file(path: Path) -> Path:

@@ -22,8 +22,19 @@ class Options:
     """contract.json of what was recorded (or a checkpoint's), where the recording carries none or another is meant."""
     instruction: str = ""
     """What was to be done, where the recording does not say it and the contract has instructions."""
-    images: int = IMAGE_SIZE
-    """Pixels per side of images whose size no contract says; 0 leaves images out."""
+    task: str = ""
+    """SIMULATOR/TASK of the environment, where the recording does not say it or another is meant."""
+    rate_hz: float | None = None
+    """Steps per second, where the recording does not say it or another is meant."""
+    keys: tuple[str, ...] = ()
+    """Arrays to take, shell patterns ("obs/robot0_*"); none: those that policies of the format usually read."""
+    meaning: Mapping[str, str] = field(default_factory=dict)
+    """What numbers mean of which the recording does not say it: array → UNIT[,UNIT…]@FRAME, one unit for all or one for
+    each ("state m,m,rad@table action m@table")."""
+    successes_only: bool = False
+    """Leave out episodes of which the recording says that they did not succeed."""
+    images: int | None = None
+    """Pixels per side of images whose size no contract says, 0 leaves images out; None: as they are, or 128."""
     pause_s: float = 0.5
     """An episode ends where nothing was commanded for longer than this."""
     stale_s: float = 0.5

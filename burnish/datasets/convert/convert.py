@@ -14,10 +14,12 @@ from burnish.console import say
 from burnish.contract import Contract
 from burnish.datasets.convert.base import End, Options, Reader
 from burnish.datasets.convert.staging import INTERVENTION, Staging
-from burnish.datasets.store import load_demonstrations, write_dataset
+from burnish.datasets.store import load_demonstrations, whole_rate, write_episodes
 from burnish.errors import BurnishError, CorruptFileError
 from burnish.files import read_json, recover_folder, write_json
 
+MOST_FILES = 200
+"""Of a recording that are listed one by one."""
 RECORD = "convert.json"
 """In the dataset's `meta/`: what it was made of, how each episode ended, and what could not be read."""
 
@@ -35,6 +37,7 @@ def convert(source: Path, out: Path, options: Options) -> dict[str, Any]:
         return _finished(out, identity)
     staging = out.absolute().with_name(f".{out.name}.convert")
     reader = open_recording(source, options)
+    whole_rate(reader.contract)
     _open_staging(staging, identity, reader.contract)
     try:
         result = _convert(reader, source, out, staging, options, identity)
@@ -83,16 +86,18 @@ def _convert(
         "short": kept.short,
         "losses": reader.losses.lines,
     }
-    demos, human = kept.demonstrations()
     record = {"config": identity, "result": result, "episodes": episodes}
-    write_dataset(demos, out, {RECORD: record}, kept if kept.fields else None, {INTERVENTION: human})
+    say(f"Writing {len(episodes)} episodes as a LeRobotDataset to {out}")
+    write_episodes(reader.contract, reader.task, kept.written(), out, {RECORD: record}, (INTERVENTION,))
     return result
 
 
 def _identity(source: Path, options: Options) -> dict[str, Any]:
     """What decides the result, as JSON gives it back."""
     files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
-    sizes = {path.name: path.stat().st_size for path in files}
+    sizes = {path.relative_to(source.parent).as_posix(): path.stat().st_size for path in files}
+    if len(sizes) > MOST_FILES:  # zarr has one per chunk
+        sizes = {"all": sum(sizes.values()), "files": len(sizes)}
     return json.loads(json.dumps({"source": source.name, "bytes": sizes, **asdict(options)}, default=str))
 
 

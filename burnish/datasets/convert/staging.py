@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,9 +11,9 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from burnish.contract import ACTION, Contract, Field
+from burnish.contract import ACTION, TASK, Contract, Field, decode_text
 from burnish.datasets.convert.base import End, Frame
-from burnish.datasets.demonstrations import Demonstrations, Episode
+from burnish.datasets.store import Written
 from burnish.files import atomic_file
 
 INTERVENTION = "complementary_info.is_intervention"
@@ -21,13 +21,12 @@ INTERVENTION = "complementary_info.is_intervention"
 
 
 class Staging:
-    """Takes frames one by one; what is finished survives a kill. Also the `Images` of `store.write_dataset`."""
+    """Takes frames one by one; what is finished survives a kill."""
 
     def __init__(self, folder: Path, contract: Contract, task: str, shortest: int) -> None:
         """`shortest`: frames that an episode must have."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._task, self._shortest = folder, task, shortest
-        self._contract = contract
         self.fields: Mapping[str, Field] = {key: contract.observation[key] for key in contract.images}
         self._number, self._count, self.short = 0, 0, 0
         self._frames: list[Frame] = []
@@ -72,23 +71,14 @@ class Staging:
                 found.append(json.loads(file.metadata()["about"]))
         return found
 
-    def demonstrations(self) -> tuple[Demonstrations, np.ndarray]:
-        """The kept episodes without images, and (T,) whether a human drove."""
-        contract = self._contract.only([key for key in self._contract.observation if key not in self.fields])
-        episodes, human = [], []
+    def written(self) -> Iterator[Written]:
+        """The kept episodes, one in memory; images are mapped from their files."""
         for number in range(self._number):
             with safe_open(self._path(number), "numpy") as file:
-                obs = {key: file.get_tensor(key) for key in contract.observation}
-                episodes.append(Episode(obs, file.get_tensor(ACTION)))
-                human.append(file.get_tensor(INTERVENTION))
-        return Demonstrations.of(contract, self._task, episodes), np.concatenate(human)
-
-    def episode(self, number: int) -> dict[str, np.ndarray]:
-        """Contract key → (T, H, W, 3) uint8, mapped from the file, not read into memory."""
-        return {
-            key: np.memmap(self._pixels(number, key), np.uint8, "r").reshape(-1, *field.shape)
-            for key, field in self.fields.items()
-        }
+                values = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no mapping)
+            for key, field in self.fields.items():
+                values[key] = np.memmap(self._pixels(number, key), np.uint8, "r").reshape(-1, *field.shape)
+            yield Written(values, decode_text(values[TASK][0]) if TASK in values else self._task)
 
     def _path(self, number: int) -> Path:
         return self._folder / f"episode_{number:06d}.safetensors"

@@ -92,7 +92,7 @@ def select(name: str) -> tuple[LiberoTask, ...]:
 
 def _task(suite: str, name: str) -> LiberoTask:
     bddl, init_states = _files(suite, name)
-    language = _bddl_language(bddl) if suite.endswith(REWORDED) else _file_language(name)
+    language = _bddl_language(bddl) if suite.endswith(REWORDED) else file_language(name)
     return LiberoTask(suite, name, language, bddl, init_states)
 
 
@@ -103,7 +103,7 @@ def _chain(suite: str, links: tuple[str, ...]) -> LiberoTask:
     return LiberoTask(suite, "_and_".join(links), language, first.bddl, first.init_states, also)
 
 
-def _file_language(name: str) -> str:
+def file_language(name: str) -> str:
     """What LIBERO's own evaluation says: the file name without its scene ("KITCHEN_SCENE3_turn_on_the_stove")."""
     words = name.split("_")
     scene = next((i for i, word in enumerate(words) if word.startswith("SCENE")), -1)

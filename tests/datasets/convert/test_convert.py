@@ -105,9 +105,9 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(bag, made, tmp_path, monke
     assert len(kept) == 2 and not out.exists()
     written = {}
     with monkeypatch.context() as patch:
-        write = module.write_dataset
+        write = module.write_episodes
         patch.setattr(
-            module, "write_dataset", lambda *a: (written.update({p: p.stat().st_mtime_ns for p in kept}), write(*a))
+            module, "write_episodes", lambda *a: (written.update({p: p.stat().st_mtime_ns for p in kept}), write(*a))
         )
         convert(bag, out, OPTIONS)
     assert list(written.values()) == times
