@@ -14,6 +14,7 @@ from burnish.errors import BurnishError, UnknownNameError
 
 VERBS = {
     "demo": "the whole road once: collect, train, refine, distill, export, evaluate, report",
+    "envs": "every task: what is seen, done and counted as success, and whether it runs on this machine",
     "collect": "record an expert on a task as a LeRobotDataset",
     "convert": "recordings of a robot (ROS bags, `burnish deploy`) as a LeRobotDataset",
     "train": "imitate a dataset with a policy (meanflow, flow, diffusion, mint, tokens, vla)",

@@ -63,6 +63,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
 
 policies = Registry("policy", "burnish.policies")
 environments = Registry("environment", "burnish.envs")
+simulators = Registry("description of an environment", "burnish.simulators")
+"""What `burnish envs` says of an environment, without importing its simulator."""
 algorithms = Registry("algorithm", "burnish.algorithms")
 robots = Registry("robot", "burnish.robots")
 simulated_robots = Registry("simulated robot", "burnish.simulated_robots")
@@ -92,6 +94,9 @@ environments.register("metaworld", "burnish.sim.metaworld:MetaWorld")
 environments.register("libero", "burnish.sim.libero.env:Libero")
 environments.register("franka", "burnish.sim.franka.env:FrankaWorld")
 environments.register("quadrotor", "burnish.sim.quadrotor.env:QuadrotorWorld")
+simulators.register("metaworld", "burnish.sim.metaworld_about:ABOUT")
+simulators.register("libero", "burnish.sim.libero.about:ABOUT")
+simulators.register("franka", "burnish.sim.franka.about:ABOUT")
 algorithms.register("residual", "burnish.rl_finetune.residual:train")
 algorithms.register("dppo", "burnish.rl_finetune.dppo:train")
 algorithms.register("reinflow", "burnish.rl_finetune.reinflow:train")

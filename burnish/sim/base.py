@@ -15,6 +15,7 @@ from burnish import registry
 from burnish.agent import Agent
 from burnish.contract import PLACES, Contract
 from burnish.errors import BurnishError, ContractError
+from burnish.sim import about
 from burnish.sim.seeds import next_seed as next_seed
 
 Obs = dict[str, Tensor]
@@ -158,11 +159,12 @@ def make_env(
         points: how many the cloud has that `VecEnv.look` returns; None for an environment without.
         settings: what only this simulator knows, e.g. `{"settle_steps": 15}` of LIBERO; other than its defaults.
     Raises `UnknownNameError` with the closest match for an unknown simulator or task, `BurnishError` for `cameras`,
-    `places` or `points` where there are none.
+    `places` or `points` where there are none, and for what this machine lacks.
     """
     simulator, slash, name = task.partition("/")
     if not slash:
         raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
+    about.check(simulator, name)
     factory = registry.environments.load(simulator)
     given = {"num_envs": num_envs, "workers": workers, "horizon": horizon, "auto_reset": auto_reset}
     if places and cameras is None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mujoco
 import numpy as np
 
+if TYPE_CHECKING:
+    import mujoco
+
 Read = Callable[[], Any]
-Source = Callable[[mujoco.MjData], Read]
+Source = Callable[["mujoco.MjData"], Read]
 """From a simulation to a function that reads one present value of it; the look-up by name happens once."""
 Solved = Callable[[Any, np.ndarray], bool]
 """Meta-World environment and observation (39,) to success."""
@@ -165,6 +167,8 @@ def _container_pulled(env: Any, obs: np.ndarray) -> bool:
 def _container_pushed(env: Any, obs: np.ndarray) -> bool:
     if not (_distance(obs[11:14], env._target_pos) <= 0.12 and obs[3] > 0 and obs[6] - 0.01 > env.stick_init_pos[2]):
         return False
+    import mujoco  # the names of the tasks are wanted where it is not installed
+
     # Contact forces are as old as the last physics substep; Meta-World looks at the present ones.
     mujoco.mj_forward(env.model, env.data)
     return bool(env.touching_main_object)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import override
 
 from burnish.contract import ENVIRONMENT_STATE, PLACES, STATE, TASK, Contract, Field
+from burnish.sim.libero.about import SUITES, TASKS
 from burnish.sim.libero.camera import CAMERAS, PATCHES
-from burnish.sim.libero.chains import CHAINS
 from burnish.sim.libero.film import film
 from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, LiberoLane
 from burnish.sim.libero.starts import PLACEMENTS, SETTLE_STEPS, TRAINING_STATES, Start, address
-from burnish.sim.libero.suites import ALL, STANDARD, select
+from burnish.sim.libero.suites import select
 from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.vector import LanesEnv
 
@@ -92,12 +92,7 @@ def contract(cameras: int | None, places: bool = False) -> Contract:
 class Libero(LanesEnv):
     """A suite or one task in `num_envs` lanes; see `starts` for what a seed means."""
 
-    tasks = (
-        *(f"{suite}/{i}" for suite in STANDARD for i in range(90 if suite == "90" else 10)),
-        *STANDARD,
-        ALL,
-        *CHAINS,
-    )
+    tasks = (*TASKS, *SUITES)
 
     has_cameras = True
     has_places = True
