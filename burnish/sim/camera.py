@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import mujoco
 
 SHADE = 0.6
 """Brightness of a drawn sphere at its rim; 1 in its middle."""
@@ -19,6 +23,18 @@ class Camera:
     eye: tuple[float, float, float]
     target: tuple[float, float, float]
     fovy: float = 45.0
+
+    @staticmethod
+    def of(model: mujoco.MjModel, name: str) -> Camera:
+        """A camera of `model` that stands still."""
+        import mujoco
+
+        own, rotation = model.camera(name), np.zeros(9)
+        mujoco.mju_quat2Mat(rotation, own.quat)
+        x, y, z = own.pos
+        ahead_x, ahead_y, ahead_z = own.pos - rotation.reshape(3, 3)[:, 2]
+        eye, target = (float(x), float(y), float(z)), (float(ahead_x), float(ahead_y), float(ahead_z))
+        return Camera(eye, target, float(own.fovy[0]))
 
     def rotation(self) -> np.ndarray:
         """(3, 3), columns right, up, backward: MuJoCo's `cam_xmat`."""

@@ -57,19 +57,19 @@ class Cuda(Need):
 
 
 @dataclass(frozen=True)
-class Folder(Need):
-    """A folder of files that no package brings, named by an environment variable."""
+class Location(Need):
+    """Files that no package brings, named by an environment variable."""
 
     variable: str
     what: str
 
     def lack(self) -> Lack | None:
-        """Whether the variable names a folder."""
+        """Whether the variable names something that is there."""
         path = os.environ.get(self.variable)
-        if path and Path(path).is_dir():
+        if path and Path(path).exists():
             return None
-        found = f"{self.variable} is {path!r}, which is no folder" if path else f"{self.variable} is not set"
-        return Lack(found, f"export {self.variable}=FOLDER with {self.what}")
+        found = f"{self.variable} is {path!r}, where nothing is" if path else f"{self.variable} is not set"
+        return Lack(found, f"export {self.variable}={self.what}")
 
 
 def first_lack(needs: Iterable[Need]) -> Lack | None:

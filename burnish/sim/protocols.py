@@ -141,6 +141,11 @@ FRANKA = SeededFamily("franka", 1, 200, {"reach": 100, "push-t": 500})
 
 QUADROTOR = SeededFamily("quadrotor", 1, 500, {"track": 1000, "waypoints": 1000, "race": 2000})
 
+ROBOSUITE = SeededFamily("robosuite", 1, 400, {})
+"""The horizon is robomimic's (arXiv 2108.03298)."""
+
+FRANKA = SeededFamily("franka", 1, 200, {"reach": 100})
+
 
 def protocol(task: str, episodes: int = 100, seed: int = 0) -> Protocol:
     """`episodes` of `task` ("metaworld/reach", "libero/object") from starts that nothing is trained on.

@@ -12,7 +12,7 @@ from burnish import registry
 from burnish.errors import BurnishError, UnknownNameError
 from burnish.sim.about import about, narrowed
 from burnish.sim.base import make_env
-from burnish.sim.needs import Folder, Package
+from burnish.sim.needs import Location, Package
 
 SIMULATORS = registry.simulators.names()
 RUNNING = [name for name in SIMULATORS if about(name).lack() is None]
@@ -65,11 +65,11 @@ def test_a_need_says_what_is_missing_and_what_to_do(monkeypatch, tmp_path):
     lack = Package("no_such_simulator", "metaworld").lack()
     assert lack and (lack.what, lack.mend) == ("no_such_simulator is not installed", "pip install 'burnish[metaworld]'")
     assert Package("json", "metaworld").lack() is None
-    need = Folder("BURNISH_TEST_FOLDER", "meshes")
+    need = Location("BURNISH_TEST_FOLDER", "FOLDER with meshes")
     monkeypatch.delenv("BURNISH_TEST_FOLDER", raising=False)
     assert (lack := need.lack()) and "BURNISH_TEST_FOLDER=FOLDER with meshes" in lack.mend
     monkeypatch.setenv("BURNISH_TEST_FOLDER", str(tmp_path / "nowhere"))
-    assert (lack := need.lack()) and "nowhere', which is no folder" in lack.what
+    assert (lack := need.lack()) and "nowhere', where nothing is" in lack.what
     monkeypatch.setenv("BURNISH_TEST_FOLDER", str(tmp_path))
     assert need.lack() is None
 

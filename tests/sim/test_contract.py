@@ -17,6 +17,8 @@ from burnish.sim.base import VecEnv, make_env, next_seed
 
 LANES, HORIZON = 3, 6
 SIMULATORS = registry.environments.names()
+COSTLY = ("robosuite",)
+"""Whose lanes are those of another one, whose workers are tested by default."""
 
 
 def task_of(simulator: str) -> str:
@@ -43,9 +45,15 @@ def opened(auto_reset: bool):
         with make(simulator, workers, auto_reset=auto_reset) as env:
             yield env
 
-    kinds = [(name, workers) for name in SIMULATORS for workers in (0, 2)]
+    kinds = [
+        pytest.param(
+            (name, workers), marks=pytest.mark.slow if workers and name in COSTLY else (), id=f"{name}-{workers}"
+        )
+        for name in SIMULATORS
+        for workers in (0, 2)
+    ]
     # One for all tests: what one of them leaves behind must not matter to the next.
-    return pytest.fixture(fixture, scope="module", params=kinds, ids=lambda kind: f"{kind[0]}-{kind[1]}")
+    return pytest.fixture(fixture, scope="module", params=kinds)
 
 
 env = opened(auto_reset=False)

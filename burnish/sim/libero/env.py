@@ -70,22 +70,19 @@ CONTRACT = Contract(
 )
 
 
+def image(size: int) -> Field:
+    """A colour image of `size` pixels per side."""
+    shape, unit = (size, size, 3), ("1/255",) * 3
+    return Field(shape, ("r", "g", "b"), unit, "camera", RATE_HZ, "identity", dtype="uint8")
+
+
 def contract(cameras: int | None, places: bool = False) -> Contract:
     """`CONTRACT`, with images of `cameras` pixels per side unless that is None, and the places of their patches."""
     if cameras is None:
         return CONTRACT
-    image = Field(
-        shape=(cameras, cameras, 3),
-        names=("r", "g", "b"),
-        unit=("1/255",) * 3,
-        frame="camera",
-        rate_hz=RATE_HZ,
-        normalization="identity",
-        dtype="uint8",
-    )
     shape = (len(CAMERAS), PATCHES, PATCHES, 3)
     where = Field(shape, ("x", "y", "z"), ("m",) * 3, "world", RATE_HZ, "identity")
-    looks = dict.fromkeys(CAMERAS, image) | ({PLACES: where} if places else {})
+    looks = dict.fromkeys(CAMERAS, image(cameras)) | ({PLACES: where} if places else {})
     return Contract({**CONTRACT.observation, **looks}, CONTRACT.action)
 
 

@@ -28,7 +28,7 @@ def film(members: Sequence[LiberoTask], poses: Sequence[Arrays], size: int) -> n
             data.qpos[:] = pose["qpos"]
             mujoco.mj_kinematics(here.model, data)
             traced.append(pose_of(data))
-        frames.append(raytrace(_visible(members[number]), traced, _view(here.model), size))
+        frames.append(raytrace(_visible(members[number]), traced, Camera.of(here.model, "agentview"), size))
     return np.concatenate(frames)
 
 
@@ -38,12 +38,3 @@ def _visible(task: LiberoTask) -> mujoco.MjModel:
     hidden = model.geom_group == COLLISION_GROUP
     model.geom_matid[hidden], model.geom_rgba[hidden, 3] = -1, 0.0
     return model
-
-
-def _view(model: mujoco.MjModel) -> Camera:
-    camera = model.camera("agentview")
-    rotation = np.zeros(9)
-    mujoco.mju_quat2Mat(rotation, camera.quat)
-    eye = camera.pos
-    x, y, z = eye - rotation.reshape(3, 3)[:, 2]
-    return Camera((float(eye[0]), float(eye[1]), float(eye[2])), (float(x), float(y), float(z)), float(camera.fovy[0]))

@@ -1,0 +1,56 @@
+"""The vector environment `robosuite/TASK`: a Panda arm under robosuite's OSC_POSE, as robomimic's data has it.
+
+The state is LIBERO's (hand, fingers), the environment state robosuite's "object-state". An action of 1 commands a
+displacement of 5 cm or a rotation of 0.5 rad in one control step of 50 ms.
+"""
+
+from __future__ import annotations
+
+from burnish import registry
+from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
+from burnish.sim.libero.env import CONTRACT as LIBERO
+from burnish.sim.libero.env import image
+from burnish.sim.protocols import horizon as default_horizon
+from burnish.sim.robosuite.camera import CAMERAS, film
+from burnish.sim.robosuite.lane import RobosuiteLane
+from burnish.sim.robosuite.scene import RATE_HZ
+from burnish.sim.robosuite.tasks import TASKS, names, size, units
+from burnish.sim.vector import LanesEnv
+
+
+def contract(task: str, cameras: int | None) -> Contract:
+    """Of `task`, with images of `cameras` pixels per side unless that is None."""
+    objects = Field((size(task),), names(task), units(task), "world", RATE_HZ, "whitening")
+    looks = {} if cameras is None else dict.fromkeys(CAMERAS, image(cameras))
+    return Contract({STATE: LIBERO.observation[STATE], ENVIRONMENT_STATE: objects, **looks}, LIBERO.action)
+
+
+class Robosuite(LanesEnv):
+    """One task ("PickPlaceCan") in `num_envs` lanes. Raises `UnknownNameError` with the closest match."""
+
+    tasks = tuple(TASKS)
+    has_cameras = True
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        num_envs: int,
+        workers: int = 0,
+        horizon: int | None = None,
+        auto_reset: bool = False,
+        cameras: int | None = None,
+    ) -> None:
+        if name not in TASKS:
+            raise registry.unknown("task", f"robosuite/{name}", [f"robosuite/{known}" for known in TASKS])
+        super().__init__(
+            f"robosuite/{name}",
+            contract(name, cameras),
+            f"{RobosuiteLane.__module__}:{RobosuiteLane.__name__}",
+            {"task": name, "cameras": cameras},
+            num_envs=num_envs,
+            workers=workers,
+            horizon=default_horizon(f"robosuite/{name}") if horizon is None else horizon,
+            auto_reset=auto_reset,
+            renderer=lambda poses, size: film(name, poses, size),
+        )
