@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from burnish import registry
-from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
+from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE, Contract, Field
 from burnish.errors import BurnishError
 from burnish.fr3 import LIMITS
 from burnish.fr3 import contract as robot_contract
@@ -26,6 +26,7 @@ from burnish.sim.franka.model import TIMESTEP_S, physics_model, set_fixture, vis
 from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.task import Task
 from burnish.sim.franka.tasks import TASKS
+from burnish.sim.franka.views import CAMERAS, HIGH, LOW
 from burnish.sim.lanes import Arrays
 from burnish.sim.pools import Pool
 from burnish.sim.vector import LanesEnv
@@ -38,14 +39,22 @@ VIEW = Camera(eye=(1.35, -0.75, 0.85), target=(0.35, 0.0, 0.2), fovy=45.0)
 """From the front left, the whole arm in view."""
 
 
-def contract(task: Task, rate_hz: float = RATE_HZ) -> Contract:
-    """The driver's at `rate_hz`, with bounds, and what the task adds."""
+def contract(task: Task, rate_hz: float = RATE_HZ, cameras: int | None = None, points: int | None = None) -> Contract:
+    """The driver's at `rate_hz`, with bounds, what the task adds, and what `cameras` (pixels per side) and a cloud of
+    `points` show."""
     robot = robot_contract()
     state = replace(robot.observation[STATE], rate_hz=rate_hz, normalization="whitening")
     know = Field((len(task.names),), task.names, task.units, "base", rate_hz, "whitening")
     # Statistics, not bounds, set the scale: a task needs a small part of the arm's range.
     action = replace(robot.action, rate_hz=rate_hz, normalization="mean_std", low=LIMITS.low, high=LIMITS.high)
-    return Contract({STATE: state, ENVIRONMENT_STATE: know}, action)
+    looks: dict[str, Field] = {}
+    if cameras is not None:
+        shape, names, unit = (cameras, cameras, 3), ("r", "g", "b"), ("1/255",) * 3
+        looks |= dict.fromkeys(CAMERAS, Field(shape, names, unit, "camera", rate_hz, "identity", "uint8"))
+    if points is not None:
+        axes = ("x", "y", "z")
+        looks[POINTS] = Field((points, 3), axes, ("m",) * 3, "base", rate_hz, "min_max", low=LOW, high=HIGH)
+    return Contract({STATE: state, ENVIRONMENT_STATE: know} | looks, action)
 
 
 def default_horizon(task: str, rate_hz: float) -> int:
@@ -61,6 +70,8 @@ class FrankaWorld(LanesEnv):
     """
 
     tasks = tuple(TASKS)
+    has_cameras = True
+    has_points = True
 
     def __init__(
         self,
@@ -70,6 +81,8 @@ class FrankaWorld(LanesEnv):
         workers: int = 0,
         horizon: int | None = None,
         auto_reset: bool = False,
+        cameras: int | None = None,
+        points: int | None = None,
         rate_hz: float = RATE_HZ,
         randomize: Mapping[str, float] | None = None,
     ) -> None:
@@ -93,9 +106,9 @@ class FrankaWorld(LanesEnv):
         physics_model(task)  # missing packages are named before anything else happens
         super().__init__(
             f"franka/{name}",
-            contract(task, rate_hz),
-            "burnish.sim.franka.pool:RolloutPool",
-            {"task": name, "rate_hz": rate_hz, "randomize": uncertain},
+            contract(task, rate_hz, cameras, points),
+            "burnish.sim.franka.cameras:Cameras",
+            {"task": name, "rate_hz": rate_hz, "randomize": uncertain, "cameras": cameras, "points": points},
             num_envs=num_envs,
             workers=workers,
             horizon=default_horizon(f"franka/{name}", rate_hz) if horizon is None else horizon,
@@ -128,7 +141,5 @@ def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:
         data.qpos[:] = pose["qpos"]
         set_fixture(model, task, pose["target"])
         mujoco.mj_kinematics(model, data)
-        if task.marks:
-            data.site("goal").xpos[:] = pose["target"][:3]
         drawn.append(pose_of(data))
     return raytrace(model, drawn, VIEW, size)

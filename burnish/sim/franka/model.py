@@ -69,10 +69,17 @@ def visual_model(task: Task) -> mujoco.MjModel:
 
 
 def set_fixture(model: mujoco.MjModel, task: Task, target: np.ndarray) -> None:
-    """Let the task's fixture, if it has one, stand where its `target` says."""
-    if task.fixture:
+    """Let the task's fixture stand where its `target` says."""
+    if has_fixture(model, task):
         body = model.body(task.fixture)
-        body.pos[:], body.quat[:] = target[:3], target[3:7]
+        body.pos[:] = target[:3]
+        if len(target) == 7:
+            body.quat[:] = target[3:]
+
+
+def has_fixture(model: mujoco.MjModel, task: Task) -> bool:
+    """Whether there is one in this `model` of the `task`: what touches nothing is not simulated."""
+    return bool(task.fixture) and any(model.body(number).name == task.fixture for number in range(model.nbody))
 
 
 def _scene(task: Task, *, visual: bool) -> ET.Element:
@@ -113,10 +120,11 @@ def _scene(task: Task, *, visual: bool) -> ET.Element:
 
 
 def _furnish(world: ET.Element, task: Task, *, visual: bool) -> None:
-    """The table, which is the floor as it is the robot's, a camera that MuJoCo-Warp wants, and the task's things."""
+    """The table, which is the floor as it is the robot's, cameras for MuJoCo-Warp to move, and the task's things."""
     ET.SubElement(world, "geom", name="table", type="plane", size="2 2 0.1", rgba="0.55 0.6 0.66 1",
                   contype="1", conaffinity="2")  # fmt: skip
-    ET.SubElement(world, "camera", name="any", pos="1.4 0 0.9")
+    for name in ("front", "wrist"):
+        ET.SubElement(world, "camera", name=name, pos="1.4 0 0.9")
     for part in ET.fromstring(f"<world>{task.xml}</world>"):
         if visual or part.find("geom[@contype='0']") is None:  # what touches nothing is there to be seen
             world.append(part)

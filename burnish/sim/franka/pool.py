@@ -32,6 +32,10 @@ class RolloutPool(Pool):
         self._spec = spec
         randomization = Randomization.of(settings["randomize"])
         period_s = 1 / settings["rate_hz"]
+        if layout.looks:
+            from burnish.sim.franka.cameras import Cameras  # MuJoCo-Warp takes seconds to load
+
+            self._cameras = Cameras(**settings, lanes=layout.num_envs, threads=threads)
         self._world = World(TASKS[settings["task"]], layout.num_envs, threads, period_s, randomization)
 
     @override
@@ -82,12 +86,19 @@ class RolloutPool(Pool):
 
     @override
     def look(self) -> None:
-        """There is nothing to look at: it has no cameras."""
+        rows, seen = np.flatnonzero(self.buffers.active), self.buffers.look
+        poses = self.poses()
+        out = {key: np.empty((len(rows), *value.shape[1:]), value.dtype) for key, value in seen.items()}
+        self._cameras.look_at(poses, out)
+        for key, value in out.items():
+            seen[key][rows] = value
 
     @override
     def close(self) -> None:
         if not self.closed:
             self._world.close()
+            if self._spec.layout.looks:
+                self._cameras.close()
         self.closed = True
 
     def _begin(self, rows: np.ndarray) -> None:

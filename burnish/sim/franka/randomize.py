@@ -33,6 +33,13 @@ class Randomization:
     """Standard deviation of observed joint positions, rad."""
     object_noise: float = 0.0
     """Standard deviation of what only a simulator (or a tracker) knows, m and 1."""
+    camera: float = 0.0
+    """By which the front camera's place differs along each axis, m, while it looks at the same point; a fifth for the
+    wrist's."""
+    light: float = 0.0
+    """Of the brightness, share of it."""
+    color: float = 0.0
+    """Of table and object, share of red, green and blue, each by itself."""
 
     def __post_init__(self) -> None:
         for part in fields(self):
@@ -55,8 +62,17 @@ class Randomization:
         return bool(self.mass or self.friction or self.stiffness)
 
 
+class Sight:
+    """How an episode looks: `camera` (3,) m, where it is moved to; factors of `light`, and of the colours (3,) of
+    `table` and `object`."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        """`values` (10,) of `Draw.sight`."""
+        self.camera, self.light, self.table, self.object = values[:3], values[3], values[4:7], values[7:10]
+
+
 class Draw:
-    """What one episode got: factors of `mass`, `friction` and `stiffness` (7,), and `latency_s`."""
+    """What one episode got: factors of `mass`, `friction` and `stiffness` (7,), `latency_s`, and `sight`."""
 
     def __init__(self, randomization: Randomization, seed: int) -> None:
         # A stream of its own: where things stand is drawn from the same seed.
@@ -65,6 +81,8 @@ class Draw:
         self.friction = 1 + randomization.friction * random.uniform(-1, 1)
         self.stiffness = 1 + randomization.stiffness * random.uniform(-1, 1, 7)
         self.latency_s = randomization.latency_s * random.uniform()
+        spread = np.repeat([randomization.camera, randomization.light, randomization.color], (3, 1, 6))
+        self.sight = np.repeat([0.0, 1.0], (3, 7)) + spread * random.uniform(-1, 1, 10)
 
     def apply(self, nominal: mujoco.MjModel) -> mujoco.MjModel:
         """A copy of the `nominal` model with this episode's object and controller."""

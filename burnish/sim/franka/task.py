@@ -40,8 +40,7 @@ class Task:
         solved: (n,) bool.
         has_object: whether there is one.
         targets: numbers in `Start.target`.
-        marks: whether its first three are the place of a site "goal", which is drawn.
-        fixture: name of a body that stands where its first seven say: position and quaternion.
+        fixture: name of a body that stands where these say: position, and quaternion if there are seven.
         reward: (n,) between 0 and 1, how far it has come, for learners that cannot begin from success alone.
     """
 
@@ -55,7 +54,6 @@ class Task:
     reward: Callable[[Scene], np.ndarray] = field(compare=False)
     has_object: bool = True
     targets: int = 3
-    marks: bool = False
     fixture: str = ""
 
 

@@ -26,7 +26,8 @@ def _away(scene: Scene) -> np.ndarray:
 
 REACH = Task(
     "reach",
-    '<site name="goal" size="0.02" rgba="0.9 0.2 0.15 1" pos="0.5 0 0.3"/>',
+    """
+    <body name="goal"><geom type="sphere" size="0.02" rgba="0.9 0.2 0.15 1" contype="0" conaffinity="0"/></body>""",
     (*TARGET, *TOOL),
     ("m",) * 6,
     _reach_begin,
@@ -34,7 +35,7 @@ REACH = Task(
     lambda scene: _away(scene) < REACH_M,
     lambda scene: near(_away(scene), 0.2),
     has_object=False,
-    marks=True,
+    fixture="goal",
 )
 
 

@@ -14,7 +14,16 @@ from mujoco import rollout
 
 from burnish.fr3 import DOWN
 from burnish.sim.franka.kinematics import tool_position
-from burnish.sim.franka.model import ARM, DAMPING, FINGER, STIFFNESS, TIMESTEP_S, physics_model, set_fixture
+from burnish.sim.franka.model import (
+    ARM,
+    DAMPING,
+    FINGER,
+    STIFFNESS,
+    TIMESTEP_S,
+    has_fixture,
+    physics_model,
+    set_fixture,
+)
 from burnish.sim.franka.motion import SetpointMotion
 from burnish.sim.franka.randomize import Draw, Randomization
 from burnish.sim.franka.task import Scene, Task
@@ -37,11 +46,12 @@ class World:
         self.task, self._randomization = task, randomization
         self._model = physics_model(task)
         self._models = [self._model] * lanes
+        self._furnished = has_fixture(self._model, task)
         ticks = round(period_s / TIMESTEP_S)
         self._motion = SetpointMotion(lanes, ticks, TIMESTEP_S)
         self._physics = np.zeros((lanes, mujoco.mj_stateSize(self._model, FULL)))
         self._target, self._seed = np.zeros((lanes, task.targets)), [0] * lanes
-        self._gains = np.ones((lanes, 7))
+        self._gains, self._sight = np.ones((lanes, 7)), np.zeros((lanes, 10))
         self._late, self._plan = np.zeros(lanes, int), np.zeros((lanes, ticks, self._model.nu))
         self._data = [mujoco.MjData(self._model) for _ in range(max(threads, 1))]
         self._threads = rollout.Rollout(nthread=threads if threads > 1 else 0)
@@ -106,8 +116,9 @@ class World:
         self._plan[lane] = state["plan"]
 
     def pose(self, lane: int) -> dict[str, np.ndarray]:
-        """`qpos` and the task's `target`."""
-        return {"qpos": self._moving(lane)[0].copy(), "target": self._target[lane].copy()}
+        """`qpos`, the task's `target`, and how the episode looks (`randomize.Sight`)."""
+        parts = {"target": self._target[lane], "sight": self._sight[lane]}
+        return {"qpos": self._moving(lane)[0].copy()} | {name: part.copy() for name, part in parts.items()}
 
     def close(self) -> None:
         """End the threads."""
@@ -117,11 +128,11 @@ class World:
         """What is uncertain in the episode of `seed`."""
         draw = Draw(self._randomization, seed)
         self._seed[lane] = seed
-        self._gains[lane] = draw.stiffness
+        self._gains[lane], self._sight[lane] = draw.stiffness, draw.sight
         self._late[lane] = round(draw.latency_s / TIMESTEP_S)
-        if self._randomization.changes_model or self.task.fixture:
+        if self._randomization.changes_model or self._furnished:
             self._models[lane] = draw.apply(self._model)
-        set_fixture(self._models[lane], self.task, self._target[lane])
+            set_fixture(self._models[lane], self.task, self._target[lane])
 
     def _rolled(self, lanes: np.ndarray, control: np.ndarray) -> np.ndarray:
         """(n, ticks, S) states after every tick of `control` (n, ticks, U). What MuJoCo would check is so by now."""
