@@ -31,7 +31,9 @@ class Step:
         reward: (N,) float32, sparse: 1 on the step that first succeeds, else 0.
         terminated: (N,) bool, the episode ended in success.
         truncated: (N,) bool, the episode ended at its horizon.
-        info: `success` (N,) bool; `final_obs` (Obs): the last observation of the episode where it ended, else `obs`.
+        info: `success` (N,) bool; `final_obs` (Obs): the last observation of the episode where it ended, else `obs`;
+            `dense_reward` (N,) float32, if it was asked for: how good the moment is to which the action led, which of
+            an episode that ended is its last, 1 at best where there is a best. 0 in lanes that were not stepped.
     """
 
     obs: Obs
@@ -57,6 +59,8 @@ class VecEnv(ABC):
     """Whether it takes `places`."""
     has_points: ClassVar[bool] = False
     """Whether it takes `points`."""
+    has_dense_reward: ClassVar[bool] = False
+    """Whether it takes `dense_reward`."""
     num_envs: int
     contract: Contract
     task: str
@@ -147,6 +151,7 @@ def make_env(
     cameras: int | None = None,
     places: bool = False,
     points: int | None = None,
+    dense_reward: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> VecEnv:
     """A vector environment by full task name ("metaworld/peg-insert-side").
@@ -157,9 +162,10 @@ def make_env(
         cameras: pixels per side of the images that `VecEnv.look` returns; None for an environment without images.
         places: whether it also tells where the images' patches lie.
         points: how many the cloud has that `VecEnv.look` returns; None for an environment without.
+        dense_reward: whether steps also tell `info["dense_reward"]`, for learners that cannot begin from success alone.
         settings: what only this simulator knows, e.g. `{"settle_steps": 15}` of LIBERO; other than its defaults.
     Raises `UnknownNameError` with the closest match for an unknown simulator or task, `BurnishError` for `cameras`,
-    `places` or `points` where there are none, and for what this machine lacks.
+    `places`, `points` or `dense_reward` where there are none, and for what this machine lacks.
     """
     simulator, slash, name = task.partition("/")
     if not slash:
@@ -173,10 +179,12 @@ def make_env(
         )
     lacks_images, lacks_points = "no images; use its state observations", "no point clouds"
     lacks_places = "no places of patches; read its images alone"
+    lacks_dense = "no reward but success; learn there from demonstrations (`burnish collect`, `burnish train`)"
     for key, wanted, offered, lacks, advice in (
         ("cameras", cameras, factory.has_cameras, lacks_images, "give the pixels per side of the images"),
         ("places", places or None, factory.has_places, lacks_places, ""),
         ("points", points, factory.has_points, lacks_points, "give the number of points of a cloud"),
+        ("dense_reward", dense_reward or None, factory.has_dense_reward, lacks_dense, ""),
     ):
         if wanted is None:
             continue

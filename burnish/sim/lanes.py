@@ -53,6 +53,10 @@ class Lane(Protocol):
         """Write what the cameras see now, or at `pose`, into `out`. Only lanes that perceive have this method."""
         ...
 
+    def dense_reward(self, action: np.ndarray) -> float:
+        """How good the moment is to which the last step, with `action`, led. Only lanes that are asked have this."""
+        ...
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -65,6 +69,8 @@ class Layout:
     """Of the observations that are not float32."""
     looks: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Observations that are made only when asked for: images, places and points."""
+    dense_reward: bool = False
+    """Whether lanes are asked how good each moment is."""
 
     def _shapes(self) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
         n = self.num_envs
@@ -73,6 +79,8 @@ class Layout:
         yield "steps", np.dtype(np.int64), (n,)
         for name in ("active", "working", "ended", "success", "terminated", "truncated"):
             yield name, np.dtype(bool), (n,)
+        if self.dense_reward:
+            yield "dense_reward", np.dtype(np.float32), (n,)
         for part in ("obs", "final"):
             for key, shape in self.observation.items():
                 yield f"{part}/{key}", self.dtype(key), (n, *shape)
@@ -104,7 +112,7 @@ class Buffers:
     `active` marks the lanes that a command is for, `working` the one of a process that is busy with it; `seed` is
     that of the running episode; `steps` counts its steps (-1: the lane was never reset); `ended` marks a lane that
     waits for a reset; `final` is the last observation of an ended episode; `look` holds the images and points each
-    lane saw when it last looked.
+    lane saw when it last looked; `dense_reward` is that of the last step, None where nobody asks.
     """
 
     def __init__(self, arrays: Arrays) -> None:
@@ -112,6 +120,7 @@ class Buffers:
         self.active, self.working, self.ended = arrays["active"], arrays["working"], arrays["ended"]
         self.success = arrays["success"]
         self.terminated, self.truncated = arrays["terminated"], arrays["truncated"]
+        self.dense_reward = arrays.get("dense_reward")
         self.obs = {name[4:]: value for name, value in arrays.items() if name.startswith("obs/")}
         self.final = {name[6:]: value for name, value in arrays.items() if name.startswith("final/")}
         self.look = {name[5:]: value for name, value in arrays.items() if name.startswith("look/")}
@@ -147,10 +156,14 @@ class LaneGroup:
         rows = slice(first, first + len(self.lanes))
         for flags in (buffers.success, buffers.terminated, buffers.truncated):
             flags[rows] = False
+        if buffers.dense_reward is not None:
+            buffers.dense_reward[rows] = 0
         for index, lane in self._active():
             row = first + index
             try:
                 success = lane.step(buffers.action[row])
+                if buffers.dense_reward is not None:
+                    buffers.dense_reward[row] = lane.dense_reward(buffers.action[row])
                 steps = int(buffers.steps[row]) + 1
                 buffers.steps[row] = steps
                 if not (success or steps >= self.horizon):

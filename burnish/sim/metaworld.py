@@ -1,7 +1,7 @@
 """Meta-World's 50 manipulation tasks (arXiv 1910.10897, V3 environments) from state observations.
 
 Actions are physical: a commanded displacement of the gripper in metres, and a grip effort. Success is
-Meta-World's own `info["success"]`.
+Meta-World's own `info["success"]`; so is the dense reward, divided by 10, the most it ever is.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class MetaWorld(LanesEnv):
     tasks = tuple(TASKS)
 
     has_points = True
+    has_dense_reward = True
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class MetaWorld(LanesEnv):
         horizon: int | None = None,
         auto_reset: bool = False,
         points: int | None = None,
+        dense_reward: bool = False,
     ) -> None:
         if name not in TASKS:
             raise registry.unknown("task", f"metaworld/{name}", [f"metaworld/{known}" for known in TASKS])
@@ -74,6 +76,7 @@ class MetaWorld(LanesEnv):
             horizon=default_horizon(f"metaworld/{name}") if horizon is None else horizon,
             auto_reset=auto_reset,
             renderer=lambda poses, size: render(name, poses, size),
+            dense_reward=dense_reward,
         )
 
 

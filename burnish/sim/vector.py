@@ -35,6 +35,7 @@ class LanesEnv(VecEnv):
         horizon: int,
         auto_reset: bool,
         renderer: Renderer,
+        dense_reward: bool = False,
     ) -> None:
         if num_envs < 1 or horizon < 1:
             raise BurnishError(f"{task}: num_envs and horizon must be 1 or more, not {num_envs} and {horizon}")
@@ -44,7 +45,7 @@ class LanesEnv(VecEnv):
         observation = {key: field.shape for key, field in fields.items() if key not in contract.looks}
         dtypes = {key: field.dtype for key, field in fields.items()}
         looks = {key: fields[key].shape for key in contract.looks}
-        layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, looks)
+        layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, looks, dense_reward)
         self.spec, self._workers = LaneSpec(factory, arguments, layout, horizon, auto_reset), workers
         self._pool = self._make_pool()
         self._renderer = renderer
@@ -166,4 +167,7 @@ class LanesEnv(VecEnv):
             final = {key: value.clone() for key, value in obs.items()}
             for key, value in final.items():
                 value[done] = torch.from_numpy(buffers.final[key])[done]
-        return Step(obs, success.float(), terminated, truncated, {"success": success, "final_obs": final})
+        info: dict[str, Any] = {"success": success, "final_obs": final}
+        if buffers.dense_reward is not None:
+            info["dense_reward"] = torch.from_numpy(buffers.dense_reward.copy())
+        return Step(obs, success.float(), terminated, truncated, info)

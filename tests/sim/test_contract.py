@@ -164,6 +164,25 @@ def test_success_ends_the_episode_with_a_reward(simulator):
     assert solved > 0
 
 
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_dense_reward_is_told_where_there_is_one_and_never_changes_what_happens(simulator):
+    if not registry.environments.load(simulator).has_dense_reward:
+        with pytest.raises(BurnishError, match=f"{simulator} has no reward but success"):
+            make(simulator, dense_reward=True)
+        return
+    with make(simulator) as plain, make(simulator, dense_reward=True) as env:
+        assert same(plain.reset([1, 2, 3]), env.reset([1, 2, 3]))
+        found = []
+        for action in actions(env, 3):
+            a, b = plain.step(action, ids=[0, 2]), env.step(action, ids=[0, 2])
+            assert same(a.obs, b.obs) and torch.equal(a.reward, b.reward)
+            assert "dense_reward" not in a.info
+            found.append(b.info["dense_reward"])
+    assert all(one.shape == (LANES,) and one.dtype == torch.float32 and torch.isfinite(one).all() for one in found)
+    assert all(one[1] == 0 for one in found)
+    assert not torch.equal(found[0], found[-1])
+
+
 def test_what_follows_a_restore_is_what_followed_the_snapshot(env):
     plan = actions(env, HORIZON)
     env.reset([1, 2, 3])

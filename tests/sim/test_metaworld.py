@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from burnish.contract import STATE
 from burnish.sim.metaworld import MetaWorld
-from burnish.sim.metaworld_lane import MAX_STEP_M, MetaWorldLane, normalized
+from burnish.sim.metaworld_lane import BEST_REWARD, MAX_STEP_M, MetaWorldLane, normalized
 from burnish.sim.metaworld_reset import MODEL_EDITS
 from burnish.sim.metaworld_tasks import TASKS, matrix_to_quaternion
 
@@ -34,7 +34,7 @@ def played(lane: MetaWorldLane) -> np.ndarray:
     return out
 
 
-def compare(task: str, seeds: dict[int, int], expert: bool) -> int:
+def compare(task: str, seeds: dict[int, int], expert: bool, reward: bool = False) -> int:
     """Play seed → steps in one lane and in fresh originals; returns how many steps were a success."""
     lane, solved = MetaWorldLane(task), 0
     script = metaworld.policies.ENV_POLICY_MAP[f"{task}-v3"]()
@@ -49,7 +49,9 @@ def compare(task: str, seeds: dict[int, int], expert: bool) -> int:
                 command = script.get_action(expected) if expert else random.uniform(-1, 1, 4)
             action = np.clip(command, -1, 1).astype(np.float32) * np.float32([MAX_STEP_M] * 3 + [1])
             success = lane.step(action)
-            expected, _, _, _, info = env.step(np.array(normalized(action)))
+            expected, theirs, _, _, info = env.step(np.array(normalized(action)))
+            if reward:
+                assert lane.dense_reward(action) == float(theirs) / BEST_REWARD
             assert success == bool(info["success"])
             solved += success
     return solved
@@ -62,6 +64,11 @@ def test_it_is_metaworld_bit_for_bit(task):
 
 def test_success_is_metaworlds():
     assert compare("reach", {5: 70}, expert=True) > 0
+
+
+@pytest.mark.parametrize("task", ["peg-insert-side", "pick-place", "door-open"])
+def test_the_dense_reward_is_a_tenth_of_metaworlds(task):
+    compare(task, {3: 60, 4: 20}, expert=True, reward=True)
 
 
 @pytest.mark.slow

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast, override
+from typing import override
 
 import numpy as np
-import torch
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE, Contract, Field
@@ -20,7 +19,6 @@ from burnish.errors import BurnishError
 from burnish.fr3 import LIMITS
 from burnish.fr3 import contract as robot_contract
 from burnish.sim import protocols
-from burnish.sim.base import Step
 from burnish.sim.camera import Camera
 from burnish.sim.franka.model import TIMESTEP_S, physics_model, set_fixture, visual_model
 from burnish.sim.franka.randomize import Randomization
@@ -30,9 +28,6 @@ from burnish.sim.franka.views import CAMERAS, HIGH, LOW
 from burnish.sim.lanes import Arrays
 from burnish.sim.pools import Pool
 from burnish.sim.vector import LanesEnv
-
-if TYPE_CHECKING:
-    from burnish.sim.franka.pool import RolloutPool
 
 RATE_HZ = 20.0
 VIEW = Camera(eye=(1.35, -0.75, 0.85), target=(0.35, 0.0, 0.2), fovy=45.0)
@@ -63,15 +58,12 @@ def default_horizon(task: str, rate_hz: float) -> int:
 
 
 class FrankaWorld(LanesEnv):
-    """One task ("lift") in `num_envs` lanes; `workers` are threads here.
-
-    `info["dense_reward"]` (N,) float32 says how far each lane has come, between 0 and 1, for learners that cannot begin
-    from success alone; where a lane was reset by itself it is that of the episode that ended.
-    """
+    """One task ("lift") in `num_envs` lanes; `workers` are threads here. The dense reward is the task's."""
 
     tasks = tuple(TASKS)
     has_cameras = True
     has_points = True
+    has_dense_reward = True
 
     def __init__(
         self,
@@ -83,6 +75,7 @@ class FrankaWorld(LanesEnv):
         auto_reset: bool = False,
         cameras: int | None = None,
         points: int | None = None,
+        dense_reward: bool = False,
         rate_hz: float = RATE_HZ,
         randomize: Mapping[str, float] | None = None,
     ) -> None:
@@ -114,6 +107,7 @@ class FrankaWorld(LanesEnv):
             horizon=default_horizon(f"franka/{name}", rate_hz) if horizon is None else horizon,
             auto_reset=auto_reset,
             renderer=lambda poses, size: render(task, poses, size),
+            dense_reward=dense_reward,
         )
 
     @override
@@ -121,12 +115,6 @@ class FrankaWorld(LanesEnv):
         from burnish.sim.franka.pool import RolloutPool  # it needs MuJoCo, whose lack has been named by now
 
         return RolloutPool(self.spec, self._workers)
-
-    @override
-    def _result(self) -> Step:
-        step = super()._result()
-        reward = cast("RolloutPool", self._pool).reward
-        return replace(step, info=step.info | {"dense_reward": torch.from_numpy(reward.copy())})
 
 
 def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:

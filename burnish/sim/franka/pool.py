@@ -19,16 +19,11 @@ from burnish.sim.workers import LaneSpec, WorkerError
 
 
 class RolloutPool(Pool):
-    """All lanes in this process, their physics on `threads` threads.
-
-    Attributes:
-        reward: (N,) float32, how far each lane had come after its last step (`Task.reward`).
-    """
+    """All lanes in this process, their physics on `threads` threads."""
 
     def __init__(self, spec: LaneSpec, threads: int) -> None:
         layout, settings = spec.layout, spec.arguments
         self.buffers = fresh(layout.arrays(bytearray(layout.nbytes)))
-        self.reward = np.zeros(layout.num_envs, np.float32)
         self._spec = spec
         randomization = Randomization.of(settings["randomize"])
         period_s = 1 / settings["rate_hz"]
@@ -53,7 +48,10 @@ class RolloutPool(Pool):
         buffers.steps[rows] += 1
         scene = self._observe(rows)
         task = self._world.task
-        solved, self.reward[rows] = task.solved(scene), task.reward(scene)
+        if buffers.dense_reward is not None:
+            buffers.dense_reward[:] = 0
+            buffers.dense_reward[rows] = task.reward(scene)
+        solved = task.solved(scene)
         buffers.success[rows] = buffers.terminated[rows] = solved
         buffers.truncated[rows] = ~solved & (buffers.steps[rows] >= self._spec.horizon)
         ended = rows[buffers.terminated[rows] | buffers.truncated[rows]]

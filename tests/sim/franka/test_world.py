@@ -69,7 +69,7 @@ def test_the_number_of_lanes_changes_nothing():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_nothing_happens_while_the_arm_stands_still(task):
-    with make_env(f"franka/{task}", 4) as env:
+    with make_env(f"franka/{task}", 4, dense_reward=True) as env:
         first = env.reset([1, 2, 3, 4])
         for _ in range(20):
             step = env.step(still(env, first))
