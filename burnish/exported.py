@@ -85,7 +85,9 @@ class ExportedPolicy:
         """
         feed = {name: self._checked(key, obs) for key, name in self.inputs.items()}
         drawn = _noise(noise, len(next(iter(feed.values()))), self.noise_shape)
-        return self._finite(np.asarray(self._session.run(None, feed | {NOISE_INPUT: drawn})[0]))
+        if 0 not in self.noise_shape:  # a policy that draws nothing has no such input
+            feed[NOISE_INPUT] = drawn
+        return self._finite(np.asarray(self._session.run(None, feed)[0]))
 
     def act_realtime(
         self,

@@ -1,4 +1,4 @@
-"""`burnish train POLICY`: imitate a dataset."""
+"""`burnish train POLICY`: imitate a dataset; or, with a learner in its place, learn from rewards (`learn`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Fixed, Suppress
 
 from burnish import registry
-from burnish.commands import flags, stage, tokenize
+from burnish.commands import flags, learn, stage, tokenize
 from burnish.console import say
 from burnish.policies.train import TrainConfig
 
@@ -40,21 +40,28 @@ class Config:
     """Leave out all images, places and points: the policy then also runs where nothing can render them."""
 
 
-def configure(words: list[str]) -> Config:
-    """Command line words to a config; the first one is the policy."""
-    name, rest = flags.take_name(words, "burnish train", "policy", registry.policies.names())
+def configure(words: list[str]) -> Config | learn.Config:
+    """Command line words to a config; the first one is the policy, or the learner."""
+    learners = registry.learners.names()
+    name, rest = flags.take_name(words, "burnish train", "policy", [*registry.policies.names(), *learners])
+    if name in learners:
+        return learn.configure(name, rest)
     settings = registry.policies.load(name).Config()
     return flags.parse(Config, rest, prog=f"burnish train {name}", name=name, policy=settings)
 
 
-def template(recorded: dict[str, Any], out: Path) -> Config:
+def template(recorded: dict[str, Any], out: Path) -> Config | learn.Config:
     """A config of the right types, to be filled with what a run `recorded`."""
     name = recorded["name"]
+    if name in registry.learners.names():
+        return learn.template(name, out)
     return Config(name, Path(), out, registry.policies.load(name).Config())
 
 
-def run(config: Config) -> dict[str, Any]:
+def run(config: Config | learn.Config) -> dict[str, Any]:
     """Train, or go on training; returns what training reports and `wall_s`."""
+    if isinstance(config, learn.Config):
+        return learn.run(config)
     from burnish.datasets.store import load_contract, load_demonstrations
     from burnish.policies.distributed import join
     from burnish.policies.train import train

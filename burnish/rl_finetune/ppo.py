@@ -1,0 +1,242 @@
+"""PPO from nothing but a task (arXiv 1707.06347), for teachers that know everything: rsl_rl's, on any environment.
+
+What it learns from is the environment's dense reward, where there is one, and success, which ends an episode. So that
+it is never better to stay near success than to have it, that counts as the best moment going on for ever: with d ≤ 1,
+
+    r_t = (1 − γ) d_t + γ s_t,    s_t = 1 where the episode ends in success, else 0,
+
+and no state is worth more than 1. Observations are normalised by the statistics of all that was observed so far.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from burnish.console import say, track
+from burnish.contract import Contract
+from burnish.policies.base import load_training, save_policy
+from burnish.policies.mlp import MLP, MLPConfig
+from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.rl_finetune.clock import Clock
+from burnish.rl_finetune.moments import Moments
+from burnish.run import Run
+from burnish.sim.base import Obs, VecEnv, next_seed
+from burnish.sim.nonfinite import keep_observations
+
+SEEN = "seen"
+"""What rsl_rl is told the actor and the critic read."""
+RECENT = 500
+"""Episodes whose success is reported."""
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """PPO with rsl_rl's learning rate, which follows the KL divergence. Steps are environment steps over all lanes."""
+
+    policy: MLPConfig = field(default_factory=MLPConfig)
+    """The actor; the critic has layers of the same size."""
+    env_steps: int = 6_000_000
+    lanes: int = 128
+    workers: int = 2
+    steps: int = 32
+    """Of every lane between two improvements."""
+    epochs: int = 5
+    """Times every step is learned from."""
+    minibatches: int = 4
+    """Gradient steps per epoch."""
+    gamma: float = 0.98
+    lam: float = 0.95
+    clip: float = 0.2
+    lr: float = 1e-3
+    """At first."""
+    kl: float = 0.01
+    """Divergence of one improvement that the learning rate aims at."""
+    entropy: float = 0.002
+    """Weight of the entropy."""
+    deviation: float = 0.6
+    """Of the noise at first, in half ranges of the action."""
+    max_grad_norm: float = 1.0
+    save_every: int = 20
+    """Improvements between two checkpoints."""
+    seed: int = 0
+
+
+def train(run: Run, env: VecEnv, cfg: PPOConfig) -> dict[str, Any]:
+    """Learn the task of `env` (auto-reset, `cfg.lanes` lanes, its dense reward asked for) from its numbers.
+
+    The mean of the actor is saved as `run.folder/policy`. Interrupted runs go on after the last checkpoint; episodes
+    under way restart. Returns `env_steps`, `success` of the last 500 training episodes (with exploration noise) and the
+    share of wall time in environment, inference and update.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(cfg.seed)
+        trainer = Trainer(env, cfg)
+        trainer.resume(run)
+        trainer.begin()
+        with track("learning by PPO", cfg.env_steps, trainer.env_steps) as advance:
+            while trainer.env_steps < cfg.env_steps:
+                before, found = trainer.env_steps, trainer.iterate(run)
+                run.log(trainer.env_steps, **found)
+                advance(min(trainer.env_steps, cfg.env_steps) - before, f"success {trainer.success:.0%}")
+                if trainer.iterations % cfg.save_every == 0:
+                    trainer.save(run)
+    save_policy(trainer.policy, run.folder / "policy")
+    shares = trainer.clock.shares()
+    say("  wall time: " + ", ".join(f"{share:.0%} {part.removesuffix('_share')}" for part, share in shares.items()))
+    return {"env_steps": trainer.env_steps, "success": trainer.success} | shares
+
+
+class Trainer:
+    """The loop's state: lanes acting, rsl_rl's actor and critic learning."""
+
+    def __init__(self, env: VecEnv, cfg: PPOConfig) -> None:
+        self.env, self.cfg, self.clock = env, cfg, Clock()
+        contract = numbers(env.contract)
+        self.moments = Moments(contract, env.device)
+        self.policy = MLP(cfg.policy, contract, self.moments.stats()).to(env.device)
+        self.learner = learner(self.policy, env.num_envs, cfg)
+        self.outcomes: list[float] = []
+        self.env_steps, self.iterations = 0, 0
+
+    @property
+    def success(self) -> float:
+        """Success rate of recent episodes."""
+        recent = self.outcomes[-RECENT:]
+        return sum(recent) / max(len(recent), 1)
+
+    def begin(self) -> None:
+        """Start a new episode in every lane; what comes first of all is only looked at."""
+        first = int(torch.randint(2**31, ()))
+        self.obs = self.env.reset([next_seed(first + lane) for lane in range(self.env.num_envs)])
+        if self.iterations == 0:
+            for _ in range(self.cfg.steps):
+                centre, _ = self._read(self.obs)
+                self._play(centre, self.cfg.deviation * torch.randn_like(centre))
+            self._know()
+
+    def iterate(self, run: Run) -> dict[str, float]:
+        """Act for `cfg.steps` steps in every lane, then improve; numbers to log."""
+        count, total = len(self.outcomes), 0.0
+        with torch.no_grad():
+            for _ in range(self.cfg.steps):
+                total += self._step(run)
+            self.learner.compute_returns(self._read(self.obs)[1])
+        with self.clock.measure("update"):
+            losses = self.learner.update()
+        bad = next((name for name, value in losses.items() if not math.isfinite(value)), None)
+        if bad is not None:
+            run.refuse(f"PPO's {bad} loss", losses[bad], self.env_steps, self.obs)
+        self._know()
+        self.iterations += 1
+        new = self.outcomes[count:]
+        deviation = float(self.learner.actor.output_std.detach().mean())
+        found = {"dense_reward": total / self.cfg.steps, "deviation": deviation, "lr": self.learner.learning_rate}
+        return found | losses | ({"success": sum(new) / len(new)} if new else {})
+
+    def _step(self, run: Run) -> float:
+        """One step in every lane; its mean dense reward."""
+        with self.clock.measure("inference"), keep_observations(self.obs, run.folder):
+            centre, seen = self._read(self.obs)
+            output = self.learner.act(seen)
+        step = self._play(centre, output)
+        success = step.terminated.float()
+        dense = step.info.get("dense_reward", torch.zeros_like(success))
+        reward = (1 - self.cfg.gamma) * dense + self.cfg.gamma * success
+        with self.clock.measure("inference"):
+            seen = self._read(self.obs)[1]
+            self.learner.process_env_step(seen, reward, step.done, {"time_outs": step.truncated})
+        self.outcomes += success[step.done].tolist()
+        self.env_steps += self.env.num_envs
+        return float(dense.mean())
+
+    def _play(self, centre: Tensor, output: Tensor) -> Any:
+        action = self.policy.command(centre, output)
+        action = action.clamp(self.policy.normalizer.low, self.policy.normalizer.high)
+        self.moments.add(self.obs, action)
+        with self.clock.measure("environment"):
+            step = self.env.step(action)
+        self.obs = step.obs
+        return step
+
+    def _read(self, obs: Obs) -> tuple[Tensor, Any]:
+        """What an output of zero commands, and what actor and critic read."""
+        from tensordict import TensorDict
+
+        centre, seen = self.policy.split(self.policy.encode(obs))
+        return centre, TensorDict({SEEN: seen}, batch_size=[len(seen)])
+
+    def _know(self) -> None:
+        """The newest statistics and weights into the policy."""
+        self.policy.renormalize(self.moments.stats())
+        self.policy.network.load_state_dict(self.learner.actor.mlp.state_dict())
+
+    def save(self, run: Run) -> None:
+        """Everything needed to go on after a kill, as one checkpoint folder."""
+        own = {f"moments/{key}": value for key, value in self.moments.state().items()}
+        own |= {f"adam/{key}": value for key, value in optimizer_state(self.learner.optimizer, self._trained).items()}
+        for name in ("actor", "critic"):
+            weights = getattr(self.learner, name).state_dict()
+            own |= {f"{name}/{key}": value for key, value in weights.items()}
+        own["generator"] = torch.get_rng_state()
+        progress = {"env_steps": self.env_steps, "iterations": self.iterations, "lr": self.learner.learning_rate}
+        progress["outcomes"] = self.outcomes[-RECENT:]
+        save_policy(self.policy, run.folder / "checkpoint", training=own, progress=progress)
+        run.save_clock()
+
+    def resume(self, run: Run) -> None:
+        """Go on from the checkpoint in `run.folder`, if there is one."""
+        saved = load_training(run.folder / "checkpoint")
+        if saved is None:
+            return
+        for name in ("actor", "critic"):
+            getattr(self.learner, name).load_state_dict(saved.under(f"{name}/"))
+        restore_optimizer(self.learner.optimizer, self._trained, saved.under("adam/"))
+        self.moments.restore(saved.under("moments/"))
+        self._know()
+        torch.set_rng_state(saved.tensors["generator"])
+        self.env_steps, self.iterations = saved.progress["env_steps"], saved.progress["iterations"]
+        self.learner.learning_rate, self.outcomes = saved.progress["lr"], list(saved.progress["outcomes"])
+        run.rewind(self.env_steps)
+
+    @property
+    def _trained(self) -> list[Tensor]:
+        return [*self.learner.actor.parameters(), *self.learner.critic.parameters()]
+
+
+def numbers(contract: Contract) -> Contract:
+    """Of what is observed, the numbers that every step tells."""
+    fields = contract.observation
+    return contract.only(key for key in fields if fields[key].is_number and key not in contract.looks)
+
+
+def learner(policy: MLP, lanes: int, cfg: PPOConfig) -> Any:
+    """rsl_rl's PPO for `policy`, with an actor and a critic of its size."""
+    from rsl_rl.algorithms import PPO
+    from rsl_rl.models import MLPModel
+    from rsl_rl.storage import RolloutStorage
+    from tensordict import TensorDict
+
+    device, outputs = policy.middle.device, len(policy.middle)
+    seen = TensorDict({SEEN: torch.zeros(lanes, policy.state_dim, device=device)}, batch_size=[lanes])
+    groups, hidden = {"actor": [SEEN], "critic": [SEEN]}, list(policy.config.hidden)
+    noise = {"class_name": "GaussianDistribution", "init_std": cfg.deviation, "std_type": "log"}
+    return PPO(
+        MLPModel(seen, groups, "actor", outputs, hidden, "elu", distribution_cfg=noise),
+        MLPModel(seen, groups, "critic", 1, hidden, "elu"),
+        RolloutStorage("rl", lanes, cfg.steps, seen, [outputs], str(device)),
+        num_learning_epochs=cfg.epochs,
+        num_mini_batches=cfg.minibatches,
+        clip_param=cfg.clip,
+        gamma=cfg.gamma,
+        lam=cfg.lam,
+        entropy_coef=cfg.entropy,
+        learning_rate=cfg.lr,
+        max_grad_norm=cfg.max_grad_norm,
+        desired_kl=cfg.kl,
+        device=str(device),
+    )
