@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -108,8 +109,28 @@ class _Record:
         return found
 
 
+class _Group:
+    """Lanes that plan at the same time.
+
+    Attributes:
+        running: lane → its episode.
+        chunk: (N, H, A) what all lanes of the environment were told last, physical units; only its own rows count.
+        seen: what its lanes observe now; frames: of those that run, if they were asked for.
+    """
+
+    def __init__(self, lanes: Sequence[int], chunk: Tensor) -> None:
+        self.lanes, self.chunk = lanes, chunk
+        self.running: dict[int, _Lane] = {}
+        self.seen: Obs = {}
+        self.frames = torch.zeros(0, 0, 0, 3, dtype=torch.uint8)
+
+
 class Player:
-    """Plays episodes in the lanes of `env`, which does not reset itself; a lane that is free takes the next start."""
+    """Plays episodes in the lanes of `env`, which does not reset itself; a lane that is free takes the next start.
+
+    Where the environment can step beside this process, one half of the lanes does while the policy plans for the other
+    (pipelining, as in RLinf-VLA, arXiv 2510.06710). What is decided in an episode is the same either way.
+    """
 
     def __init__(self, chain: Chain, env: VecEnv, clock: Clock, *, replan: int | None = None) -> None:
         self.chain, self.env, self.clock = chain, env, clock
@@ -117,67 +138,92 @@ class Player:
         self.env_steps = 0
         self.film = 0
         """Pixels per side of the frames that are kept of each decision; 0: none are rendered."""
+        self.halves = 2 if env.num_envs > 1 and env.step_beside() else 1
 
     @torch.no_grad()
     def play(self, starts: Sequence[Start]) -> list[Episode]:
         """One episode per start, in their order, each to its end.
 
-        All lanes plan at the same time, every `replan` steps: a lane that is free waits for that, some steps, since a
-        plan for one costs as much as one for all.
+        All lanes of a half plan at the same time, every `replan` steps: a lane that is free waits for that, some steps,
+        since a plan for one costs as much as one for all.
         """
-        waiting, running = deque(enumerate(starts)), dict[int, _Lane]()
-        played, record = dict[int, _Lane](), _Record()
-        action = torch.zeros(self.env.num_envs, self.chain.policy.contract.action.shape[-1])
-        chunk = torch.zeros(self.env.num_envs, self.chain.policy.horizon, action.shape[1])
-        obs: Obs = {}
-        while waiting or running:
-            with self.clock.measure("environment"):
-                obs = self._fill(waiting, running, starts, obs)
-            with self.clock.measure("inference"):
-                self._plan(running, obs, chunk, record)
-            for index in range(self.replan):
-                if not running:
-                    break
-                obs = self._step(running, action.copy_(chunk[:, index]), played)
+        waiting, played, record = deque(enumerate(starts)), dict[int, _Lane](), _Record()
+        policy, lanes = self.chain.policy, range(self.env.num_envs)
+        shape = (len(lanes), policy.horizon, policy.contract.action.shape[-1])
+        with ThreadPoolExecutor(1) if self.halves > 1 else Here() as beside:
+
+            def go_on(group: _Group) -> tuple[_Group, Future]:
+                return group, beside.submit(self._advance, group, waiting, starts, played)
+
+            under_way = deque(
+                go_on(_Group(lanes[half :: self.halves], torch.zeros(shape))) for half in range(self.halves)
+            )
+            while under_way:
+                group, arrived = under_way.popleft()
+                arrived.result()
+                if group.running:
+                    with self.clock.measure("inference"):
+                        self._plan(group, record)
+                    under_way.append(go_on(group))
         return record.episodes([played[number] for number in range(len(starts))])
 
-    def _step(self, running: dict[int, _Lane], action: Tensor, played: dict[int, _Lane]) -> Obs:
-        """One step of the lanes that are `running`; what has ended moves to `played`."""
+    def _advance(self, group: _Group, waiting: deque, starts: Sequence[Start], played: dict[int, _Lane]) -> None:
+        """Execute what was planned; then its free lanes take new starts, and what the next plan reads is perceived."""
         with self.clock.measure("environment"):
-            step = self.env.step(action, ids=list(running))
-        self.env_steps += len(running)
+            for index in range(self.replan):
+                if group.running:
+                    self._step(group, group.chunk[:, index], played)
+            self._fill(group, waiting, starts)
+            due = list(group.running)
+            if due and self.chain.policy.contract.looks:
+                group.seen = group.seen | self.env.look(due)
+            if due and self.film:
+                group.frames = self.env.render(due, self.film)
+
+    def _step(self, group: _Group, action: Tensor, played: dict[int, _Lane]) -> None:
+        """One step of the lanes that are running; what has ended moves to `played`."""
+        step = self.env.step(action, ids=list(group.running))
+        self.env_steps += len(group.running)
         reward, done, success = step.reward.tolist(), step.done.tolist(), step.terminated.tolist()
-        for lane, one in list(running.items()):
+        for lane, one in list(group.running.items()):
             one.steps[-1] += 1
             one.reward[-1] += reward[lane]
             if done[lane]:
                 one.success = success[lane]
                 one.last = {key: value[lane : lane + 1].clone() for key, value in step.info["final_obs"].items()}
-                played[one.number] = running.pop(lane)
-        return step.obs
+                played[one.number] = group.running.pop(lane)
+        group.seen = step.obs
 
-    def _fill(self, waiting: deque, running: dict[int, _Lane], starts: Sequence[Start], obs: Obs) -> Obs:
-        free = [lane for lane in range(self.env.num_envs) if lane not in running][: len(waiting)]
+    def _fill(self, group: _Group, waiting: deque, starts: Sequence[Start]) -> None:
+        free = [lane for lane in group.lanes if lane not in group.running][: len(waiting)]
         if not free:
-            return obs
+            return
         for lane in free:
             number, start = waiting.popleft()
-            running[lane] = _Lane(number, torch.Generator().manual_seed(start.noise))
-        return self.env.reset([starts[running[lane].number].seed for lane in free], free)
+            group.running[lane] = _Lane(number, torch.Generator().manual_seed(start.noise))
+        group.seen = self.env.reset([starts[group.running[lane].number].seed for lane in free], free)
 
-    def _plan(self, running: dict[int, _Lane], obs: Obs, chunk: Tensor, record: _Record) -> None:
-        """Draw new chunks (N, H, A), physical units, in all lanes that are running."""
-        due = list(running)
-        seen = obs | self.env.look(due) if self.chain.policy.contract.looks else obs
-        rows = {key: seen[key][due] for key in self.chain.policy.contract.observation}
-        noise = torch.stack([running[lane].draw(self.chain.noise_shape) for lane in due])
+    def _plan(self, group: _Group, record: _Record) -> None:
+        """Draw new chunks in all lanes that are running."""
+        due, policy = list(group.running), self.chain.policy
+        rows = {key: group.seen[key][due] for key in policy.contract.observation}
+        noise = torch.stack([group.running[lane].draw(self.chain.noise_shape) for lane in due])
         trace = self.chain.draw(rows, noise)
         if not torch.isfinite(trace.chunk).all():
-            raise NonFiniteError(f"policy {self.chain.policy.name!r} drew a NaN or infinite action while refined")
-        chunk[due] = self.chain.policy.normalizer.action(trace.chunk)
-        frames = self.env.render(due, self.film) if self.film else torch.zeros(0, 0, 0, 3, dtype=torch.uint8)
-        for number, lane in zip(record.add(rows, trace, frames), due, strict=True):
-            one = running[lane]
+            raise NonFiniteError(f"policy {policy.name!r} drew a NaN or infinite action while refined")
+        group.chunk[due] = policy.normalizer.action(trace.chunk)
+        for number, lane in zip(record.add(rows, trace, group.frames), due, strict=True):
+            one = group.running[lane]
             one.rows.append(number)
             one.steps.append(0)
             one.reward.append(0.0)
+
+
+class Here(Executor):
+    """Does what it is given at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """The result is there."""
+        done: Future = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done

@@ -86,6 +86,14 @@ class VecEnv(ABC):
         Raises `NonFiniteError` that names the lane if an action is NaN or infinite.
         """
 
+    def step_beside(self) -> bool:
+        """Leave this process out of the stepping, so that it can plan for some lanes while another thread steps others.
+
+        To be called before the first reset; no two threads may use the environment at once. Returns whether it works:
+        not where the simulator runs in this process alone.
+        """
+        return False
+
     def look(self, ids: Sequence[int]) -> Obs:
         """What the contract calls `looks`, as it is now in lanes `ids`; other rows show what was seen there before.
 
@@ -203,11 +211,11 @@ def make_env_for(reads: Contract, task: str, num_envs: int, *, here: str, **opti
 
     Args:
         here: whose contract that is, e.g. "checkpoint runs/demo/policy".
-        options: of `make_env`.
+        options: of `make_env`; what they let see beyond what `reads` names is there, too.
     Raises `ContractError` if the environment does not offer all that `reads` names, as it names it.
     """
     looks: dict[str, Any] = {"cameras": reads.cameras, "places": PLACES in reads.observation, "points": reads.points}
-    env = make_env(task, num_envs, **looks, **options)
+    env = make_env(task, num_envs, **(looks | options))
     try:
         reads.check(env.contract.only(reads.observation), here=here, there=f"environment {env.task}")
     except ContractError:

@@ -56,6 +56,10 @@ class Pool(ABC):
     def look(self) -> None:
         """`LaneGroup.look` in every active lane."""
 
+    def step_beside(self) -> bool:
+        """See `VecEnv.step_beside`."""
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """Free everything. Safe to call twice."""
@@ -126,23 +130,34 @@ class WorkerPool(Pool):
 
     def __init__(self, spec: LaneSpec, workers: int) -> None:
         shared_memory = Path("/dev/shm")
+        self._spec = spec
         edges = [spec.layout.num_envs * index // workers for index in range(workers + 1)]
         if spec.layout.looks:
             edges = [0, *edges]
         self._workers: list[Worker] = []
         # An unlinked file: it vanishes with the last process that maps it, even after kill -9.
-        with tempfile.TemporaryFile(dir=shared_memory if shared_memory.is_dir() else None) as memory:
-            memory.truncate(spec.layout.nbytes)
-            self.buffers = fresh(spec.layout.arrays(mmap.mmap(memory.fileno(), spec.layout.nbytes)))
-            try:
-                for first, end in pairwise(edges[1:]):
-                    self._workers.append(Worker(spec, first, end - first, memory))
-                self._own = slice(0, edges[1])
-                self._group = _own_group(spec, edges[1], self.buffers)
-                self._collect()
-            except BaseException:
-                self.close()
-                raise
+        place = shared_memory if shared_memory.is_dir() else None
+        self._memory = tempfile.TemporaryFile(dir=place)  # noqa: SIM115, `close` closes it
+        self._memory.truncate(spec.layout.nbytes)
+        self.buffers = fresh(spec.layout.arrays(mmap.mmap(self._memory.fileno(), spec.layout.nbytes)))
+        try:
+            for first, end in pairwise(edges[1:]):
+                self._workers.append(Worker(spec, first, end - first, self._memory))
+            self._own = slice(0, edges[1])
+            self._group = _own_group(spec, edges[1], self.buffers)
+            self._collect()
+        except BaseException:
+            self.close()
+            raise
+
+    @override
+    def step_beside(self) -> bool:
+        """The lanes of this process go to one more worker."""
+        if self._own.stop:
+            self._workers.insert(0, Worker(self._spec, 0, self._own.stop, self._memory))
+            self._own, self._group = slice(0, 0), _own_group(self._spec, 0, self.buffers)
+            self._collect()
+        return True
 
     @override
     def step(self) -> None:
@@ -179,6 +194,7 @@ class WorkerPool(Pool):
         for one in self._workers:
             one.wait()
         self._workers = []
+        self._memory.close()
 
     def _exchange(
         self, command: bytes, own: Callable[[], Any], payloads: Sequence[bytes] = (), *, everyone: bool = False

@@ -82,6 +82,10 @@ class LanesEnv(VecEnv):
         return self._result()
 
     @override
+    def step_beside(self) -> bool:
+        return self._pool.step_beside()
+
+    @override
     def look(self, ids: Sequence[int]) -> Obs:
         self._activate(ids)
         never = [lane for lane in ids if self._buffers.steps[lane] < 0]

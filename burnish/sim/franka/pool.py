@@ -92,6 +92,11 @@ class RolloutPool(Pool):
             seen[key][rows] = value
 
     @override
+    def step_beside(self) -> bool:
+        """Physics does not need the interpreter, whatever the thread."""
+        return True
+
+    @override
     def close(self) -> None:
         if not self.closed:
             self._world.close()
