@@ -8,7 +8,7 @@ commanded as a place between them; what has none, as it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -52,9 +52,13 @@ class MLP(Policy):
         self.config: MLPConfig = config
         self.horizon, self.nfe = 1, 1
         self._reported = reported(contract)
+        self._relative = [
+            place is not None and unit == ANGLE
+            for place, unit in zip(self._reported, contract.action.unit, strict=True)
+        ]
         action, size = contract.action, contract.action.shape[-1]
         low, high = torch.tensor(action.low or [-1.0] * size), torch.tensor(action.high or [1.0] * size)
-        relative = torch.tensor([place is not None for place in self._reported])
+        relative = torch.tensor(self._relative)
         self.register_buffer("middle", (low + high) / 2, persistent=False)
         self.register_buffer("reach", torch.where(relative, config.step, (high - low) / 2), persistent=False)
         free = ~relative & torch.tensor(action.low is None)
@@ -95,10 +99,19 @@ class MLP(Policy):
 
     def centre(self, obs: Mapping[str, Tensor]) -> Tensor:
         """(B, A) what an output of zero commands, physical units."""
+        return self._columns(obs, self._relative)
+
+    def still(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """(B, A) the output that commands what is reported now; 0 where nothing is."""
+        now = self._columns(obs, [place is not None for place in self._reported])
+        return (now - self.centre(obs)) / self.reach
+
+    def _columns(self, obs: Mapping[str, Tensor], wanted: Sequence[bool]) -> Tensor:
+        """(B, A) what is reported where that is `wanted`, else the middle."""
         batch = next(iter(obs.values()))
-        resting = self.middle + torch.zeros_like(batch.flatten(1)[:, :1])
+        middle = self.middle + torch.zeros_like(batch.flatten(1)[:, :1])
         columns = [
-            resting[:, index] if place is None else obs[place[0]][:, place[1]]
+            obs[place[0]][:, place[1]] if place is not None and wanted[index] else middle[:, index]
             for index, place in enumerate(self._reported)
         ]
         return torch.stack(columns, dim=1)
@@ -106,6 +119,15 @@ class MLP(Policy):
     def command(self, centre: Tensor, output: Tensor) -> Tensor:
         """(B, A) what the network's `output` (B, A) commands, physical units."""
         return centre + self.reach * torch.minimum(torch.maximum(output, -self.most), self.most)
+
+    def regression(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Its `loss`: steps are so small a part of all actions that these would hardly tell them apart."""
+        return self.loss(batch, generator)[0]
+
+    @property
+    def stride(self) -> Tensor:
+        """Steps, or half ranges."""
+        return self.reach
 
     def renormalize(self, stats: Stats) -> None:
         """Read by other statistics from now on: those of what was observed while it learned by acting."""
@@ -121,13 +143,12 @@ class MLP(Policy):
 
 
 def reported(contract: Contract) -> list[tuple[str, int] | None]:
-    """Of each entry of the action: the observation, and which of its numbers, that reports the same angle; or None."""
+    """Of each entry of the action: the observation, and which of its numbers, that reports the same; or None."""
     known = {
         (name, unit): (key, index)
         for key, field in contract.observation.items()
         if len(field.shape) == 1 and field.is_number
         for index, (name, unit) in enumerate(zip(field.names, field.unit, strict=True))
-        if unit == ANGLE
     }
     return [known.get(entry) for entry in zip(contract.action.names, contract.action.unit, strict=True)]
 

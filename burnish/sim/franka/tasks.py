@@ -57,7 +57,7 @@ def _lift_solved(scene: Scene) -> np.ndarray:
 def _lift_reward(scene: Scene) -> np.ndarray:
     """Near the cube, fingers closing around it, up with it."""
     away = _held(scene)
-    around = np.exp(-((away / 0.015) ** 2)) * np.clip((0.08 - scene["width"]) / (0.08 - 2 * HALF), 0, 1)
+    around = np.exp(-((away / 0.02) ** 2)) * np.clip((0.08 - scene["width"]) / (0.08 - 2 * HALF), 0, 1)
     height = np.clip((scene["object"][:, 2] - HALF) / LIFT_M, 0, 1)
     return 0.25 * near(away, 0.2) + 0.25 * around + 0.5 * height
 
