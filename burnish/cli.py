@@ -17,11 +17,11 @@ VERBS = {
     "envs": "every task: what is seen, done and counted as success, and whether it runs on this machine",
     "collect": "record an expert on a task as a LeRobotDataset",
     "convert": "recordings of a robot (ROS bags, `burnish deploy`) as a LeRobotDataset",
-    "train": "imitate a dataset with a policy (meanflow, flow, diffusion, mint, tokens, vla)",
+    "train": "imitate a dataset with a policy (meanflow, flow, diffusion, mlp, …), or learn from rewards (ppo)",
     "tokenize": "learn to write a dataset's action chunks as tokens (mint, fast, bins)",
     "eval": "play fixed episodes with a checkpoint; success with a 95 % interval, videos",
     "refine": "improve a checkpoint by reinforcement learning, from the success signal only",
-    "distill": "turn base and residual into one one-step policy",
+    "distill": "turn a teacher into a one-step policy that needs less, or sees what a robot sees",
     "export": "write a checkpoint as ONNX, check it against torch, time both",
     "deploy": "run a policy on a robot, real or simulated (franka, unitree-g1, unitree-go2, quadrotor)",
     "ros": "a policy on a robot through ROS 2 nodes (franka, unitree-go2, unitree-g1, quadrotor)",
@@ -32,6 +32,7 @@ VERBS = {
 }
 EXTRAS = {
     "train": ("torch", "lerobot", "datasets", "pyarrow", "av", "diffusers", "onnx", "onnxscript", "tensorboard"),
+    "rl": ("rsl_rl", "tensordict"),
     "metaworld": ("metaworld", "mujoco", "mujoco_warp", "warp", "gymnasium", "imageio"),
     "franka": ("pylibfranka", "ruckig"),
     "unitree": ("cyclonedds", "unitree_sdk2py"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Fixed, Suppress
 
@@ -13,6 +13,11 @@ from burnish.commands import flags, stage
 from burnish.console import say
 from burnish.datasets.collect import CollectConfig, collect
 from burnish.sim.base import make_env
+
+if TYPE_CHECKING:
+    from burnish.datasets.experts import Expert
+    from burnish.policies.base import Policy
+    from burnish.sim.base import VecEnv
 
 EXPERTS = ("scripted",)
 IMAGE_SIZE = 128
@@ -34,7 +39,7 @@ class Config:
     """Folder of the dataset."""
     collect: Recording = field(default_factory=Recording)
     expert: str = EXPERTS[0]
-    """Who shows the tasks: "scripted"."""
+    """Who shows the tasks: "scripted", or the checkpoint of a policy that has learned them."""
     images: bool = False
     """Render the cameras' images when all is recorded, 128 pixels per side unless --collect.images says otherwise."""
     places: bool = False
@@ -58,14 +63,12 @@ def run(config: Config) -> dict[str, Any]:
         settings = replace(settings, places=True)
     if config.points and not settings.points:
         settings = replace(settings, points=POINTS)
-    if config.expert not in EXPERTS:
-        raise registry.unknown("expert", config.expert, EXPERTS)
+    learned = None if config.expert in EXPERTS else _learned(config.expert)
     with stage.lock(config.out):
         if config.out.exists():
             say(f"{config.out}: already complete")
         else:
             say(f"Collecting {settings.episodes} demonstrations of {settings.task}: what the policy is to imitate")
-        simulator = settings.task.partition("/")[0]
         with make_env(
             settings.task,
             settings.lanes,
@@ -75,14 +78,32 @@ def run(config: Config) -> dict[str, Any]:
             places=settings.places,
             points=settings.points or None,
         ) as env:
-            make_expert = registry.experts.load(simulator)
-            expert = make_expert(env, noise=settings.noise, push_steps=settings.push_steps)
-            result = collect(env, expert, settings, config.out)
+            result = collect(env, _expert(env, config.expert, learned, settings), settings, config.out)
     say(
         f"  {result['episodes']} episodes, {result['frames']} steps; the expert, disturbed on purpose, succeeded "
         f"in {result['success']:.0%} of {result['attempts']} attempts → {config.out}"
     )
     return result
+
+
+def _learned(expert: str) -> Policy:
+    """The policy that `expert` names. Raises `UnknownNameError` if it names nothing at all."""
+    from burnish.policies.base import load_policy
+
+    if not Path(expert).exists():
+        raise registry.unknown("expert", expert, EXPERTS)
+    return load_policy(Path(expert))
+
+
+def _expert(env: VecEnv, name: str, learned: Policy | None, settings: CollectConfig) -> Expert:
+    disturbances = {"noise": settings.noise, "push_steps": settings.push_steps}
+    if learned is None:
+        return registry.experts.load(settings.task.partition("/")[0])(env, **disturbances)
+    from burnish.datasets.experts.learned import LearnedExpert
+
+    reads = learned.contract
+    reads.check(env.contract.only(reads.observation), here=f"expert {name}", there=f"environment {env.task}")
+    return LearnedExpert(learned.agent(env.num_envs), learned.stride, env.num_envs, **disturbances)
 
 
 def template(recorded: dict[str, Any], out: Path) -> Config:

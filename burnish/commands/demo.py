@@ -89,7 +89,7 @@ def stages(config: Config) -> list[Callable[[], Any]]:
         judge(imitated),
         lambda: refine.run(refine.Config("residual", imitated / "policy", refined, refinement, dataset)),
         judge(refined),
-        lambda: distill.run(distill.Config(refined / "policy", dataset, student, distillation)),
+        lambda: distill.run(distill.Config(refined / "policy", student, dataset, distill=distillation)),
         judge(student),
         lambda: export.run(export.Config(student / "policy", out / "export", config.export)),
     ]

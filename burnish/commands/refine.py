@@ -85,7 +85,7 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
         else:
             demos = None
         reads, here = policy.contract, f"checkpoint {config.policy}"
-        options = {"workers": settings.workers, "auto_reset": settings.auto_reset}
+        options = {"workers": settings.workers, "auto_reset": settings.auto_reset} | getattr(settings, "looks", {})
         with make_env_for(reads, task, settings.lanes, here=here, **options) as env:
             result = record.finish(train(record, policy, env, demos, settings))
         say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")

@@ -155,6 +155,21 @@ class Policy(Learned):
         """The width of `encode_state`."""
         return self.normalizer.condition_dim + (0 if self.language is None else FEATURES)
 
+    def regression(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Mean squared error of the first action, drawn anew, to the first one of `batch`, network units and not
+        clipped: what a student of another policy minimises. Scalar.
+        """
+        condition, shown = self.encode(batch, generator), self.normalizer.normalize(ACTION, batch[ACTION][:, 0])
+        noise = torch.randn((len(shown), *self.noise_shape), generator=generator).to(shown)
+        return (self.sample(condition, noise)[:, 0] - shown).square().mean()
+
+    @property
+    def stride(self) -> Tensor:
+        """(A,) how far one action may go, physical units: what disturbances are measured in. The deviation of the
+        actions it learned from, unless it knows better.
+        """
+        return torch.from_numpy(self.stats[ACTION]["std"])
+
     def act(self, obs: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """Action chunks (B, H, A) in physical units, inside the contract's bounds.
 

@@ -1,8 +1,11 @@
-"""On-policy distillation: base + residual become one student that needs one network evaluation per action.
+"""On-policy distillation: a teacher becomes one student that needs one network evaluation per action.
 
-DAgger (arXiv 1011.0686): the student acts, the pair labels the states the student visits, and the student regresses on
-everything seen so far. The pair keeps its own chunk queue along the student's path, but plans more often than when it
-acts itself: a student without a queue cannot learn what depends on how old a chunk is.
+DAgger (arXiv 1011.0686): the student acts, the teacher labels the states the student visits, and the student regresses
+on everything seen so far. A teacher of chunks keeps its own queue along the student's path, but plans more often than
+when it acts itself: a student without a queue cannot learn what depends on how old a chunk is.
+
+A student may see what the teacher does not, and the other way round (asymmetric distillation, arXiv 1912.12294): where
+it looks at points or images, what only a simulator knows is left to the teacher.
 """
 
 from __future__ import annotations
@@ -10,20 +13,24 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
+from tyro.conf import Fixed, Suppress
 
+from burnish import registry
+from burnish.checkpoint import Stats
 from burnish.console import track
-from burnish.contract import ACTION
-from burnish.datasets.demonstrations import Demonstrations
+from burnish.contract import ACTION, ENVIRONMENT_STATE, Contract
+from burnish.datasets.demonstrations import Demonstrations, compute_stats
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy, load_training, save_policy
-from burnish.policies.meanflow import MeanFlow, MeanFlowConfig
+from burnish.policies.meanflow import MeanFlowConfig
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.run import Run
-from burnish.sim.base import VecEnv, next_seed
+from burnish.sim.base import Obs, VecEnv, next_seed, with_looks
 from burnish.sim.nonfinite import keep_observations
 
 
@@ -32,8 +39,14 @@ class DistillConfig:
     """DAgger into a one-step policy. Steps are environment steps over all lanes."""
 
     auto_reset: ClassVar[bool] = True
-    student: MeanFlowConfig = field(default_factory=lambda: MeanFlowConfig(horizon=1))
-    """A MeanFlow policy: one network evaluation is all it needs."""
+    name: Annotated[str, Suppress, Fixed] = "meanflow"
+    """Registered name of the student's kind."""
+    student: Any = field(default_factory=lambda: MeanFlowConfig(horizon=1))
+    """The student's own settings. MeanFlow: one network evaluation is all it needs."""
+    points: int = 0
+    """Points of the cloud the student looks at, at every step; 0 for none."""
+    images: int = 0
+    """Pixels per side of the images it looks at, at every step; 0 for none."""
     env_steps: int = 24_000
     rounds: int = 6
     """Rounds of acting and regressing; in the first one the teacher acts."""
@@ -50,14 +63,19 @@ class DistillConfig:
     max_grad_norm: float = 1.0
     seed: int = 0
 
+    @property
+    def looks(self) -> dict[str, int]:
+        """What the environment must show for it, as `make_env` calls that."""
+        return {key: value for key, value in (("points", self.points), ("cameras", self.images)) if value}
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: DistillConfig) -> dict[str, float]:
+
+def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: DistillConfig) -> dict[str, float]:
     """Distil `policy` in `env` (auto-reset, `cfg.lanes` lanes); the student is saved as `run.folder/policy`.
 
     Resumes after the last finished round. Returns `env_steps`, the student's last training `loss` (mean squared error,
     network units) and its `success` while acting in the last round.
     """
-    distiller = Distiller(policy, env, demos, cfg)
+    distiller = Distiller(policy, env, cfg)
     distiller.resume(run)
     with track("distilling on-policy", cfg.rounds, distiller.round) as advance:
         while distiller.round < cfg.rounds:
@@ -72,7 +90,7 @@ def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations, cfg: Dis
 class Distiller:
     """The loop's state: student, its running average, and every labelled state so far."""
 
-    def __init__(self, teacher: Policy, env: VecEnv, demos: Demonstrations, cfg: DistillConfig) -> None:
+    def __init__(self, teacher: Policy, env: VecEnv, cfg: DistillConfig) -> None:
         if teacher.contract.looks:
             raise BurnishError(
                 f"the teacher reads {', '.join(teacher.contract.looks)}: a student that acts anew at every step would "
@@ -82,10 +100,12 @@ class Distiller:
         self.generator = torch.Generator().manual_seed(cfg.seed)
         with torch.random.fork_rng():
             torch.manual_seed(cfg.seed)
-            self.student = MeanFlow(cfg.student, teacher.contract, teacher.stats)
+            self.student: Policy = registry.policies.load(cfg.name)(cfg.student, *_told(teacher, env, cfg.seed))
+        if self.student.horizon != 1:
+            raise BurnishError(f"the student plans {self.student.horizon} actions; give --distill.student.horizon 1")
         self.average = copy.deepcopy(self.student).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.student.parameters(), cfg.lr, weight_decay=1e-4, foreach=True)
-        self.conditions: list[Tensor] = []
+        self.seen: list[Obs] = []
         self.labels: list[Tensor] = []
         self.round, self.env_steps = 0, 0
         self.metrics: dict[str, float] = {"loss": 0.0, "success": 0.0}
@@ -100,7 +120,7 @@ class Distiller:
 
     def _act(self, run: Run) -> float:
         """Act for one round's steps, the pair labelling every state; returns the success rate of finished episodes."""
-        env, normalizer = self.env, self.teacher.normalizer
+        env, reads = self.env, self.student.contract.observation
         teacher = self.teacher.agent(env.num_envs, replan=self.cfg.teacher_replan)
         student = self.average.agent(env.num_envs)
         first = int(torch.randint(2**31, (), generator=self.generator))
@@ -111,11 +131,12 @@ class Distiller:
         for _ in range(self.cfg.env_steps // self.cfg.rounds // env.num_envs):
             for agent in (teacher, student):
                 agent.reset(lanes, [seeds[lane] for lane in lanes])
+            obs = with_looks(obs, env, student)
             with keep_observations(obs, run.folder):
                 label, action = teacher.act(obs), student.act(obs)
                 step = env.step(label if self.round == 0 else action)
-            self.conditions.append(self.student.encode(obs))
-            self.labels.append(normalizer.normalize(ACTION, label))
+            self.seen.append({key: obs[key] for key in reads})
+            self.labels.append(label)
             obs, lanes = step.obs, step.done.nonzero().flatten().tolist()
             for lane in lanes:
                 outcomes.append(bool(step.terminated[lane]))
@@ -124,24 +145,21 @@ class Distiller:
         return sum(outcomes) / max(len(outcomes), 1)
 
     def _regress(self, run: Run) -> float:
-        """`updates` steps of mean squared error to the labels, noise redrawn; returns the mean loss of the round.
-
-        The student sees normalised observations and is compared before clipping, as in imitation.
-        """
-        conditions, labels = torch.cat(self.conditions), torch.cat(self.labels)
+        """`updates` steps of the student's `regression` on the labels; returns the mean loss of the round."""
+        batch = {key: torch.cat([one[key] for one in self.seen]) for key in self.seen[0]}
+        batch[ACTION] = torch.cat(self.labels)[:, None]
+        self.seen, self.labels = [{key: batch[key] for key in self.seen[0]}], [batch[ACTION][:, 0]]
         total = 0.0
         self.student.train()
         for update in range(self.cfg.updates):
             progress = (self.round + update / self.cfg.updates) / self.cfg.rounds
             for group in self.optimizer.param_groups:
                 group["lr"] = self.cfg.lr * 0.5 * (1 + math.cos(math.pi * progress))
-            rows = torch.randint(len(labels), (self.cfg.batch_size,), generator=self.generator)
-            noise = torch.randn((len(rows), *self.student.noise_shape), generator=self.generator)
-            predicted = self.student.sample(conditions[rows], noise)[:, 0]
-            loss = (predicted - labels[rows]).square().mean()
+            rows = torch.randint(len(batch[ACTION]), (self.cfg.batch_size,), generator=self.generator)
+            some = {key: value[rows] for key, value in batch.items()}
+            loss = self.student.regression(some, self.generator)
             if not torch.isfinite(loss):
-                batch = {"condition": conditions[rows], "label": labels[rows], "noise": noise}
-                run.refuse("the distillation loss", float(loss), self.round * self.cfg.updates + update, batch)
+                run.refuse("the distillation loss", float(loss), self.round * self.cfg.updates + update, some)
             self.optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.cfg.max_grad_norm, foreach=True)
@@ -159,7 +177,8 @@ class Distiller:
         optimizer = optimizer_state(self.optimizer, list(self.student.parameters()))
         training = {f"optimizer/{key}": value for key, value in optimizer.items()}
         training |= {f"average/{key}": value for key, value in self.average.state_dict().items()}
-        training |= {"conditions": torch.cat(self.conditions), "labels": torch.cat(self.labels)}
+        training |= {f"seen/{key}": torch.cat([one[key] for one in self.seen]) for key in self.seen[0]}
+        training["labels"] = torch.cat(self.labels)
         training["generator"] = self.generator.get_state()
         progress = {"round": self.round, "env_steps": self.env_steps, "metrics": self.metrics}
         save_policy(self.student, run.folder / "checkpoint", training=training, progress=progress)
@@ -175,6 +194,19 @@ class Distiller:
         restore_optimizer(self.optimizer, list(self.student.parameters()), saved.under("optimizer/"))
         self.round, self.env_steps = saved.progress["round"], saved.progress["env_steps"]
         self.metrics = dict(saved.progress["metrics"])
-        self.conditions, self.labels = [saved.tensors["conditions"]], [saved.tensors["labels"]]
+        self.seen, self.labels = [saved.under("seen/")], [saved.tensors["labels"]]
         self.generator.set_state(saved.tensors["generator"])
         run.rewind(self.env_steps)
+
+
+def _told(teacher: Policy, env: VecEnv, seed: int) -> tuple[Contract, Stats]:
+    """What the student reads, and the statistics of it: the teacher's, and of what it looks at those of some starts."""
+    offered = env.contract
+    if not offered.looks:
+        return teacher.contract, teacher.stats
+    reads = offered.only(offered.observation.keys() - {ENVIRONMENT_STATE})
+    obs = env.reset([next_seed(seed + lane) for lane in range(env.num_envs)])
+    obs = {key: value.cpu().numpy() for key, value in (obs | env.look(range(env.num_envs))).items()}
+    action = np.zeros((env.num_envs, *offered.action.shape), np.float32)
+    starts = Demonstrations(reads, env.task, {key: obs[key] for key in reads.observation}, action, np.ones(1))
+    return reads, compute_stats(starts) | {key: teacher.stats[key] for key in reads.fields if key in teacher.stats}
