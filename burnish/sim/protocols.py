@@ -137,12 +137,20 @@ class SeededFamily(Family):
 
 METAWORLD = SeededFamily("metaworld", 1, 200, {"basketball": 250, "bin-picking": 250, "push-back": 400})
 
+MJLAB = SeededFamily(
+    "mjlab", 1, 1000, dict.fromkeys(["Tracking-Flat-Unitree-G1", "Tracking-Flat-Unitree-G1-No-State-Estimation"], 500)
+)
+
 FRANKA = SeededFamily("franka", 1, 200, {"reach": 100, "push-t": 500})
 
 QUADROTOR = SeededFamily("quadrotor", 1, 500, {"track": 1000, "waypoints": 1000, "race": 2000})
 
 ROBOSUITE = SeededFamily("robosuite", 1, 400, {})
 """The horizon is robomimic's (arXiv 2108.03298)."""
+
+MJLAB = SeededFamily(
+    "mjlab", 1, 1000, dict.fromkeys(["Tracking-Flat-Unitree-G1", "Tracking-Flat-Unitree-G1-No-State-Estimation"], 500)
+)
 
 FRANKA = SeededFamily("franka", 1, 200, {"reach": 100})
 

@@ -17,8 +17,8 @@ from burnish.sim.base import VecEnv, make_env, next_seed
 
 LANES, HORIZON = 3, 6
 SIMULATORS = registry.environments.names()
-COSTLY = ("robosuite",)
-"""Whose lanes are those of another one, whose workers are tested by default."""
+COSTLY = ("mjlab", "robosuite")
+"""Of which only the lanes in one process are tested by default: a batch has no workers, and robosuite has LIBERO's."""
 
 
 def task_of(simulator: str) -> str:
@@ -242,7 +242,7 @@ if __name__ == "__main__":
 """
 
 
-THREADED = ("franka", "quadrotor")
+THREADED = ("franka", "mjlab", "quadrotor")
 """Whose workers are threads (or lanes of one tensor), which die with their process anyway."""
 
 

@@ -1,0 +1,138 @@
+"""mjlab behind the contract: nothing but flags leaves the device, and every task says when it is solved."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+
+from burnish import registry
+from burnish.contract import STATE
+from burnish.errors import BurnishError, NonFiniteError
+from burnish.sim.base import make_env
+from burnish.sim.mjlab.about import MOTION
+from burnish.sim.mjlab.tasks import HELD_STEPS, TASKS, Followed, Walked
+
+BALANCE = "mjlab/Cartpole-Balance"
+
+
+class HostCopies(TorchFunctionMode):
+    """Notes every tensor that code of ours brings to the host: (dtype, numbers)."""
+
+    NAMES = ("cpu", "numpy", "tolist", "item")
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__name__", "") in self.NAMES and "/burnish/" in sys._getframe(1).f_code.co_filename:
+            self.found.append((args[0].dtype, args[0].numel()))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture(scope="module")
+def balance():
+    with make_env(BALANCE, 4, horizon=HELD_STEPS + 1, settings={"device": "cpu"}) as env:
+        yield env
+
+
+def test_mjlab_has_the_tasks_that_are_listed():
+    import mjlab.tasks  # noqa: F401
+    from mjlab.tasks.registry import list_tasks
+
+    assert {f"Mjlab-{name}" for name in TASKS} == {*list_tasks()}
+
+
+def test_only_flags_come_to_the_host(balance):
+    balance.reset([1, 2, 3, 4])
+    action = torch.zeros(4, 1)
+    with HostCopies() as copies:
+        for _ in range(3):
+            step = balance.step(action)
+    assert copies.found and all(dtype == torch.bool for dtype, _ in copies.found)
+    assert sum(count for _, count in copies.found) <= 3 * 2 * balance.num_envs * 2
+    assert all(value.device == balance.device for value in (step.obs[STATE], step.reward, step.info["success"]))
+
+
+def test_a_pole_that_is_held_counts_and_one_that_is_let_go_does_not(balance):
+    """Lanes 0 and 1 are held, 2 and 3 pushed over: their outcome is known."""
+    expert = registry.experts.load("mjlab")(balance)
+    obs, solved = balance.reset([1, 2, 3, 4]), torch.zeros(4, dtype=torch.bool)
+    running = [0, 1, 2, 3]
+    for count in range(HELD_STEPS + 1):
+        action = expert.act(obs)
+        action[2:] = 1.0
+        step = balance.step(action, ids=running)
+        obs, solved = step.obs, solved | step.info["success"]
+        running = [lane for lane in running if not step.done[lane]]
+        assert solved.tolist() == [count + 1 >= HELD_STEPS] * 2 + [False] * 2
+    assert step.truncated.tolist() == [False, False, True, True]
+    fallen = step.info["final_obs"][STATE]
+    assert fallen[2, 1] < math.cos(0.2)
+
+
+def test_nobody_elses_random_numbers_change(balance):
+    torch.manual_seed(3)
+    expected = torch.rand(5)
+    torch.manual_seed(3)
+    balance.reset([1, 2, 3, 4])
+    balance.step(torch.zeros(4, 1))
+    assert torch.equal(torch.rand(5), expected)
+
+
+def test_a_world_that_diverges_is_named_with_what_to_do(balance):
+    balance.reset([1, 2, 3, 4])
+    balance._batch._env.sim.data.qvel[2] = float("nan")
+    with pytest.raises(NonFiniteError, match="lane 2 is not finite: its physics diverged; reset that lane"):
+        balance.step(torch.zeros(4, 1))
+    balance.reset([5], ids=[2])
+    assert torch.isfinite(balance.step(torch.zeros(4, 1)).obs[STATE]).all()
+
+
+def test_no_gpu_is_one_line():
+    if not torch.cuda.is_available():
+        with pytest.raises(BurnishError, match="device='cuda', but torch finds no CUDA device; take 'cpu'"):
+            make_env(BALANCE, 1, settings={"device": "cuda"})
+
+
+def test_a_motion_that_is_missing_is_one_line(monkeypatch):
+    monkeypatch.delenv(MOTION, raising=False)
+    with pytest.raises(BurnishError, match=f"export {MOTION}=FILE.npz"):
+        make_env("mjlab/Tracking-Flat-Unitree-G1", 1)
+
+
+def test_whoever_walks_as_commanded_has_walked():
+    class Term:
+        command = torch.tensor([[1.0, 0.0, 0.0]] * 2)
+        root_link_lin_vel_b = torch.tensor([[0.9, 0.0, 0.0], [0.2, 0.0, 0.0]])
+
+        def get_term(self, _):
+            return self
+
+    term = Term()
+    term.command_manager = term.robot = term.data = term
+    verdict, last = Walked(2, "cpu"), torch.ones(2, dtype=torch.bool)
+    assert not verdict.judge(term, ~last).any()
+    assert verdict.judge(term, last).tolist() == [True, False]
+    verdict.begin(torch.tensor([1]))
+    assert verdict.steps.tolist() == [2, 0]
+    assert Followed(2, "cpu").judge(term, last).all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("Tracking")])
+def test_every_task_steps(name):
+    with make_env(f"mjlab/{name}", 2, auto_reset=True, horizon=3, settings={"device": "cpu"}) as env:
+        obs = env.reset([1, 2])
+        for _ in range(4):
+            step = env.step(torch.zeros(2, *env.contract.action.shape))
+        looked = env.look([0, 1])
+        for key, field in env.contract.observation.items():
+            value = (looked if key in env.contract.looks else obs)[key]
+            assert value.shape == (2, *field.shape) and str(value.dtype) == f"torch.{field.dtype}"
+        assert step.info["dense_reward"].shape == (2,)
