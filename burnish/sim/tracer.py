@@ -21,6 +21,16 @@ AMBIENT, DIFFUSE = 0.6, 0.7
 """Light that reaches every surface, and light added where a surface faces the camera; bright enough for dark wood."""
 
 
+def start_warp() -> Any:
+    """Warp, quiet from the start: log lines, and a warning that there is no GPU, would tear a progress bar."""
+    import warp
+
+    warp.config.log_level = warp.LOG_ERROR
+    with _without_stderr():
+        warp.init()
+    return warp
+
+
 class RenderError(BurnishError):
     """Frames cannot be made on this machine."""
 
@@ -56,12 +66,8 @@ class Tracer:
 
     def __init__(self, model: mujoco.MjModel, fovys: Sequence[float], size: int, worlds: int) -> None:
         import mujoco
-        import warp as wp
 
-        # Quiet from the start: log lines, and a warning that there is no GPU, would tear the progress bar.
-        wp.config.log_level = wp.LOG_ERROR
-        with _without_stderr():
-            wp.init()
+        wp = start_warp()
         import mujoco_warp as mjw
 
         self._wp, self._size, self._worlds, self.cameras = wp, size, worlds, len(fovys)

@@ -32,7 +32,9 @@ def test_every_task_is_described_once(simulator):
         assert group.observation and group.action and group.success
 
 
-@pytest.mark.parametrize("simulator", RUNNING)
+@pytest.mark.parametrize(
+    "simulator", [pytest.param(name, marks=pytest.mark.slow if name == "mjlab" else ()) for name in RUNNING]
+)
 def test_what_is_said_is_so(simulator):
     told = about(simulator)
     assert told.tasks == registry.environments.load(simulator).tasks

@@ -16,9 +16,12 @@ from burnish.sim.agents import RandomAgent
 from burnish.sim.base import VecEnv, make_env, next_seed
 
 LANES, HORIZON = 3, 6
-SIMULATORS = registry.environments.names()
-COSTLY = ("mjlab", "robosuite")
-"""Of which only the lanes in one process are tested by default: a batch has no workers, and robosuite has LIBERO's."""
+NAMES = registry.environments.names()
+COMPILED = ("mjlab",)
+"""Which compile their kernels first, for longer than a default test may take."""
+SIMULATORS = [pytest.param(name, marks=pytest.mark.slow if name in COMPILED else ()) for name in NAMES]
+COSTLY = (*COMPILED, "robosuite")
+"""Of which no worker processes are tested by default: a batch has none, and robosuite has LIBERO's."""
 
 
 def task_of(simulator: str) -> str:
@@ -47,9 +50,11 @@ def opened(auto_reset: bool):
 
     kinds = [
         pytest.param(
-            (name, workers), marks=pytest.mark.slow if workers and name in COSTLY else (), id=f"{name}-{workers}"
+            (name, workers),
+            marks=pytest.mark.slow if name in (COSTLY if workers else COMPILED) else (),
+            id=f"{name}-{workers}",
         )
-        for name in SIMULATORS
+        for name in NAMES
         for workers in (0, 2)
     ]
     # One for all tests: what one of them leaves behind must not matter to the next.

@@ -27,6 +27,7 @@ from burnish.sim.mjlab.about import ABOUT, MOTION
 from burnish.sim.mjlab.tasks import TASKS
 from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.rows import Rows
+from burnish.sim.tracer import start_warp
 
 GROUPS = {"actor": STATE, "critic": ENVIRONMENT_STATE}
 """mjlab's group of observations → contract key; the terms of other groups are images."""
@@ -127,6 +128,7 @@ class Mjlab(BatchEnv):
 
 def make(task: str, num_envs: int, horizon: int, device: str) -> Any:
     """mjlab's environment, as `Batch` wants it: no resets of its own, no curricula."""
+    start_warp()
     import mjlab.tasks  # noqa: F401  (registers them)
     from mjlab.envs import ManagerBasedRlEnv
     from mjlab.tasks.registry import load_env_cfg

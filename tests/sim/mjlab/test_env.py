@@ -16,6 +16,7 @@ from burnish.sim.base import make_env
 from burnish.sim.mjlab.about import MOTION
 from burnish.sim.mjlab.tasks import HELD_STEPS, TASKS, Followed, Walked
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first world of a kind compiles its kernels
 BALANCE = "mjlab/Cartpole-Balance"
 
 
@@ -123,8 +124,6 @@ def test_whoever_walks_as_commanded_has_walked():
     assert Followed(2, "cpu").judge(term, last).all()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("Tracking")])
 def test_every_task_steps(name):
     with make_env(f"mjlab/{name}", 2, auto_reset=True, horizon=3, settings={"device": "cpu"}) as env:
