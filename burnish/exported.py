@@ -22,6 +22,7 @@ FORMAT = 1
 MODEL, CONTRACT, DESCRIPTION = "policy.onnx", "contract.json", "policy.json"
 REALTIME = "realtime.onnx"
 NOISE_INPUT = "noise"
+MEMORY_INPUT = "memory"
 PREVIOUS_INPUT, WEIGHTS_INPUT = "previous", "weights"
 
 
@@ -36,6 +37,8 @@ class ExportedPolicy:
         noise_shape: of the standard normal noise one sample consumes.
         realtime: whether it also plans around actions that are being executed (`act_realtime`).
         realtime_noise_shape: of the noise that takes.
+        trained: ranges of what it was trained to move, by name; empty where that is one thing.
+        memory_size: M, how many numbers it remembers from one action to the next (`begin`, `go_on`); 0: none.
     """
 
     def __init__(
@@ -63,6 +66,9 @@ class ExportedPolicy:
             self.inputs: dict[str, str] = dict(description["inputs"])
             self.realtime = description.get("realtime_noise_shape") is not None
             self.realtime_noise_shape = tuple(int(size) for size in description.get("realtime_noise_shape") or ())
+            ranges = description.get("trained") or {}
+            self.trained = {str(name): (float(low), float(high)) for name, (low, high) in ranges.items()}
+            self._first = np.array(description.get("memory") or (), np.float32)
             planner = read_marked(inside(self.folder, REALTIME), marks[REALTIME]) if self.realtime else None
         except (KeyError, TypeError, ValueError) as error:
             path = self.folder / DESCRIPTION
@@ -83,11 +89,28 @@ class ExportedPolicy:
             ContractError: a key is missing or has another shape.
             NonFiniteError: an action is NaN or infinite.
         """
+        if self.memory_size:
+            return self.go_on(obs, self.begin(len(next(iter(obs.values())))))[0]
         feed = {name: self._checked(key, obs) for key, name in self.inputs.items()}
         drawn = _noise(noise, len(next(iter(feed.values()))), self.noise_shape)
         if 0 not in self.noise_shape:  # a policy that draws nothing has no such input
             feed[NOISE_INPUT] = drawn
         return self._finite(np.asarray(self._session.run(None, feed)[0]))
+
+    @property
+    def memory_size(self) -> int:
+        """M."""
+        return len(self._first)
+
+    def begin(self, batch: int) -> np.ndarray:
+        """(B, M) the memory of episodes that begin."""
+        return np.tile(self._first, (batch, 1))
+
+    def go_on(self, obs: Mapping[str, np.ndarray], memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `act`, of a policy that remembers: action chunks, and the memory (B, M) for the next call."""
+        feed = {name: self._checked(key, obs) for key, name in self.inputs.items()}
+        chunk, memory = self._session.run(None, feed | {MEMORY_INPUT: memory.astype(np.float32)})
+        return self._finite(np.asarray(chunk)), np.asarray(memory)
 
     def act_realtime(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from burnish.commands import flags
 from burnish.console import say
 from burnish.errors import BurnishError
 from burnish.files import write_json
-from burnish.real.base import RobotError
+from burnish.real.base import RobotError, load_robot
 from burnish.real.control import Settings
 from burnish.real.operator import Operator
 from burnish.real.planning import open_plans
@@ -65,17 +65,28 @@ def configure(words: list[str]) -> Config:
 
 def run(config: Config) -> dict[str, Any]:
     """Move the robot for `seconds`; what the session counted."""
+    kind = load_robot(config.name)
     with ExitStack() as stack:
         settings = asdict(config.robot)
         if config.sim:
-            robot = stack.enter_context(simulated(config.name, config.robot.address, config.out))
+            words = kind.simulation(config.robot)
+            robot = stack.enter_context(simulated(config.name, config.robot.address, config.out, words))
             settings["address"] = robot.address
         source = open_plans(config.checkpoint, config.out, token=config.token, rate_hz=config.rate_hz)
         plans = stack.enter_context(source)
+        if wrong := kind.unsuited(config.robot, plans.trained):
+            advice = "train one for it, or accept that with --robot.force"
+            raise RobotError(
+                f"the policy was not trained for this {config.name}, which is not armed: {wrong}; {advice}"
+            )
+        reads = () if plans.contract is None else plans.contract.observation
+        senses = {key: sense for key, sense in kind.senses(config.robot).items() if key in reads}
         box = mailbox_path()
         stack.callback(lambda: box.unlink(missing_ok=True))
         told = Settings(config.name, settings, plans.rate_hz, plans.replan, str(box), config.player, config.safety)
-        session = stack.enter_context(Session(told, plans, config.out, tell=lambda line: say(f"  {line}")))
+        session = stack.enter_context(
+            Session(told, plans, config.out, senses=senses, tell=lambda line: say(f"  {line}"))
+        )
         operator = stack.enter_context(Operator(session))
         say(f"{config.name} at {plans.rate_hz:g} actions a second; {operator.help}")
         session.play()
@@ -87,10 +98,10 @@ def run(config: Config) -> dict[str, Any]:
 
 
 @contextmanager
-def simulated(name: str, address: str, out: Path) -> Iterator[SimulatedProcess]:
+def simulated(name: str, address: str, out: Path, words: Sequence[str] = ()) -> Iterator[SimulatedProcess]:
     """The simulated robot, at `address` where it can have it; what it has seen is kept in `out`/robot.json."""
     out.mkdir(parents=True, exist_ok=True)
-    flags = ["--address", address] if LOOPBACK.match(address) else []
+    flags = [*words, *(["--address", address] if LOOPBACK.match(address) else [])]
     with SimulatedProcess(name, flags, log=out / "simulated.log") as robot:
         try:
             yield robot

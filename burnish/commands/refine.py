@@ -26,12 +26,12 @@ class Config:
 
     algorithm: Annotated[str, Suppress, Fixed]
     """Registered name."""
-    policy: Path
-    """Checkpoint to start from."""
     out: Path
     """Folder of the run; the result is its `policy`."""
     refine: Any
     """The algorithm's own settings."""
+    policy: Path | None = None
+    """Checkpoint to start from; algorithms that make their own policy (meta-imitation) begin without one."""
     dataset: Path | None = None
     """Demonstrations; they also say which task. Some algorithms learn from them."""
     task: str | None = None
@@ -49,7 +49,7 @@ def configure(words: list[str]) -> Config:
 def template(recorded: dict[str, Any], out: Path) -> Config:
     """A config of the right types, to be filled with what a run `recorded`."""
     name = recorded["algorithm"]
-    return Config(name, Path(), out, settings_type(name)())
+    return Config(name, out, settings_type(name)(), Path())
 
 
 def settings_type(algorithm: str) -> type[Any]:
@@ -60,7 +60,8 @@ def settings_type(algorithm: str) -> type[Any]:
 def run(config: Config) -> dict[str, Any]:
     """Refine, or go on refining; returns what the algorithm reports and `wall_s`."""
     why = "reinforcement learning corrects what imitation got wrong"
-    return improve("refine", config.algorithm, config, config.refine, f"Refining {config.policy}: {why}")
+    line = f"Refining {config.policy}: {why}" if config.policy else f"{config.algorithm}, from nothing"
+    return improve("refine", config.algorithm, config, config.refine, line)
 
 
 def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) -> dict[str, Any]:
@@ -73,8 +74,8 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
         if done := stage.finished(record):
             return done
         say(line)
-        policy = load_policy(config.policy)
         task = getattr(config, "task", None)
+        policy = load_policy(config.policy) if config.policy else _fresh(verb, algorithm, settings, task)
         if config.dataset is not None:
             policy, demos = _with_demonstrations(policy, config)
             if task not in (None, demos.task):
@@ -90,6 +91,18 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
             result = record.finish(train(record, policy, env, demos, settings))
         say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")
         return result
+
+
+def _fresh(verb: str, algorithm: str, settings: Any, task: str | None) -> Policy:
+    """What an algorithm begins with that needs no checkpoint."""
+    from burnish.sim.base import make_env
+
+    if not hasattr(settings, "fresh"):
+        raise BurnishError(f"`burnish {verb} {algorithm}` needs a checkpoint to start from: --policy CHECKPOINT")
+    if task is None:
+        raise BurnishError(f"`burnish {verb} {algorithm}` needs --task SIMULATOR/TASK")
+    with make_env(task, 1) as env:
+        return settings.fresh(env.contract)
 
 
 def _with_demonstrations(policy: Policy, config: Any) -> tuple[Policy, Demonstrations]:

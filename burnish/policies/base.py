@@ -71,6 +71,10 @@ class Policy(Learned):
 
     nfe: int
     """Network evaluations per chunk."""
+    trained: Mapping[str, tuple[float, float]] = {}
+    """Ranges of what it was trained to move, by name; empty where that is one thing."""
+    memory_size: int = 0
+    """M, the numbers it remembers from one action to the next: of a policy with `begin` and `go_on`. 0: none."""
 
     def __init__(self, config: Any, contract: Contract, stats: Stats) -> None:
         super().__init__()
@@ -179,6 +183,14 @@ class Policy(Learned):
         """
         chunk = self.sample(self.encode(obs), noise)
         return self.normalizer.action(chunk)
+
+    def begin(self, count: int) -> Tensor:
+        """(count, M) the memory of episodes that begin; only of policies with one."""
+        raise NotImplementedError
+
+    def go_on(self, obs: Mapping[str, Tensor], memory: Tensor) -> tuple[Tensor, Tensor]:
+        """The action (B, A) in physical units, and the memory (B, M) that it leaves; only of policies with one."""
+        raise NotImplementedError
 
     def meet(self, contract: Contract, stats: Stats, *, there: str) -> Policy:
         """This policy where `contract` holds: one of another library learns units and statistics, ours knows its own.

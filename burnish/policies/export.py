@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from burnish.contract import ACTION, TASK
 from burnish.errors import BurnishError
-from burnish.exported import CONTRACT, DESCRIPTION, FORMAT, MODEL, NOISE_INPUT, REALTIME, ExportedPolicy
+from burnish.exported import CONTRACT, DESCRIPTION, FORMAT, MEMORY_INPUT, MODEL, NOISE_INPUT, REALTIME, ExportedPolicy
 from burnish.files import fingerprint, write_json
 from burnish.policies.base import Policy
 from burnish.policies.export_realtime import compare_realtime, time_realtime, write_realtime
@@ -122,9 +122,26 @@ class _WholePath(nn.Module):
         return self.policy.act(dict(zip(self.policy.contract.observation, obs, strict=True)), noise)
 
 
+class _Remembering(nn.Module):
+    """`policy.go_on` with positional inputs: the memory, then the observations in the order of the contract."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, memory: Tensor, *obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Physical action (B, 1, A) and the memory (B, M)."""
+        action, memory = self.policy.go_on(dict(zip(self.policy.contract.observation, obs, strict=True)), memory)
+        return action[:, None], memory
+
+
 def _to_onnx(policy: Policy, path: Path) -> None:
     fields = policy.contract.observation.values()
-    zeros = (torch.zeros(2, *field.shape, dtype=getattr(torch, field.dtype)) for field in fields)
+    zeros = tuple(torch.zeros(2, *field.shape, dtype=getattr(torch, field.dtype)) for field in fields)
+    if policy.memory_size:
+        example = (torch.zeros(2, policy.memory_size), *zeros)
+        write_onnx(_Remembering(policy), example, (MEMORY_INPUT, *_inputs(policy).values()), path, batch=True)
+        return
     example = (torch.zeros(2, *policy.noise_shape), *zeros)
     # `_compare` uses other batch sizes than the traced one.
     write_onnx(_WholePath(policy), example, (NOISE_INPUT, *_inputs(policy).values()), path, batch=True)
@@ -147,6 +164,8 @@ def _description(policy: Policy, planner: RealTime | None, out: Path) -> dict[st
         "replan": policy.replan,
         "nfe": policy.nfe,
         "realtime_noise_shape": None if planner is None else list(planner.noise_shape),
+        "trained": {name: list(bounds) for name, bounds in policy.trained.items()},
+        "memory": policy.begin(1)[0].tolist() if policy.memory_size else None,
         "files": {name: fingerprint((out / name).read_bytes()) for name in models},
     }
 

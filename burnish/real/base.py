@@ -7,6 +7,7 @@ of whatever a policy wants; `write` sends it. Nothing else can make a setpoint, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -143,6 +144,21 @@ class Robot(ABC):
     @abstractmethod
     def __init__(self, config: Any) -> None:
         """Nothing is reached yet. `config`: a `Config`."""
+
+    @classmethod
+    def unsuited(cls, config: Any, trained: Mapping[str, tuple[float, float]]) -> str:
+        """Why a policy that was `trained` for such ranges should not move this one; "" where it may."""
+        return ""
+
+    @classmethod
+    def senses(cls, config: Any) -> dict[str, Callable[[], np.ndarray]]:
+        """What a policy may observe besides, that no sensor measures (a target): key → its latest value."""
+        return {}
+
+    @classmethod
+    def simulation(cls, config: Any) -> list[str]:
+        """Words for `burnish sim-robot` that make the simulated robot one for `config`."""
+        return []
 
     def tank(self) -> EnergyTank | None:
         """What it may spend on pushing; None for robots without a stiffness."""

@@ -34,6 +34,7 @@ class Plans:
     Attributes:
         rate_hz: of the policy's actions.
         replan: actions to execute from each chunk before the next one is asked for.
+        trained: ranges of what it was trained to move, where it says so.
     """
 
     def __init__(self, address: str, token: str | None = None, rate_hz: float | None = None) -> None:
@@ -45,6 +46,8 @@ class Plans:
         assert remote is not None
         self.contract: Contract | None = remote.contract
         self.realtime: bool = remote.realtime
+        told_ranges = remote.metadata.get("trained") or {}
+        self.trained = {str(name): (float(low), float(high)) for name, (low, high) in told_ranges.items()}
         told = None if self.contract is None else self.contract.action.rate_hz
         if rate_hz is None and told is None:
             raise BurnishError(f"{address} does not say how many actions a second it plans; give --rate-hz")

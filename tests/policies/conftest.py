@@ -64,6 +64,7 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     "omnijarvis": [{"behaviour_config": TINY_BEHAVIOUR, "memory": 1, "thoughts": 2, "width": 16, "depth": 1}],
     "vla": [],  # reads images and instructions, of which there are none here: tests/policies/vlm
     "mlp": [{"hidden": (16,)}],
+    "recurrent": [{"width": 16, "segment": 4}],
     "residual": [
         {"base": "meanflow", "base_config": SMALL, "hidden": 16},
         *({"base": "flow", "base_config": SMALL | {"denoiser": name, "steps": 2}, "hidden": 16} for name in IN_CONTEXT),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from burnish.errors import BurnishError
-from burnish.quadrotor import Mode
+from burnish.quadrotor import Mode, Path
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,16 @@ class QuadrotorConfig:
     """mavsdk's connection url; udpin: listen there for the autopilot's MAVLink."""
     mode: Mode = "attitude"
     """attitude: roll, pitch, yaw and thrust. rates: of the body, and thrust. motors: four of them (PX4 before 1.14)."""
+    path: Path = "hover"
+    """What a policy is told to fly that reads a target: the place above where it took off, or a lying eight there."""
+    mass: float | None = None
+    """kg, if it is known; as the next ones, compared with what a policy was trained to fly."""
+    thrust_to_weight: float | None = None
+    spin_up: float | None = None
+    """s, time constant of a rotor that becomes faster."""
+    spin_down: float | None = None
+    force: bool = False
+    """Fly a policy that was not trained for such a vehicle."""
     height_m: float = 1.5
     """To which it takes off."""
     fence_m: tuple[float, float, float] = (5.0, 5.0, 4.0)

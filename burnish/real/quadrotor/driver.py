@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
 from mavsdk.plugins.telemetry import FlightMode, LandedState
 
+from burnish.contract import ENVIRONMENT_STATE
+from burnish.quadrotor import VEHICLE, outside
 from burnish.real.base import Robot, RobotError, Setpoint, State
 from burnish.real.quadrotor import checks
 from burnish.real.quadrotor.config import QuadrotorConfig
@@ -20,6 +23,7 @@ from burnish.real.quadrotor.frames import angles, from_angles, quaternion, turn_
 from burnish.real.quadrotor.helm import STICKS, Helm
 from burnish.real.quadrotor.limits import spec
 from burnish.real.quadrotor.link import ARM, IGNORE_ATTITUDE, IGNORE_RATES, TAKEOFF, Link, Sample
+from burnish.real.quadrotor.route import Route
 
 LAUNCH_S = 20.0
 """For a take-off."""
@@ -41,6 +45,21 @@ class QuadrotorDriver(Robot):
         self._before: Sample | None = None
         self._home, self._hover = np.zeros(3), 0.0
         self._sent = np.zeros(4)
+
+    @classmethod
+    def unsuited(cls, config: QuadrotorConfig, trained: Mapping[str, tuple[float, float]]) -> str:
+        """Which numbers of the vehicle lie outside what was trained, and by how much; "" if `config.force`."""
+        return "" if config.force else outside({name: getattr(config, name) for name in VEHICLE}, dict(trained))
+
+    @classmethod
+    def senses(cls, config: QuadrotorConfig) -> dict[str, Callable[[], np.ndarray]]:
+        """Where it is to be."""
+        return {ENVIRONMENT_STATE: Route(config.path, config.height_m)}
+
+    @classmethod
+    def simulation(cls, config: QuadrotorConfig) -> list[str]:
+        """An autopilot that takes commands for single motors, where they are wanted."""
+        return ["--motors"] if config.mode == "motors" else []
 
     def connect(self) -> State:
         """Reach the autopilot and look whether it could fly; the motors stay off."""

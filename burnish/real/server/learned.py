@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import override
 
 import numpy as np
 import torch
@@ -16,11 +18,13 @@ from burnish.real.server.planner import Planner
 
 
 class CheckpointPlanner(Planner):
-    """A policy in torch. It plans by `Policy.act`, as if each observation were an episode's first."""
+    """A policy in torch. Without a memory it plans as if each observation were an episode's first."""
 
     def __init__(self, path: Path, device: str | None = None) -> None:
         """Raises `CorruptFileError` that names the file, and `BurnishError` that names the device."""
         self._policy = load_policy(path)
+        self.trained = self._policy.trained
+        self._memory: torch.Tensor | None = None
         if device is not None:
             try:
                 self._policy.to(device)
@@ -34,9 +38,21 @@ class CheckpointPlanner(Planner):
             self._realtime = self._policy.realtime(RealTimeConfig())
             self.realtime, self.realtime_noise_shape = True, self._realtime.noise_shape
 
+    @override
+    @torch.no_grad()
+    def fresh(self) -> Planner:
+        if not self._policy.memory_size:
+            return self
+        own = copy.copy(self)
+        own._memory = self._policy.begin(1)
+        return own
+
     @torch.no_grad()
     def _act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
         batch = {key: self._tensor(value) for key, value in obs.items()}
+        if self._memory is not None:
+            action, self._memory = self._policy.go_on(batch, self._memory)
+            return action.float().cpu().numpy()
         return self._policy.act(batch, self._tensor(noise))[0].float().cpu().numpy()
 
     def _go_on(self, obs: Mapping[str, np.ndarray], noise: np.ndarray, previous: np.ndarray, frozen: int) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import override
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from burnish.exported import DESCRIPTION, ExportedPolicy
 
 
 class Planner(ABC):
-    """A policy that remembers nothing from one plan to the next.
+    """A policy. What it remembers from one plan to the next, if anything, belongs to one client (`fresh`).
 
     Attributes:
         name: of the policy, as in the registry.
@@ -23,6 +25,7 @@ class Planner(ABC):
         horizon: actions per chunk, H.
         replan: actions to execute from each chunk before the next one is drawn.
         noise_shape: of the standard normal noise one chunk consumes.
+        trained: ranges of what it was trained to move, by name; empty where that is one thing.
         realtime: whether it goes on with a chunk that is being executed (real-time chunking).
         realtime_noise_shape: of the noise that this takes.
     """
@@ -32,8 +35,13 @@ class Planner(ABC):
     horizon: int
     replan: int
     noise_shape: tuple[int, ...]
+    trained: Mapping[str, tuple[float, float]] = {}
     realtime: bool = False
     realtime_noise_shape: tuple[int, ...] = ()
+
+    def fresh(self) -> Planner:
+        """One for a client of its own, at the beginning of an episode: the same, unless it remembers."""
+        return self
 
     def plan(
         self,
@@ -83,12 +91,25 @@ class ExportedPlanner(Planner):
     def __init__(self, folder: Path) -> None:
         """Raises `CorruptFileError` that names the file and what is wrong with it."""
         self._policy = ExportedPolicy(folder)
+        self.trained = self._policy.trained
+        self._memory: np.ndarray | None = None
         self.name, self.contract = self._policy.name, self._policy.contract
         self.horizon, self.replan = self._policy.horizon, self._policy.replan
         self.noise_shape = self._policy.noise_shape
         self.realtime, self.realtime_noise_shape = self._policy.realtime, self._policy.realtime_noise_shape
 
+    @override
+    def fresh(self) -> Planner:
+        if not self._policy.memory_size:
+            return self
+        own = copy.copy(self)
+        own._memory = self._policy.begin(1)
+        return own
+
     def _act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
+        if self._memory is not None:
+            chunk, self._memory = self._policy.go_on({key: value[None] for key, value in obs.items()}, self._memory)
+            return chunk[0]
         return self._policy.act({key: value[None] for key, value in obs.items()}, noise[None])[0]
 
     def _go_on(self, obs: Mapping[str, np.ndarray], noise: np.ndarray, previous: np.ndarray, frozen: int) -> np.ndarray:

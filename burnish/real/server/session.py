@@ -16,8 +16,8 @@ from burnish.real.server.planner import Planner
 PROTOCOL = 1
 """Of what is beyond openpi's: the metadata and the control keys."""
 RESET = (
-    "Nothing is remembered between requests but the noise: begin an episode by a new connection, or by burnish/seed "
-    "with its first observation."
+    "What is remembered between requests is the noise, and what a recurrent policy remembers: begin an episode by a "
+    "new connection, or by burnish/seed with its first observation."
 )
 LONGEST_ERROR = 2000
 """Characters."""
@@ -33,6 +33,7 @@ def metadata(planner: Planner) -> dict[str, Any]:
         "horizon": planner.horizon,
         "replan": planner.replan,
         "realtime": planner.realtime,
+        "trained": planner.trained,
         "reset": RESET,
     }
 
@@ -58,7 +59,7 @@ class Session:
 
     def __init__(self, planner: Planner, seed: int) -> None:
         """`seed`: of the noise, until the client sends one."""
-        self._planner = planner
+        self._planner = planner.fresh()
         self._rng = np.random.default_rng(seed)
 
     def answer(self, message: bytes | str) -> Answer:
@@ -75,7 +76,7 @@ class Session:
 
     def _plan(self, request: requests.Request) -> Answer:
         if request.seed is not None:
-            self._rng = np.random.default_rng(request.seed)
+            self._rng, self._planner = np.random.default_rng(request.seed), self._planner.fresh()
         begin = time.perf_counter()
         chunk = self._planner.plan(request.obs, self._rng, previous=request.previous, frozen=request.frozen)
         took = time.perf_counter() - begin

@@ -69,6 +69,24 @@ def advance(state: Tensor, vehicle: Tensor, command: Tensor, seconds: float) -> 
     return torch.cat([moved[:6], attitude / length, moved[RATES], moved[ROTORS].clamp(0, 1)])
 
 
+def stride(state: Tensor, vehicle: Tensor, command: Tensor, seconds: float) -> Tensor:
+    """As `advance`, for a quarter of the work: rotors exactly, the rest by the mean of its ends, with the forces of its
+    middle. For learning through thousands of steps; at 10 ms, a tumbling third of a second ends some cm from `advance`.
+    """
+    speed = state[ROTORS]
+    lag = torch.where(command > speed, vehicle[SPIN_UP], vehicle[SPIN_DOWN])
+    then = command + (speed - command) * torch.exp(-seconds / lag)
+    mean = 0.5 * (speed + then)
+    change = derivative(torch.cat([state[:13], mean]), vehicle, mean)
+    velocity, rates = (state[rows] + seconds * change[rows] for rows in (VELOCITY, RATES))
+    w, x, y, z = state[ATTITUDE]
+    p, q, r = 0.25 * seconds * (state[RATES] + rates)
+    attitude = torch.stack([w - x * p - y * q - z * r, x + w * p + y * r - z * q, y + w * q + z * p - x * r,
+                            z + w * r + x * q - y * p])  # fmt: skip
+    place = state[POSITION] + 0.5 * seconds * (state[VELOCITY] + velocity)
+    return torch.cat([place, velocity, attitude * attitude.square().sum(0).rsqrt(), rates, then])
+
+
 def delayed(command: Tensor, before: Tensor, vehicle: Tensor, seconds: float) -> Tensor:
     """(4, N) what reaches the rotors, on the average over a step of `seconds`, when commands come `LATENCY` late, at
     most a step: a part of the step it is still the one `before`."""

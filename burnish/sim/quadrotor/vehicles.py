@@ -11,7 +11,7 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.errors import BurnishError
-from burnish.quadrotor import GRAVITY
+from burnish.quadrotor import GRAVITY, VEHICLE
 from burnish.sim.quadrotor import noise
 from burnish.sim.quadrotor.dynamics import VEHICLE_ROWS
 
@@ -61,6 +61,11 @@ class Fleet:
             if name not in known:
                 raise registry.unknown("range of quadrotors", name, known)
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})  # pyright: ignore[reportArgumentType]
+
+    @property
+    def known(self) -> tuple[tuple[str, float, float], ...]:
+        """Name, lowest and highest value of what may be known of a vehicle (`burnish.quadrotor.VEHICLE`)."""
+        return tuple((name, *getattr(self, name)) for name in VEHICLE)
 
     def draw(self, seed: Tensor) -> Tensor:
         """(16, N) vehicles, each a function of its `seed` (N,) int64."""
