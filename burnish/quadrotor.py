@@ -33,6 +33,8 @@ THRUST = (0.12, 1.0)
 """MPC_THR_MIN, MPC_THR_MAX."""
 THRUST_RATE = 20.0
 """Share of full thrust per s: what rotors with a time constant of 25 ms can follow."""
+MOTOR_RATE = 125.0
+"""Share of a command per s, from one end to the other in two cycles: the rotor behind it has a lag of its own."""
 RATE_RATE = 100.0
 """rad/s²: what a 2 kg quadrotor with twice its weight in thrust can do about roll and pitch."""
 ANY = (math.inf,) * 4
@@ -62,7 +64,7 @@ LIMITS: dict[Mode, Limits] = {
         ("front_right", "rear_left", "front_left", "rear_right"),
         (0.0,) * 4,
         (1.0,) * 4,
-        (THRUST_RATE,) * 4,
+        (MOTOR_RATE,) * 4,
         (1.0,) * 4,
     ),
 }

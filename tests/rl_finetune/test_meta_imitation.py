@@ -40,7 +40,7 @@ def test_it_begins_from_nothing_goes_on_after_an_end_and_says_what_it_was_traine
 
 
 def test_another_task_or_a_missing_one_is_refused(tmp_path, capsys):
-    assert main(["refine", "meta-imitation", "--out", str(tmp_path / "a")]) == 1
+    assert main(["refine", "meta-imitation", "--out", str(tmp_path / "a")]) == 2
     assert "needs --task SIMULATOR/TASK" in capsys.readouterr().err
-    assert main(["refine", "residual", "--out", str(tmp_path / "b"), "--task", "quadrotor/hover"]) == 1
+    assert main(["refine", "residual", "--out", str(tmp_path / "b"), "--task", "quadrotor/hover"]) == 2
     assert "needs a checkpoint to start from: --policy CHECKPOINT" in capsys.readouterr().err

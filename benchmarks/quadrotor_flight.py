@@ -1,0 +1,85 @@
+"""A policy through the MAVLink stack beside the same policy in the bare simulator: 30 s of hover and of a lying eight.
+
+`uv run python benchmarks/quadrotor_flight.py CHECKPOINT [--quick]`. The stack is `burnish deploy`: policy server →
+Safety → driver → MAVLink over UDP → simulated autopilot → the X500's rigid body; single motors at 100 Hz. Distances are
+those to where the policy was told to be, after the first five seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+
+from burnish.commands import deploy
+from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.policies.base import load_policy
+from burnish.quadrotor import Path as Flown
+from burnish.real.journal import Recording
+from burnish.real.quadrotor.config import QuadrotorConfig
+from burnish.real.quadrotor.route import Route
+from burnish.real.recorded import PLAYING
+from burnish.sim.base import make_env
+
+HEIGHT_M, SETTLED_S = 1.5, 5.0
+
+
+def bare(checkpoint: Path, path: Flown, seconds: float) -> np.ndarray:
+    """Distances (T,) m in the simulator alone, from rest at home."""
+    policy, route = load_policy(checkpoint), Route(path, HEIGHT_M)
+    agent = policy.agent(1)
+    agent.reset([0], [0])
+    settings = {"vehicle": "x500", "noise": 0.0, "pushed": 0.0}
+    found = []
+    with make_env("quadrotor/hover", 1, horizon=10**6, settings=settings) as env:
+        rate = env.contract.action.rate_hz
+        state = env.reset([0])[STATE]
+        for step in range(round(seconds * rate)):
+            target = torch.from_numpy(route.at(step / rate))[None]
+            state = env.step(agent.act({STATE: state, ENVIRONMENT_STATE: target})).obs[STATE]
+            if step / rate > SETTLED_S:
+                found.append(np.linalg.norm(state[0, :3].numpy() - route.at((step + 1) / rate)[:3]))
+    return np.array(found)
+
+
+def flown(checkpoint: Path, path: Flown, seconds: float, folder: Path) -> np.ndarray:
+    """Distances (T,) m by what the autopilot's telemetry said."""
+    robot = QuadrotorConfig(mode="motors", path=path, height_m=HEIGHT_M)
+    deploy.run(deploy.Config(str(checkpoint), "quadrotor", robot, sim=True, seconds=seconds, out=folder))
+    recording, route = Recording(folder), Route(path, HEIGHT_M)
+    names, rows = recording.names, np.array(recording.rows)
+    rows = rows[rows[:, names.index("phase")] == PLAYING]
+    clock = rows[:, names.index("clock_s")] - rows[0, names.index("clock_s")]
+    place = rows[:, [names.index(axis) for axis in "xyz"]]
+    wanted = np.stack([route.at(now)[:3] for now in clock])
+    return np.linalg.norm(place - wanted, axis=1)[clock > SETTLED_S]
+
+
+def main() -> None:
+    """Prints a table, and a line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--quick", action="store_true", help="8 s each")
+    args = parser.parse_args()
+    seconds, result = 8.0 if args.quick else 30.0, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for path in get_args(Flown):
+            pair = {"bare": bare(args.checkpoint, path, seconds)}
+            pair["mavlink"] = flown(args.checkpoint, path, seconds, Path(folder) / path)
+            rows = {name: {"mean_m": away.mean(), "worst_m": away.max()} for name, away in pair.items()}
+            result[path] = {name: {key: round(float(v), 4) for key, v in row.items()} for name, row in rows.items()}
+            result[path]["ratio"] = round(float(pair["mavlink"].mean() / pair["bare"].mean()), 2)
+            print(path, result[path], flush=True)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
