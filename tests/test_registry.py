@@ -23,7 +23,7 @@ def test_every_registered_name_can_be_loaded(each):
 def test_a_mistyped_name_gets_the_closest():
     with pytest.raises(UnknownNameError, match="unknown policy 'meanflwo'; did you mean 'meanflow'"):
         registry.policies.load("meanflwo")
-    known = "behaviour, diffusion, flow, lerobot, meanflow, mint, omnijarvis, recurrent, residual, tokens, vla$"
+    known = "behaviour, diffusion, flow, lerobot, meanflow, mint, mlp, omnijarvis, recurrent, residual, tokens, vla$"
     with pytest.raises(UnknownNameError, match="unknown policy 'zzz'; known: " + known):
         registry.policies.load("zzz")
 

@@ -47,6 +47,7 @@ class QuadrotorWorld(VecEnv):
     """
 
     tasks = tuple(TASKS)
+    has_dense_reward = True
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class QuadrotorWorld(VecEnv):
         workers: int = 0,
         horizon: int | None = None,
         auto_reset: bool = False,
+        dense_reward: bool = False,
         vehicle: str | None = None,
         fleet: Mapping[str, object] | None = None,
         noise: float = 1.0,
@@ -82,6 +84,7 @@ class QuadrotorWorld(VecEnv):
         if workers < 0 or noise < 0 or pushed < 0:
             raise BurnishError(f"{self.task}: workers, noise and pushed must be 0 or more")
         self.num_envs, self.device, self._auto_reset = num_envs, torch.device(device), auto_reset
+        self._dense = dense_reward
         self._fleet = Fleet.of(fleet or {})
         if vehicle is not None:
             named(vehicle, 1)
@@ -125,7 +128,9 @@ class QuadrotorWorld(VecEnv):
         solved, crashed = found.solved & active, found.crashed & active
         truncated = (crashed | (active & (now.steps >= self.max_episode_steps))) & ~solved
         now.ended = now.ended | solved | truncated
-        info = {"success": solved, "crashed": crashed, "dense_reward": found.reward}
+        info = {"success": solved, "crashed": crashed}
+        if self._dense:
+            info["dense_reward"] = torch.where(active, found.reward, 0.0)
         obs = {STATE: found.sensed, ENVIRONMENT_STATE: found.known} if ids is None else self._observe()
         return self._result(obs, solved, truncated, info)
 

@@ -13,7 +13,7 @@ from burnish.sim.quadrotor.noise import normal, uniform
 
 @pytest.mark.parametrize("task", ["hover", "track", "waypoints", pytest.param("race", marks=pytest.mark.slow)])
 def test_an_expert_flies_most_of_the_fleet(task):
-    with make_env(f"quadrotor/{task}", 32) as env:
+    with make_env(f"quadrotor/{task}", 32, dense_reward=True) as env:
         expert = registry.experts.load("quadrotor")(env)
         obs, running = env.reset(range(32)), list(range(32))
         solved = crashed = 0
