@@ -67,13 +67,27 @@ class Batch(ABC):
 
 
 class BatchEnv(VecEnv):
-    """N lanes in the `Batch` that `make` makes."""
+    """N lanes in the `Batch` that `make` makes.
 
-    def __init__(self, task: str, make: Callable[[], Batch], *, num_envs: int, horizon: int, auto_reset: bool) -> None:
+    `info["crashed"]` (N,) bool: the episode ended, as truncated, by what cannot be mended, such as a fall.
+    """
+
+    has_dense_reward = True
+
+    def __init__(
+        self,
+        task: str,
+        make: Callable[[], Batch],
+        *,
+        num_envs: int,
+        horizon: int,
+        auto_reset: bool,
+        dense_reward: bool = False,
+    ) -> None:
         if num_envs < 1 or horizon < 1:
             raise BurnishError(f"{task}: num_envs and horizon must be 1 or more, not {num_envs} and {horizon}")
         self.task, self.num_envs, self.max_episode_steps, self._auto_reset = task, num_envs, horizon, auto_reset
-        self._make = make
+        self._make, self._dense_reward = make, dense_reward
         self._open()
 
     def _open(self) -> None:
@@ -112,23 +126,23 @@ class BatchEnv(VecEnv):
         moving = slice(None) if standing is None else ~standing
         self._steps[moving] += 1
         success, failed = batch.judge(self._steps >= self.max_episode_steps)
-        obs, reward = self._copy(batch.observe()), batch.reward().clone()
+        obs, reward = self._copy(batch.observe()), batch.reward()
         if standing is not None and before is not None:
             batch.rows().put(standing, before)
             obs = _merged(standing, self._obs, obs)
             success, failed, reward = success & ~standing, failed & ~standing, reward * ~standing
-        terminated = success | failed
-        truncated = (self._steps >= self.max_episode_steps) & ~terminated
+        truncated = (failed | (self._steps >= self.max_episode_steps)) & ~success
         truncated = truncated if standing is None else truncated & ~standing
         self._obs, final = obs, obs
-        ended = self._ended(terminated | truncated, obs)
+        ended = self._ended(success | truncated, obs)
         if ended and self._auto_reset:
             for lane in ended:
                 self._seeds[lane] = next_seed(self._seeds[lane])
             self._begin(ended)
         self._waiting[ended] = not self._auto_reset
-        info = {"success": success, "final_obs": final, "dense_reward": reward}
-        return Step(self._copy(self._obs), success.float(), terminated, truncated, info)
+        info: dict[str, Any] = {"success": success, "crashed": failed, "final_obs": final}
+        info |= {"dense_reward": reward.clone()} if self._dense_reward else {}
+        return Step(self._copy(self._obs), success.float(), success.clone(), truncated, info)
 
     @override
     def look(self, ids: Sequence[int]) -> Obs:

@@ -2,7 +2,7 @@
 
 `observation.state` is mjlab's "actor" group, noise included, `observation.environment_state` its "critic" group, what
 only a simulator knows. Actions are mjlab's: shares of a scale around the default pose; larger ones than 1 are passed
-on. Its curricula are off: an episode does not depend on how many there were before. `info["dense_reward"]` is its own.
+on. Its curricula are off: an episode does not depend on how many there were before. Its own reward is the dense one.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ class Mjlab(BatchEnv):
         workers: int = 0,
         horizon: int | None = None,
         auto_reset: bool = False,
+        dense_reward: bool = False,
         device: str | None = None,
     ) -> None:
         """`device`: "cuda" or "cpu"; None takes a GPU if there is one. Raises `UnknownNameError`, `BurnishError`."""
@@ -123,7 +124,8 @@ class Mjlab(BatchEnv):
         task = f"mjlab/{name}"
         place, steps = torch_device(device, task), default_horizon(task) if horizon is None else horizon
         make_batch = partial(MjlabBatch, name, num_envs, steps, place)
-        super().__init__(task, make_batch, num_envs=num_envs, horizon=steps, auto_reset=auto_reset)
+        told = {"auto_reset": auto_reset, "dense_reward": dense_reward}
+        super().__init__(task, make_batch, num_envs=num_envs, horizon=steps, **told)
 
 
 def make(task: str, num_envs: int, horizon: int, device: str) -> Any:

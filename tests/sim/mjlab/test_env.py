@@ -126,7 +126,7 @@ def test_whoever_walks_as_commanded_has_walked():
 
 @pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("Tracking")])
 def test_every_task_steps(name):
-    with make_env(f"mjlab/{name}", 2, auto_reset=True, horizon=3, settings={"device": "cpu"}) as env:
+    with make_env(f"mjlab/{name}", 2, auto_reset=True, horizon=3, dense_reward=True, settings={"device": "cpu"}) as env:
         obs = env.reset([1, 2])
         for _ in range(4):
             step = env.step(torch.zeros(2, *env.contract.action.shape))
