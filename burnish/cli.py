@@ -23,6 +23,7 @@ VERBS = {
     "refine": "improve a checkpoint by reinforcement learning, from the success signal only",
     "distill": "turn a teacher into a one-step policy that needs less, or sees what a robot sees",
     "export": "write a checkpoint as ONNX, check it against torch, time both",
+    "trial": "play fixed episodes of a task on the simulated robot, through driver and safety",
     "deploy": "run a policy on a robot, real or simulated (franka, unitree-g1, unitree-go2, quadrotor)",
     "ros": "a policy on a robot through ROS 2 nodes (franka, unitree-go2, unitree-g1, quadrotor)",
     "sim-robot": "a simulated robot that speaks the real one's protocol (franka, unitree-g1, unitree-go2, quadrotor)",

@@ -75,6 +75,9 @@ protocols = Registry("evaluation protocol", "burnish.protocols")
 tokenizers = Registry("tokenizer", "burnish.tokenizers")
 readers = Registry("format of recordings", "burnish.readers")
 cameras = Registry("camera", "burnish.cameras")
+tracked_tasks = Registry("robot with tasks", "burnish.tracked_tasks")
+"""Robots whose tasks a tracker can see: what the simulator's `observation.environment_state` is there."""
+trackers = Registry("tracker", "burnish.trackers")
 formats = Registry("checkpoint format", "burnish.formats")
 """How to load the checkpoints of other libraries: what stands before the colon in "lerobot:PATH"."""
 
@@ -150,3 +153,5 @@ readers.register("robomimic", "burnish.datasets.convert.robomimic:RobomimicReade
 cameras.register("simulated", "burnish.real.cameras.simulated:SimulatedCamera")
 cameras.register("v4l2", "burnish.real.cameras.v4l2:V4l2Camera")
 cameras.register("realsense", "burnish.real.cameras.realsense:RealsenseCamera")
+trackers.register("simulated", "burnish.real.trackers.simulated:SimulatedTracker")
+tracked_tasks.register("franka", "burnish.real.franka.tracked:TrackedTask")

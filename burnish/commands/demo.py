@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from burnish.commands import collect, distill, export, flags, refine, report, stage, train
+from burnish.commands import collect, distill, export, flags, refine, report, stage, train, trial
 from burnish.commands import eval as evaluation
 from burnish.commands.collect import Recording
 from burnish.commands.eval import EvalConfig
 from burnish.commands.export import ExportConfig
+from burnish.commands.trial import TrialConfig
 from burnish.console import say
+from burnish.errors import BurnishError
 from burnish.files import write_json
 from burnish.policies.meanflow import MeanFlowConfig
 from burnish.policies.train import TrainConfig
@@ -41,11 +44,25 @@ class Config:
     distill: DistillConfig = field(default_factory=DistillConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
+    robot: str | None = None
+    """Where the student is tried at the end, through driver and safety: franka, with a task of that name."""
+    sim: bool = False
+    """The simulated robot. A real one has nobody who lays things out for a hundred episodes: `burnish deploy`."""
+    trial: TrialConfig = field(default_factory=TrialConfig)
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "franka": {"policy": MeanFlowConfig(horizon=16, replan=8), "train": TrainConfig(steps=2_500)},
+}
+"""Other defaults of the tasks of a simulator: an arm at 20 actions a second looks again after 0.4 s."""
 
 
 def configure(words: list[str]) -> Config:
     """Command line words to a config."""
-    return flags.parse(Config, words, prog="burnish demo")
+    named = [after for word, after in pairwise([*words, ""]) if word == "--task"]
+    named += [word.removeprefix("--task=") for word in words if word.startswith("--task=")]
+    recipe = RECIPES.get(named[-1].partition("/")[0], {}) if named else {}
+    return flags.parse(Config, words, prog="burnish demo", **recipe)
 
 
 def template(recorded: dict[str, Any], out: Path) -> Config:
@@ -56,6 +73,12 @@ def template(recorded: dict[str, Any], out: Path) -> Config:
 def run(config: Config) -> dict[str, Any]:
     """Every stage that is not complete yet, then the report; returns what `results.json` holds."""
     out = config.out
+    if config.robot is not None:
+        trial.check(config.robot, config.task)
+        if not config.sim:
+            raise BurnishError(
+                f"`burnish demo --robot {config.robot}` tries the student on a simulated robot; add --sim"
+            )
     with stage.open_stage("demo", config) as record:
         for work in stages(config):
             work()
@@ -83,7 +106,7 @@ def stages(config: Config) -> list[Callable[[], Any]]:
         folder = out / f"eval-{made.name}"
         return lambda: evaluation.run(evaluation.Config(made / "policy", folder, config.task, eval=config.eval))
 
-    return [
+    road: list[Callable[[], Any]] = [
         lambda: collect.run(collect.Config(dataset, collect=recording)),
         lambda: train.run(train.Config("meanflow", dataset, imitated, config.policy, training)),
         judge(imitated),
@@ -93,6 +116,10 @@ def stages(config: Config) -> list[Callable[[], Any]]:
         judge(student),
         lambda: export.run(export.Config(student / "policy", out / "export", config.export)),
     ]
+    if config.robot is not None:
+        tried = trial.Config(out / "export", out / "robot", config.task, config.robot, config.trial)
+        road.append(lambda: trial.run(tried))
+    return road
 
 
 def _results(record: Run) -> dict[str, Any]:

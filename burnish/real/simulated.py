@@ -13,6 +13,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -110,11 +111,38 @@ def _obey(robot: SimulatedRobot, message: bytes) -> dict[str, Any]:
     return {"done": wish}
 
 
+class Door:
+    """The side door of a simulated robot, from the other side."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.settimeout(ANSWER_S)
+        self._turn = threading.Lock()
+
+    def ask(self, wish: str, **settings: Any) -> dict[str, Any]:
+        """What it answers to the order `wish`. Raises `RobotError` if it does not, or refuses."""
+        try:
+            with self._turn:
+                self._socket.send(json.dumps({"do": wish, **settings}).encode())
+                answer = json.loads(self._socket.recv(DATAGRAM))
+        except OSError as error:
+            raise RobotError(f"the simulated robot does not answer {wish!r} ({error})") from error
+        if "refused" in answer:
+            raise RobotError(f"the simulated robot refuses {wish!r}: {answer['refused']}")
+        return answer
+
+    def close(self) -> None:
+        """Let go of it. Safe to call twice."""
+        self._socket.close()
+
+
 class SimulatedProcess:
     """A simulated robot in a process of its own, for `with`.
 
     Attributes:
         address: for the driver.
+        door: the port of its side door.
         process: to kill.
     """
 
@@ -139,20 +167,12 @@ class SimulatedProcess:
             raise RobotError(f"`{' '.join(command[2:])}` is not ready after {READY_S:g} s (status {status}){where}")
         said = json.loads(line)
         self.address: str = said["ready"]
-        self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._door.connect(("127.0.0.1", said["control"]))
-        self._door.settimeout(ANSWER_S)
+        self.door: int = said["control"]
+        self._door = Door(self.door)
 
     def ask(self, wish: str, **settings: Any) -> dict[str, Any]:
-        """What it answers to the order `wish`. Raises `RobotError` if it does not, or refuses."""
-        self._door.send(json.dumps({"do": wish, **settings}).encode())
-        try:
-            answer = json.loads(self._door.recv(DATAGRAM))
-        except OSError as error:
-            raise RobotError(f"the simulated robot does not answer {wish!r} ({error})") from error
-        if "refused" in answer:
-            raise RobotError(f"the simulated robot refuses {wish!r}: {answer['refused']}")
-        return answer
+        """See `Door.ask`."""
+        return self._door.ask(wish, **settings)
 
     def stop(self) -> dict[str, Any]:
         """End it; what it has seen."""

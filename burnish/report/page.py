@@ -19,7 +19,7 @@ from burnish.report.tables import evaluation_table, latency_table, stage_table
 
 # The page may show what it carries and nothing else, whoever wrote the run folder.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; media-src data:; img-src data:"
-MADE_BY = {"train": "Imitation", "refine": "Refined", "distill": "One-step student"}
+MADE_BY = {"train": "Imitation", "refine": "Refined", "distill": "One-step student", "trial": "On the robot"}
 
 
 def write_report(folder: Path, out: Path) -> None:
@@ -61,7 +61,8 @@ def headline(stages: Sequence[Stage]) -> str:
     if {"train", "refine"} <= said.keys():
         moved = "rose" if rates["refine"] > rates["train"] else "went"
         student = f"; the one-step student reaches {said['distill']}" if "distill" in said else ""
-        return f"Success {moved} from {said['train']} imitated to {said['refine']} refined{student}"
+        robot = f", {said['trial']} on the robot" if "trial" in said else ""
+        return f"Success {moved} from {said['train']} imitated to {said['refine']} refined{student}{robot}"
     if said:
         return ", ".join(f"{MADE_BY.get(verb, verb.capitalize())}: {value} success" for verb, value in said.items())
     return f"{len(stages)} stage{'s' * (len(stages) > 1)}, none evaluated yet"

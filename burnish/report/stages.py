@@ -11,8 +11,10 @@ from typing import Any
 from burnish.files import read_json
 from burnish.run import read_metrics
 
-ORDER = ("collect", "train", "refine", "distill", "export", "eval")
+ORDER = ("collect", "train", "refine", "distill", "export", "eval", "trial")
 """The road from demonstrations to a deployable policy."""
+JUDGING = ("eval", "trial")
+"""What makes nothing but numbers."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def summarize(stages: Iterable[Stage]) -> dict[str, Any]:
 
 def row(stage: Stage) -> dict[str, Any]:
     """What the table and `results.json` say about one stage."""
-    played = stage if stage.verb == "eval" else stage.evaluation
+    played = stage if stage.verb in JUDGING else stage.evaluation
     judged = played.result if played else {}
     own = stage.result
     return {

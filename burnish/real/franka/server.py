@@ -73,6 +73,12 @@ class Arm(FrankaMujocoRobot):
         self.q_d, self.dq_d, self.ddq_d = joints.copy(), np.zeros(7), np.zeros(7)
         self.stuck = False
 
+    def open(self, width: float) -> None:
+        """The fingers are `width` apart, m, at once."""
+        assert self._data is not None
+        self._data.qpos[self._finger_qpos_addrs], self._data.qvel[self._finger_dof_addrs] = width / 2, 0
+        self.set_hand_goal(width, 0.1, 70.0)
+
     def set_hand_goal(self, width: float, max_velocity: float, max_force: float) -> None:
         """Where the fingers should go; stuck ones stay."""
         super().set_hand_goal(self.hand_width if self.stuck else width, max_velocity, max_force)

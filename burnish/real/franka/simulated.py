@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ from franky_sim.mujoco_simulator import MujocoSimulator
 from burnish.fr3 import DOWN
 from burnish.real.base import RobotError
 from burnish.real.franka.server import Arm, Interface
+from burnish.real.franka.tracked import load_task
 from burnish.real.simulated import SimulatedRobot
+from burnish.sim.franka.model import set_fixture
 
 PERIOD_S = 1e-3
 BEHIND_S = 0.05
@@ -31,6 +34,8 @@ class SimulatedFrankaConfig:
     """Where it listens; ports are the real robot's, so each robot on a machine needs an address of its own (127.x)."""
     cube: tuple[float, float, float] | None = None
     """Where a cube of 4 cm lies, m, base frame; None: an empty table."""
+    task: str = ""
+    """A task of the Franka world, "lift" or "franka/lift", whose things lie on the table; a tracker sees them."""
     patience_s: float = 0.05
     """For how long its clock waits for a command that is late, s: a computer without a real-time kernel needs that now
     and then. 0: its clock goes on, as the real robot's."""
@@ -46,6 +51,7 @@ class SimulatedFranka(SimulatedRobot):
 
     def __init__(self, config: SimulatedFrankaConfig) -> None:
         logging.getLogger("franky_sim").setLevel(logging.ERROR)
+        self._task = load_task(f"franka/{config.task.removeprefix('franka/')}") if config.task else None
         self._config, self._world = config, MujocoSimulator()
         self._world.init()
         self._world.add_robot(initial_q=DOWN, initial_hand_width=0.08)
@@ -57,6 +63,7 @@ class SimulatedFranka(SimulatedRobot):
         self._world.start()
         model = self._world.model
         assert model is not None
+        self._model = model
         model.dof_frictionloss[:] = 0  # of which contact could not be told apart
         self._due, self._still, self._top = time.perf_counter(), 0, np.zeros(7)
 
@@ -96,6 +103,11 @@ class SimulatedFranka(SimulatedRobot):
             "gripper_width": round(self._arm.hand_width, 4),
             "still_s": self._still * PERIOD_S,
             "time_s": self._arm.ticks * PERIOD_S,
+            "poses": {
+                model.body(body).name: [*data.xpos[body].round(6).tolist(), *data.xquat[body].round(6).tolist()]
+                for body in range(model.nbody)
+                if model.body_dofnum[body] == 6
+            },
             "objects": {
                 model.body(body).name: data.xpos[body].round(4).tolist()
                 for body in range(model.nbody)
@@ -121,17 +133,27 @@ class SimulatedFranka(SimulatedRobot):
             self._arm.stuck = bool(settings.get("on", True))
 
     def place(self, settings: dict[str, Any]) -> None:
-        """`joints` (7, rad; default: the pose it starts in) and `cube` (x, y, z, m)."""
+        """`joints` (7, rad; default: the pose it starts in), `width` (m, of the gripper), `cube` (x, y, z, m), `object`
+        (position and quaternion of the task's) and `target` (as the task draws it)."""
         if self._interface.current_motion_id:
             raise RobotError("it is commanded; end that motion first")
         joints = np.array(settings.get("joints", DOWN), float)
         self._arm.place(joints)
         self._interface.hold_here()
+        if "width" in settings:
+            self._arm.open(float(settings["width"]))
+        if "object" in settings:
+            self._put("object", settings["object"])
+        if self._task is not None and "target" in settings:
+            set_fixture(self._model, self._task, np.array(settings["target"]))
         if "cube" in settings:
-            data = self._world.data
-            assert data is not None
-            data.joint("cube_joint").qpos[:] = [*settings["cube"], 1, 0, 0, 0]
-            data.joint("cube_joint").qvel[:] = 0
+            self._put("cube_joint", [*settings["cube"], 1, 0, 0, 0])
+
+    def _put(self, joint: str, pose: Sequence[float]) -> None:
+        """What `joint` leaves free stands there, at rest."""
+        data = self._world.data
+        assert data is not None
+        data.joint(joint).qpos[:], data.joint(joint).qvel[:] = pose, 0
 
     def close(self) -> None:
         """Let go of the ports."""
@@ -146,6 +168,10 @@ class SimulatedFranka(SimulatedRobot):
             ET.SubElement(
                 cube, "geom", type="box", size="0.02 0.02 0.02", mass="0.05", friction="1.5 0.05 0.001", condim="4"
             )
+        if self._task is not None:
+            for part in ET.fromstring(f"<world>{self._task.xml}</world>"):
+                if part.find("geom[@contype='0']") is None:
+                    self._world.worldbody.append(part)
         if self._config.wall is not None:
             wall = ET.SubElement(self._world.worldbody, "body", name="wall", pos=f"{self._config.wall} 0 0.5")
             ET.SubElement(wall, "geom", type="box", size="0.02 1 0.5")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from burnish.fr3 import DOWN
+
 Scene = Mapping[str, np.ndarray]
 """Of n lanes: `tool` (n, 3), `width` (n,), `object` (n, 13: position, quaternion, velocity,
 angular velocity) where there is one, `target` (n, ...) as `Task.begin` drew it."""
@@ -57,9 +59,17 @@ class Task:
     fixture: str = ""
 
 
+SPREAD = 0.1
+"""rad by which joints differ from `DOWN` at the start, at most."""
 TOOL = ("tool_x", "tool_y", "tool_z")
 TARGET = ("target_x", "target_y", "target_z")
 OBJECT = ("object_x", "object_y", "object_z", *(f"object_{axis}_{part}" for axis in "xy" for part in "xyz"))
+
+
+def begin(task: Task, seed: int) -> tuple[Start, np.ndarray]:
+    """Where the episode of `seed` begins, and the arm's joints (7,), rad."""
+    random = np.random.default_rng(seed)
+    return task.begin(random), np.array(DOWN) + random.uniform(-SPREAD, SPREAD, 7)
 
 
 def pose6(object_: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ import mujoco
 import numpy as np
 from mujoco import rollout
 
-from burnish.fr3 import DOWN
 from burnish.sim.franka.kinematics import tool_position
 from burnish.sim.franka.model import (
     ARM,
@@ -26,12 +25,10 @@ from burnish.sim.franka.model import (
 )
 from burnish.sim.franka.motion import SetpointMotion
 from burnish.sim.franka.randomize import Draw, Randomization
-from burnish.sim.franka.task import Scene, Task
+from burnish.sim.franka.task import Scene, Task, begin
 from burnish.sim.lanes import LaneError
 
 FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
-SPREAD = 0.1
-"""rad by which joints differ from `DOWN` at the start, at most."""
 OBJECT = slice(9, 16)
 """Of `qpos`; 9 … 15 of `qvel`."""
 WIDEST = 0.04
@@ -58,9 +55,7 @@ class World:
 
     def reset(self, lane: int, seed: int) -> None:
         """Begin the episode of `seed`."""
-        random = np.random.default_rng(seed)
-        start = self.task.begin(random)
-        joints = np.array(DOWN) + random.uniform(-SPREAD, SPREAD, 7)
+        start, joints = begin(self.task, seed)
         qpos, _ = self._moving(lane)
         self._physics[lane] = 0
         qpos[ARM], qpos[FINGER] = joints, start.width / 2

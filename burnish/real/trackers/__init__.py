@@ -1,0 +1,1 @@
+"""What sees where things are: motion capture, AprilTags, a simulated robot that knows."""

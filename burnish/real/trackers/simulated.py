@@ -1,0 +1,43 @@
+"""The simulated robot's own knowledge of what lies around it, as a tracker would see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from burnish.real.base import RobotError
+from burnish.real.simulated import Door
+from burnish.real.trackers.base import TrackerError
+
+
+@dataclass(frozen=True)
+class SimulatedTrackerConfig:
+    """Whose side door is asked."""
+
+    address: int
+    """The port that `burnish sim-robot` prints as "control"."""
+
+
+class SimulatedTracker:
+    """Asks the simulated robot at every reading."""
+
+    Config = SimulatedTrackerConfig
+
+    def __init__(self, config: SimulatedTrackerConfig) -> None:
+        self._door = Door(config.address)
+
+    def read(self) -> Mapping[str, np.ndarray]:
+        """See `Tracker.read`."""
+        try:
+            seen = self._door.ask("report")["poses"]
+        except RobotError as error:
+            raise TrackerError(f"simulated tracker: {error}") from error
+        except KeyError as error:
+            raise TrackerError("this simulated robot does not say where things are; franka does") from error
+        return {name: np.array(pose) for name, pose in seen.items()}
+
+    def close(self) -> None:
+        """Let go of the door."""
+        self._door.close()
