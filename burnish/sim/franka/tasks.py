@@ -54,11 +54,18 @@ def _lift_solved(scene: Scene) -> np.ndarray:
     return (height > LIFT_M) & (_held(scene) < HALF)
 
 
+def _clearance(cube: np.ndarray) -> np.ndarray:
+    """(n,) m: from the table to the cube's lowest corner, so that to tilt it is not to lift it."""
+    w, x, y, z = cube[:, 3:7].T
+    upwards = np.abs([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])
+    return cube[:, 2] - HALF * upwards.sum(axis=0)
+
+
 def _lift_reward(scene: Scene) -> np.ndarray:
-    """Near the cube, fingers closing around it, up with it."""
+    """Near the cube, fingers closing around it, up with it: the first millimetres count most."""
     away = _held(scene)
     around = np.exp(-((away / 0.02) ** 2)) * np.clip((0.08 - scene["width"]) / (0.08 - 2 * HALF), 0, 1)
-    height = np.clip((scene["object"][:, 2] - HALF) / LIFT_M, 0, 1)
+    height = np.sqrt(np.clip(_clearance(scene["object"]) / LIFT_M, 0, 1))
     return 0.25 * near(away, 0.2) + 0.25 * around + 0.5 * height
 
 
