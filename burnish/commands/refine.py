@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +16,13 @@ from burnish.commands import flags, stage
 from burnish.console import say
 from burnish.contract import TASK
 from burnish.errors import BurnishError
+from burnish.rl_finetune.fleet.cluster import FleetConfig, connected
 
 if TYPE_CHECKING:
     from burnish.datasets.demonstrations import Demonstrations
     from burnish.policies.base import Policy
+    from burnish.rl_finetune.arena import Arena
+    from burnish.sim.base import VecEnv
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,9 @@ class Config:
     """Demonstrations; they also say which task. Some algorithms learn from them."""
     task: str | None = None
     """SIMULATOR/TASK, where there is no dataset."""
+    ray: str | None = None
+    """Play on a Ray cluster: auto (the one this machine belongs to), HOST:PORT, or local."""
+    fleet: FleetConfig = field(default_factory=FleetConfig)
 
 
 def configure(words: list[str]) -> Config:
@@ -67,7 +75,6 @@ def run(config: Config) -> dict[str, Any]:
 def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) -> dict[str, Any]:
     """Run `algorithm` with `settings` on `config.policy` in the environment of `config.dataset` or `config.task`."""
     from burnish.policies.base import load_policy
-    from burnish.sim.base import make_env_for
 
     train = registry.algorithms.load(algorithm)
     with stage.open_stage(verb, config) as record:
@@ -85,9 +92,7 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
             raise BurnishError(f"`burnish {verb}` needs --task SIMULATOR/TASK or --dataset DATASET")
         else:
             demos = None
-        reads, here = policy.contract, f"checkpoint {config.policy}"
-        options = {"workers": settings.workers, "auto_reset": settings.auto_reset} | getattr(settings, "looks", {})
-        with make_env_for(reads, task, settings.lanes, here=here, **options) as env:
+        with _lanes(config, algorithm, policy, task, settings) as env:
             result = record.finish(train(record, policy, env, demos, settings))
         say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")
         return result
@@ -103,6 +108,35 @@ def _fresh(verb: str, algorithm: str, settings: Any, task: str | None) -> Policy
         raise BurnishError(f"`burnish {verb} {algorithm}` needs --task SIMULATOR/TASK")
     with make_env(task, 1) as env:
         return settings.fresh(env.contract)
+
+
+@contextmanager
+def _lanes(config: Any, algorithm: str, policy: Policy, task: str, settings: Any) -> Iterator[VecEnv | Arena]:
+    """What `algorithm` plays in: an environment of this process, or with `--ray` workers elsewhere."""
+    from burnish.sim.base import make_env_for
+
+    address: str | None = getattr(config, "ray", None)
+    if address is not None and not plays_elsewhere(algorithm):
+        able = ", ".join(name for name in registry.algorithms.names() if plays_elsewhere(name))
+        raise BurnishError(f"--ray: {algorithm} steps an environment of its own; these can play elsewhere: {able}")
+    lanes = settings.lanes if address is None else 1
+    options = {"workers": settings.workers if address is None else 0, "auto_reset": settings.auto_reset}
+    options |= getattr(settings, "looks", {})
+    with make_env_for(policy.contract, task, lanes, here=f"checkpoint {config.policy}", **options) as env:
+        if address is None:
+            yield env
+            return
+        horizon = env.max_episode_steps
+    with connected(address):
+        from burnish.rl_finetune.fleet.arena import RayArena
+
+        with RayArena(task, settings.lanes, settings.auto_reset, horizon, config.fleet) as arena:
+            yield arena
+
+
+def plays_elsewhere(algorithm: str) -> bool:
+    """Whether a registered algorithm takes an `Arena`: the type of its argument `env` says so."""
+    return "Arena" in str(typing.get_type_hints(registry.algorithms.load(algorithm))["env"])
 
 
 def _with_demonstrations(policy: Policy, config: Any) -> tuple[Policy, Demonstrations]:

@@ -74,8 +74,12 @@ class ResidualPolicy(Policy):
 
     def correct(self, state: Tensor, base_action: Tensor) -> Tensor:
         """Corrected action (B, A) of an encoded state and a base action (B, A); network units."""
-        out, _ = self.network.forward(self.network.views(self.actor), torch.cat([state, base_action], dim=1))
-        return (base_action + self.config.action_scale * torch.tanh(out[0])).clamp(-1.0, 1.0)
+        return (base_action + self.correction(self.actor, state, base_action)).clamp(-1.0, 1.0)
+
+    def correction(self, actor: Tensor, state: Tensor, base_action: Tensor) -> Tensor:
+        """What flat weights `actor` add to a base action: (B, A)."""
+        out, _ = self.network.forward(self.network.views(actor), torch.cat([state, base_action], dim=1))
+        return self.config.action_scale * torch.tanh(out[0])
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """A fresh plan's first action, corrected: (B, 1, A). `agent` plays whole base chunks instead."""

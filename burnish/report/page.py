@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +42,7 @@ def page(stages: Sequence[Stage], name: str) -> str:
         _section("Learning curves", _curves(stages)),
         _section("Episodes", _films(stages)),
         *(_section("Latency", latency_table(stage.result)) for stage in stages if stage.result.get("latency")),
+        *(_section("Machines", _fleet(stage.result["fleet"])) for stage in stages if stage.result.get("fleet")),
         _section("Settings", "".join(_settings(stage) for stage in stages)),
         f"<footer>burnish {escape(__version__)} · intervals are Wilson 95 % · {_totals(stages)}</footer>",
     ]
@@ -66,6 +67,13 @@ def headline(stages: Sequence[Stage]) -> str:
     if said:
         return ", ".join(f"{MADE_BY.get(verb, verb.capitalize())}: {value} success" for verb, value in said.items())
     return f"{len(stages)} stage{'s' * (len(stages) > 1)}, none evaluated yet"
+
+
+def _fleet(told: Mapping[str, Any]) -> str:
+    """Rollout workers, and what became of them."""
+    line = f"{told['workers']} rollout workers on {told['machines']} machines, {told['lost']} lost on the way."
+    events = "".join(f"<li>{escape(event)}</li>" for event in told["events"])
+    return f"<p>{line}</p>" + (f"<ul>{events}</ul>" if events else "")
 
 
 def _judged(stage: Stage) -> float | None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
 from burnish.policies.trace import NoiseConfig
+from burnish.rl_finetune.arena import Arena
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.likelihood import LikelihoodConfig, LikelihoodTrainer
 from burnish.rl_finetune.loop import refine
@@ -46,7 +47,7 @@ class ActorCritic(LikelihoodTrainer):
 
     cfg: DppoConfig
 
-    def __init__(self, policy: Policy, env: VecEnv, cfg: DppoConfig) -> None:
+    def __init__(self, policy: Policy, env: VecEnv | Arena, cfg: DppoConfig) -> None:
         super().__init__(policy, env, cfg)
         self.value = Value(policy, cfg.value, cfg.seed)
 
@@ -69,6 +70,8 @@ class ActorCritic(LikelihoodTrainer):
         self.value.restore(under)
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: DppoConfig) -> dict[str, Any]:
+def train(
+    run: Run, policy: Policy, env: VecEnv | Arena, demos: Demonstrations | None, cfg: DppoConfig
+) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `loop.refine`."""
     return refine(run, ActorCritic(policy, env, cfg), "DPPO")

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -125,8 +125,26 @@ class _Group:
         self.frames = torch.zeros(0, 0, 0, 3, dtype=torch.uint8)
 
 
+class EpisodePlayer(Protocol):
+    """Plays whole episodes with a chain.
+
+    Attributes:
+        replan: actions executed of each chunk.
+        env_steps: played so far, over all lanes.
+        film: pixels per side of the frames that are kept of each decision; 0: none are rendered.
+    """
+
+    replan: int
+    env_steps: int
+    film: int
+
+    def play(self, starts: Sequence[Start]) -> list[Episode]:
+        """One episode per start, in their order, each to its end, with the chain's weights as they are now."""
+        ...
+
+
 class Player:
-    """Plays episodes in the lanes of `env`, which does not reset itself; a lane that is free takes the next start.
+    """An `EpisodePlayer` in the lanes of `env`, which does not reset itself; a free lane takes the next start.
 
     Where the environment can step beside this process, one half of the lanes does while the policy plans for the other
     (pipelining, as in RLinf-VLA, arXiv 2510.06710). What is decided in an episode is the same either way.

@@ -18,6 +18,7 @@ from burnish.console import say
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy
+from burnish.rl_finetune.arena import Arena
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.likelihood import LikelihoodConfig, LikelihoodTrainer
 from burnish.rl_finetune.loop import refine
@@ -83,6 +84,8 @@ class GroupTrainer(LikelihoodTrainer):
         return torch.tensor([float(one.success) for one in episodes])
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: GrpoConfig) -> dict[str, Any]:
+def train(
+    run: Run, policy: Policy, env: VecEnv | Arena, demos: Demonstrations | None, cfg: GrpoConfig
+) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `loop.refine`."""
     return refine(run, GroupTrainer(policy, env, cfg), "GRPO")

@@ -20,8 +20,9 @@ from burnish.console import say
 from burnish.policies.base import Policy
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.policies.trace import ActionTrace, Chain, NoiseConfig
+from burnish.rl_finetune.arena import Arena, arena
 from burnish.rl_finetune.clock import Clock
-from burnish.rl_finetune.episodes import Episode, Player, Start
+from burnish.rl_finetune.episodes import Episode, Start
 from burnish.rl_finetune.objective import ClipConfig, clipped, step_log_prob
 from burnish.run import Run
 from burnish.sim.base import VecEnv, next_seed
@@ -68,9 +69,9 @@ class Experience:
 class LikelihoodTrainer(ABC):
     """Plays, judges, improves. A subclass says how episodes are judged, and may choose what is played."""
 
-    def __init__(self, policy: Policy, env: VecEnv, cfg: LikelihoodConfig) -> None:
+    def __init__(self, policy: Policy, env: VecEnv | Arena, cfg: LikelihoodConfig) -> None:
         """Raises `BurnishError` if `policy` gives no traces."""
-        self.policy, self.env, self.cfg = policy, env, cfg
+        self.policy, self.arena, self.cfg = policy, arena(env), cfg
         with torch.random.fork_rng():
             torch.manual_seed(cfg.seed)
             self.chain = policy.chain(cfg.noise).eval()
@@ -78,7 +79,7 @@ class LikelihoodTrainer(ABC):
         self.optimizer = torch.optim.AdamW(self.parameters, cfg.lr, weight_decay=0.0, fused=True)
         self.generator = torch.Generator().manual_seed(cfg.seed)
         self.clock = Clock()
-        self.player = Player(self.chain, env, self.clock, replan=cfg.replan)
+        self.player = self.arena.player(self.chain, cfg.noise, self.clock, cfg.replan)
         self.success: list[float] = []
         self.iterations = 0
         self.diverged = False

@@ -30,7 +30,7 @@ def refine(run: Run, trainer: LikelihoodTrainer, name: str) -> dict[str, Any]:
     shares = trainer.clock.shares()
     say("  wall time: " + ", ".join(f"{share:.0%} {part.removesuffix('_share')}" for part, share in shares.items()))
     result = {"env_steps": trainer.player.env_steps, "success": sum(recent) / max(len(recent), 1)}
-    return result | {"diverged": trainer.diverged} | shares
+    return result | {"diverged": trainer.diverged} | shares | trainer.arena.report()
 
 
 def save(run: Run, trainer: LikelihoodTrainer) -> None:

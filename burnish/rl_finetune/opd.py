@@ -22,6 +22,7 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy
 from burnish.policies.trace import ActionTrace, Chain, NoiseConfig, TokenChain
+from burnish.rl_finetune.arena import Arena
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.likelihood import Experience, LikelihoodConfig, LikelihoodTrainer, rows, together
 from burnish.rl_finetune.loop import refine
@@ -51,7 +52,9 @@ class Distillation(LikelihoodTrainer):
 
     cfg: OpdConfig
 
-    def __init__(self, policy: Policy, env: VecEnv, cfg: OpdConfig, teacher: Policy, reference: Policy | None) -> None:
+    def __init__(
+        self, policy: Policy, env: VecEnv | Arena, cfg: OpdConfig, teacher: Policy, reference: Policy | None
+    ) -> None:
         """Raises `BurnishError`: one of them writes no tokens, or with another tokenizer."""
         same_tokens(policy, teacher)
         super().__init__(policy, env, cfg)
@@ -106,7 +109,9 @@ class Distillation(LikelihoodTrainer):
         return -(advantage * own).mean(), entropy
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: OpdConfig) -> dict[str, Any]:
+def train(
+    run: Run, policy: Policy, env: VecEnv | Arena, demos: Demonstrations | None, cfg: OpdConfig
+) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `loop.refine`."""
     teacher = load_teacher(cfg.teacher, policy, "opd")
     if cfg.extrapolation < 1:

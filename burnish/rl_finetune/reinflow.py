@@ -13,6 +13,7 @@ from typing import Any
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
 from burnish.policies.trace import NoiseConfig
+from burnish.rl_finetune.arena import Arena
 from burnish.rl_finetune.dppo import ActorCritic, DppoConfig
 from burnish.rl_finetune.loop import refine
 from burnish.rl_finetune.objective import ClipConfig
@@ -28,6 +29,8 @@ class ReinflowConfig(DppoConfig):
     clip: ClipConfig = field(default_factory=lambda: ClipConfig(low=0.01, high=0.01, clamp=(-5.0, 5.0)))
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: ReinflowConfig) -> dict[str, Any]:
+def train(
+    run: Run, policy: Policy, env: VecEnv | Arena, demos: Demonstrations | None, cfg: ReinflowConfig
+) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `loop.refine`."""
     return refine(run, ActorCritic(policy, env, cfg), "ReinFlow")

@@ -12,21 +12,19 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from burnish.console import say, track
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy, load_training, save_policy
 from burnish.policies.residual import ResidualPolicy
-from burnish.rl_finetune.buffer import NStep
+from burnish.rl_finetune.arena import Arena, Exploration, arena
 from burnish.rl_finetune.clock import Clock
 from burnish.rl_finetune.critics import Learner, LearnerConfig
 from burnish.rl_finetune.offline import demonstration_replay
-from burnish.rl_finetune.rollout import Rollout
+from burnish.rl_finetune.outcomes import Outcomes
 from burnish.run import Run
 from burnish.sim.base import VecEnv
-from burnish.sim.nonfinite import keep_observations
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class ResidualConfig:
 
 
 def train(
-    run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: ResidualConfig
+    run: Run, policy: Policy, env: VecEnv | Arena, demos: Demonstrations | None, cfg: ResidualConfig
 ) -> dict[str, float | None]:
     """Refine the frozen `policy` in `env` (auto-reset, `cfg.lanes` lanes); the pair is saved as `run.folder/policy`.
 
@@ -74,67 +72,63 @@ def train(
     if demos is None:
         raise BurnishError("residual RL draws half of every batch from demonstrations; give them: --dataset DATASET")
     pair = ResidualPolicy.around(policy, hidden=cfg.hidden, action_scale=cfg.action_scale)
-    trainer = Trainer(pair, env, demos, cfg)
-    trainer.resume(run)
+    trainer = Trainer(pair, env, demos, cfg, run)
+    trainer.begin()
     with track("refining by residual RL", cfg.env_steps, trainer.env_steps) as advance:
         while trainer.env_steps < cfg.env_steps:
-            trainer.step(run)
-            success = trainer.rollout.recent_success
-            advance(env.num_envs, "" if success is None else f"success {success:.0%}")
-            if trainer.env_steps % cfg.log_every < env.num_envs:
-                trainer.log(run)
-                trainer.save(run)
+            before = trainer.env_steps
+            trainer.step()
+            success = trainer.recent_success
+            advance(trainer.env_steps - before, "" if success is None else f"success {success:.0%}")
+            if trainer.env_steps // cfg.log_every > before // cfg.log_every:
+                trainer.log()
+                trainer.save()
     trainer.export_actor()
     save_policy(pair, run.folder / "policy")
     shares = trainer.clock.shares()
     say("  wall time: " + ", ".join(f"{share:.0%} {name.removesuffix('_share')}" for name, share in shares.items()))
-    return {"env_steps": trainer.env_steps, "success": trainer.rollout.recent_success} | shares
+    return {"env_steps": trainer.env_steps, "success": trainer.recent_success} | shares | trainer.arena.report()
 
 
 class Trainer:
     """The loop's state: lanes acting, replay filling, actor and critics learning."""
 
-    def __init__(self, pair: ResidualPolicy, env: VecEnv, demos: Demonstrations, cfg: ResidualConfig) -> None:
-        self.pair, self.cfg = pair, cfg
+    def __init__(
+        self, pair: ResidualPolicy, env: VecEnv | Arena, demos: Demonstrations, cfg: ResidualConfig, run: Run
+    ) -> None:
+        self.pair, self.cfg, self.run = pair, cfg, run
         self.generator = torch.Generator().manual_seed(cfg.seed)
         actor = pair.actor.detach().clone()
         self.learner = Learner(pair.network, actor, cfg.action_scale, cfg.learner, self.generator)
-        room = cfg.env_steps + env.num_envs
+        self.clock, self.arena = Clock(), arena(env)
+        exploration = Exploration(cfg.warmup_scale, cfg.noise, cfg.noise_memory, cfg.n_step, cfg.gamma)
+        self.collector = self.arena.collector(pair, exploration, self.generator, self.clock, run.folder)
+        room = cfg.env_steps + self.collector.most
         self.replay = demonstration_replay(
             pair.base, demos, n_step=cfg.n_step, gamma=cfg.gamma, seed=cfg.seed, room=room
         )
-        self.rollout = Rollout(pair, env, NStep(cfg.n_step, cfg.gamma), self.generator, room=room)
-        self.noise = cfg.noise * (torch.arange(env.num_envs) + 1)[:, None] / env.num_envs
-        self.clock = Clock()
-        self.env_steps = 0
-        self.updates = 0
+        self.outcomes = Outcomes(room)
+        self.env_steps, self.updates, self.begun = 0, 0, 0
         self.metrics = {"critic_loss": 0.0, "q": 0.0}
-        self._begin()
 
-    def step(self, run: Run) -> None:
-        """One step in every lane, then the updates that are due."""
-        with keep_observations(self.rollout.obs, run.folder):
-            complete = self.rollout.step(self._explore, self.clock)
-        if complete is not None:
-            self.replay.add(complete)
-        self.env_steps += self.rollout.env.num_envs
+    @property
+    def recent_success(self) -> float | None:
+        """Of the last 100 episodes; None as long as only the quick successes of the first ones are over."""
+        steps = (self.env_steps - self.begun) // self.collector.num_envs
+        return self.outcomes.recent(steps >= self.arena.max_episode_steps)
+
+    def step(self) -> None:
+        """What was played, then the updates that are due."""
+        warm_up = self.env_steps < self.cfg.warmup_steps
+        played = self.collector.collect(self.learner.actor.flat, self.updates, warm_up=warm_up)
+        if played.transitions is not None:
+            self.replay.add(played.transitions)
+        self.outcomes.add(played)
+        self.env_steps += played.env_steps
         with self.clock.measure("update"):
-            self._update(run)
+            self._update()
 
-    def _begin(self) -> None:
-        self.rollout.begin()
-        self.drift = torch.randn(len(self.noise), self.pair.network.outputs, generator=self.generator)
-
-    def _explore(self, condition: Tensor, base: Tensor) -> Tensor:
-        """The correction with noise; uniform noise alone during the warm-up."""
-        if self.env_steps < self.cfg.warmup_steps:
-            return (torch.rand(base.shape, generator=self.generator) * 2 - 1) * self.cfg.warmup_scale
-        memory = self.cfg.noise_memory
-        fresh = torch.randn(base.shape, generator=self.generator)
-        self.drift = memory * self.drift + math.sqrt(1 - memory**2) * fresh
-        return self.learner.act(self.learner.actor_weights, condition, base) + self.noise * self.drift
-
-    def _update(self, run: Run) -> None:
+    def _update(self) -> None:
         cfg = self.cfg
         if self.env_steps < cfg.warmup_steps:
             return
@@ -142,7 +136,7 @@ class Trainer:
         if due <= 0:
             return
         episodes = self.replay.episodes
-        good, own = self.rollout.succeeded[episodes].nonzero()[:, 0], episodes.nonzero()[:, 0]
+        good, own = self.outcomes.succeeded[episodes].nonzero()[:, 0], episodes.nonzero()[:, 0]
         from_good = int(cfg.batch_size * cfg.success_fraction)
         self.learner.anneal(self.env_steps / cfg.env_steps)
         for _ in range(due):
@@ -153,36 +147,37 @@ class Trainer:
             batch = self.replay.unpack(torch.cat(rows))
             self.metrics["critic_loss"] = loss = float(self.learner.update_critic(batch))
             if not math.isfinite(loss):
-                run.refuse("the critic's loss", loss, self.updates, batch._asdict())
+                self.run.refuse("the critic's loss", loss, self.updates, batch._asdict())
             self.updates += 1
             if self.updates > cfg.critic_warmup and self.updates % cfg.actor_every == 0:
-                self.metrics["q"] = float(self.learner.update_actor(batch, self.rollout.succeeded[batch.episode]))
+                self.metrics["q"] = float(self.learner.update_actor(batch, self.outcomes.succeeded[batch.episode]))
 
-    def log(self, run: Run) -> None:
+    def log(self) -> None:
         """Success (once it means something), critic loss and mean Q at this environment step."""
-        success = self.rollout.recent_success
+        success = self.recent_success
         known = {} if success is None else {"success": success}
-        run.log(self.env_steps, **known, updates=self.updates, **self.metrics)
+        self.run.log(self.env_steps, **known, updates=self.updates, **self.metrics)
 
     def export_actor(self) -> None:
         """Put the averaged actor into the pair."""
         with torch.no_grad():
             self.pair.actor.copy_(self.learner.average_actor)
 
-    def save(self, run: Run) -> None:
+    def save(self) -> None:
         """Everything needed to go on after a kill, as one checkpoint folder."""
         self.export_actor()
         replay = {"replay": self.replay.rows[: len(self.replay)], "generator": self.generator.get_state()}
-        replay["succeeded"] = self.rollout.succeeded
-        progress = {"env_steps": self.env_steps, "updates": self.updates}
-        progress |= {"episodes": self.rollout.episodes, "outcomes": self.rollout.outcomes}
-        save_policy(self.pair, run.folder / "checkpoint", training=self.learner.state() | replay, progress=progress)
-        run.save_clock()
+        replay["succeeded"] = self.outcomes.succeeded
+        progress = {"env_steps": self.env_steps, "updates": self.updates, "outcomes": self.outcomes.ends}
+        folder = self.run.folder / "checkpoint"
+        save_policy(self.pair, folder, training=self.learner.state() | replay, progress=progress)
+        self.run.save_clock()
 
-    def resume(self, run: Run) -> None:
-        """Go on from the checkpoint in `run.folder`, if there is one."""
-        saved = load_training(run.folder / "checkpoint")
+    def begin(self) -> None:
+        """Begin to play; from the checkpoint in the run's folder on, if there is one."""
+        saved = load_training(self.run.folder / "checkpoint")
         if saved is None:
+            self.collector.begin(1)
             return
         training = saved.tensors
         for key, value in self.learner.state().items():
@@ -191,7 +186,7 @@ class Trainer:
         self.replay.added = len(training["replay"])
         self.generator.set_state(training["generator"])
         self.env_steps, self.updates = saved.progress["env_steps"], saved.progress["updates"]
-        self.rollout.outcomes, self.rollout.episodes = list(saved.progress["outcomes"]), saved.progress["episodes"]
-        self.rollout.succeeded.copy_(training["succeeded"])
-        run.rewind(self.env_steps)
-        self._begin()
+        self.begun = self.env_steps
+        self.outcomes.ends, self.outcomes.succeeded = list(saved.progress["outcomes"]), training["succeeded"].clone()
+        self.run.rewind(self.env_steps)
+        self.collector.begin(int(self.replay.episodes.max()) + 1)

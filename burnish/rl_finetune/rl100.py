@@ -23,6 +23,7 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy, save_policy
 from burnish.policies.optimizers import learner_state, optimizer_state, restore_learner, restore_optimizer
+from burnish.rl_finetune.arena import Arena
 from burnish.rl_finetune.decisions import Decisions, from_named, joined, of_demonstrations, of_episodes
 from burnish.rl_finetune.dppo import ActorCritic, DppoConfig
 from burnish.rl_finetune.dynamics import Dynamics, DynamicsConfig
@@ -65,7 +66,7 @@ class Rl100(ActorCritic):
 
     cfg: Rl100Config
 
-    def __init__(self, policy: Policy, env: VecEnv, cfg: Rl100Config, data: Decisions) -> None:
+    def __init__(self, policy: Policy, env: VecEnv | Arena, cfg: Rl100Config, data: Decisions) -> None:
         super().__init__(policy, env, cfg)
         self.data, self.rounds = data, 0
         action = self.player.replan * policy.contract.action.shape[-1]
@@ -184,7 +185,9 @@ class Rl100(ActorCritic):
         ]
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: Rl100Config) -> dict[str, Any]:
+def train(
+    run: Run, policy: Policy, env: VecEnv | Arena, demos: Demonstrations | None, cfg: Rl100Config
+) -> dict[str, Any]:
     """Refine all of `policy`; see `loop.refine`. The one-step student is `run.folder/one_step`."""
     if demos is None:
         raise BurnishError("RL-100 begins offline, with demonstrations; give them: --dataset DATASET")

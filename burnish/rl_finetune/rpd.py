@@ -17,6 +17,7 @@ from torch import Tensor
 from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
+from burnish.rl_finetune.arena import Arena
 from burnish.rl_finetune.dppo import ActorCritic, DppoConfig
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.likelihood import Experience
@@ -41,7 +42,7 @@ class Taught(ActorCritic):
 
     cfg: RpdConfig
 
-    def __init__(self, policy: Policy, env: VecEnv, cfg: RpdConfig, teacher: Policy) -> None:
+    def __init__(self, policy: Policy, env: VecEnv | Arena, cfg: RpdConfig, teacher: Policy) -> None:
         super().__init__(policy, env, cfg)
         self.teacher = teacher.eval()
         self._answers = torch.zeros(0)
@@ -62,7 +63,9 @@ class Taught(ActorCritic):
         return self.cfg.imitation * (mean[:, :shared] - self._answers[which, :shared]).square().mean()
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: RpdConfig) -> dict[str, Any]:
+def train(
+    run: Run, policy: Policy, env: VecEnv | Arena, demos: Demonstrations | None, cfg: RpdConfig
+) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `loop.refine`."""
     teacher = load_teacher(cfg.teacher, policy, "rpd")
     return refine(run, Taught(policy, env, cfg, teacher), "RPD")

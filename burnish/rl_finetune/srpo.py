@@ -20,6 +20,7 @@ from torch import Tensor
 
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
+from burnish.rl_finetune.arena import Arena
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.grpo import GroupTrainer, GrpoConfig
 from burnish.rl_finetune.loop import refine
@@ -49,7 +50,7 @@ class ProgressTrainer(GroupTrainer):
 
     cfg: SrpoConfig
 
-    def __init__(self, policy: Policy, env: VecEnv, cfg: SrpoConfig) -> None:
+    def __init__(self, policy: Policy, env: VecEnv | Arena, cfg: SrpoConfig) -> None:
         super().__init__(policy, env, cfg)
         self.world: World = VideoWorld(cfg.world) if cfg.world else TimeEncoder(policy, cfg.encoder, cfg.seed)
         self.player.film = self.world.film
@@ -101,6 +102,8 @@ def published_distance(ends: Tensor, successes: Tensor) -> Tensor:
     return (distance - distance.min()) / (distance.max() - distance.min()).clamp_min(1e-6)
 
 
-def train(run: Run, policy: Policy, env: VecEnv, demos: Demonstrations | None, cfg: SrpoConfig) -> dict[str, Any]:
+def train(
+    run: Run, policy: Policy, env: VecEnv | Arena, demos: Demonstrations | None, cfg: SrpoConfig
+) -> dict[str, Any]:
     """Refine all of `policy` in `env`; see `loop.refine`."""
     return refine(run, ProgressTrainer(policy, env, cfg), "SRPO")

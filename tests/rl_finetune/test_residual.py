@@ -19,6 +19,7 @@ from burnish.rl_finetune.buffer import Transitions
 from burnish.rl_finetune.critics import Learner, LearnerConfig
 from burnish.rl_finetune.offline import demonstration_replay
 from burnish.rl_finetune.residual import ResidualConfig, Trainer, train
+from burnish.rl_finetune.rollout import Rollout
 from burnish.run import Run, read_metrics
 from burnish.sim.base import make_env
 
@@ -99,12 +100,12 @@ def test_an_interrupted_run_goes_on(
     before = {key: value.clone() for key, value in base.state_dict().items()}
     step, calls = Trainer.step, 0
 
-    def interrupted(self: Trainer, run: Run) -> None:
+    def interrupted(self: Trainer) -> None:
         nonlocal calls
         calls += 1
         if calls == 50:
             raise KeyboardInterrupt
-        step(self, run)
+        step(self)
 
     with make_env(demos.task, SMALL.lanes, auto_reset=True) as env:
         monkeypatch.setattr(Trainer, "step", interrupted)
@@ -124,7 +125,7 @@ def test_a_nan_action_stops_the_run_and_keeps_what_was_seen(
     base: Policy, demos: Demonstrations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A diverged actor is named before it moves anything; the observations are there to look at."""
-    monkeypatch.setattr(Trainer, "_explore", lambda self, obs, base: torch.full_like(base, torch.nan))
+    monkeypatch.setattr(Rollout, "explore", lambda self, actor, obs, base, warm_up: torch.full_like(base, torch.nan))
     refused = pytest.raises(NonFiniteError, match=r"lane 0 is not finite.*nonfinite.safetensors")
     with make_env(demos.task, SMALL.lanes, auto_reset=True) as env, refused:
         train(Run(tmp_path / "run", "refine", {}), base, env, demos, SMALL)
