@@ -27,7 +27,10 @@ from burnish.real.journal import Recording
 from burnish.real.quadrotor.config import QuadrotorConfig
 from burnish.real.quadrotor.route import Route
 from burnish.real.recorded import PLAYING
-from burnish.sim.base import make_env
+from burnish.sim.quadrotor.dynamics import advance
+from burnish.sim.quadrotor.flights import RATE_HZ, begin, sense
+from burnish.sim.quadrotor.tasks import HOVER
+from burnish.sim.quadrotor.vehicles import named
 
 HEIGHT_M, SETTLED_S = 1.5, 5.0
 
@@ -35,18 +38,16 @@ HEIGHT_M, SETTLED_S = 1.5, 5.0
 def bare(checkpoint: Path, path: Flown, seconds: float) -> np.ndarray:
     """Distances (T,) m in the simulator alone, from rest at home."""
     policy, route = load_policy(checkpoint), Route(path, HEIGHT_M)
-    agent = policy.agent(1)
+    agent, vehicle = policy.agent(1), named("x500", 1)
     agent.reset([0], [0])
-    settings = {"vehicle": "x500", "noise": 0.0, "pushed": 0.0}
-    found = []
-    with make_env("quadrotor/hover", 1, horizon=10**6, settings=settings) as env:
-        rate = env.contract.action.rate_hz
-        state = env.reset([0])[STATE]
-        for step in range(round(seconds * rate)):
-            target = torch.from_numpy(route.at(step / rate))[None]
-            state = env.step(agent.act({STATE: state, ENVIRONMENT_STATE: target})).obs[STATE]
-            if step / rate > SETTLED_S:
-                found.append(np.linalg.norm(state[0, :3].numpy() - route.at((step + 1) / rate)[:3]))
+    flight = begin(HOVER, torch.zeros(1, dtype=torch.int64), vehicle, pushed=0.0)
+    state, found = flight.state, []
+    for step in range(round(seconds * RATE_HZ)):
+        target = torch.from_numpy(route.at(step / RATE_HZ))[None]
+        seen = sense(state, flight.seed, flight.steps, 0.0)
+        state = advance(state, vehicle, agent.act({STATE: seen, ENVIRONMENT_STATE: target}).T, 1 / RATE_HZ)
+        if step / RATE_HZ > SETTLED_S:
+            found.append(np.linalg.norm(state[:3, 0].numpy() - route.at((step + 1) / RATE_HZ)[:3]))
     return np.array(found)
 
 

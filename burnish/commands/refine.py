@@ -31,12 +31,12 @@ class Config:
 
     algorithm: Annotated[str, Suppress, Fixed]
     """Registered name."""
+    policy: Path | None
+    """Checkpoint to start from; algorithms that make their own policy (meta-imitation) begin without one."""
     out: Path
     """Folder of the run; the result is its `policy`."""
     refine: Any
     """The algorithm's own settings."""
-    policy: Path | None = None
-    """Checkpoint to start from; algorithms that make their own policy (meta-imitation) begin without one."""
     dataset: Path | None = None
     """Demonstrations; they also say which task. Some algorithms learn from them."""
     task: str | None = None
@@ -51,13 +51,15 @@ def configure(words: list[str]) -> Config:
     name, rest = flags.take_name(words, "burnish refine", "algorithm", registry.algorithms.names())
     if rest and not rest[0].startswith("-"):
         rest = ["--policy", *rest]
-    return flags.parse(Config, rest, prog=f"burnish refine {name}", algorithm=name, refine=settings_type(name)())
+    return flags.parse(
+        Config, rest, prog=f"burnish refine {name}", algorithm=name, policy=None, refine=settings_type(name)()
+    )
 
 
 def template(recorded: dict[str, Any], out: Path) -> Config:
     """A config of the right types, to be filled with what a run `recorded`."""
     name = recorded["algorithm"]
-    return Config(name, out, settings_type(name)(), Path())
+    return Config(name, Path(), out, settings_type(name)())
 
 
 def settings_type(algorithm: str) -> type[Any]:

@@ -46,8 +46,8 @@ class Plans:
         assert remote is not None
         self.contract: Contract | None = remote.contract
         self.realtime: bool = remote.realtime
-        told_ranges = remote.metadata.get("trained") or {}
-        self.trained = {str(name): (float(low), float(high)) for name, (low, high) in told_ranges.items()}
+        ranges: dict[str, tuple[float, float]] = dict(remote.metadata.get("trained") or {})
+        self.trained = {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
         told = None if self.contract is None else self.contract.action.rate_hz
         if rate_hz is None and told is None:
             raise BurnishError(f"{address} does not say how many actions a second it plans; give --rate-hz")

@@ -57,9 +57,9 @@ class One:
     def __init__(self, seed: int) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self._network = nn.Sequential(nn.Linear(7, 32), nn.Tanh(), nn.Linear(32, len(GAINS)))
-        with torch.no_grad():
-            self._network[2].weight.zero_()
+            last = nn.Linear(32, len(GAINS))
+            nn.init.zeros_(last.weight)
+            self._network = nn.Sequential(nn.Linear(7, 32), nn.Tanh(), last)
 
     def parameters(self) -> list[Tensor]:
         """Of the network from parameters to gains."""
