@@ -163,11 +163,13 @@ def _watch(session: Session, solved: Any, horizon: int, rate_hz: float) -> bool:
     def over() -> bool:
         nonlocal asked, done
         row = session.row
-        if row is None or row.slot == asked:
+        if row is None or row.phase == "halted":
+            return row is not None
+        if row.slot == asked:
             return False
         asked = row.slot
         done = solved()
-        return done or row.phase == "halted" or row.slot > horizon
+        return done or row.slot > horizon
 
     session.run(math.ceil(SLOWEST * horizon / rate_hz), over)
     return done
