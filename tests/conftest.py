@@ -15,7 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 def pytest_runtest_setup(item) -> None:
     for mark in item.iter_markers("needs"):
-        if missing := {"open3d": _open3d, "opengl": _opengl}[mark.args[0]]():
+        if missing := {"open3d": _open3d, "opengl": _opengl, "vulkan": _vulkan}[mark.args[0]]():
             pytest.skip(missing)
 
 
@@ -41,6 +41,14 @@ def _opengl() -> str:
     except OpenGLError:
         return f"no OpenGL: apt-get install {PACKAGES}"
     return ""
+
+
+@functools.cache
+def _vulkan() -> str:
+    from burnish.sim.vulkan import Vulkan
+
+    lack = Vulkan().lack()
+    return f"{lack.what}: {lack.mend}" if lack else ""
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:

@@ -33,7 +33,8 @@ def test_every_task_is_described_once(simulator):
 
 
 @pytest.mark.parametrize(
-    "simulator", [pytest.param(name, marks=pytest.mark.slow if name == "mjlab" else ()) for name in RUNNING]
+    "simulator",
+    [pytest.param(name, marks=pytest.mark.slow if name in ("maniskill", "mjlab") else ()) for name in RUNNING],
 )
 def test_what_is_said_is_so(simulator):
     told = about(simulator)

@@ -17,11 +17,11 @@ from burnish.sim.base import VecEnv, make_env, next_seed
 
 LANES, HORIZON = 3, 6
 NAMES = registry.environments.names()
-COMPILED = ("mjlab",)
-"""Which compile their kernels first, for longer than a default test may take."""
-SIMULATORS = [pytest.param(name, marks=pytest.mark.slow if name in COMPILED else ()) for name in NAMES]
-COSTLY = (*COMPILED, "robosuite")
-"""Of which no worker processes are tested by default: a batch has none, and robosuite has LIBERO's."""
+MARKS = {"mjlab": [pytest.mark.slow], "maniskill": [pytest.mark.slow, pytest.mark.needs("vulkan")]}
+"""Those that compile their kernels first, or want a driver that Debian does not ship, are not tested by default."""
+SIMULATORS = [pytest.param(name, marks=MARKS.get(name, [])) for name in NAMES]
+COSTLY = {"robosuite": [pytest.mark.slow]}
+"""Of which no worker processes are tested by default: robosuite has LIBERO's."""
 
 
 def task_of(simulator: str) -> str:
@@ -51,7 +51,7 @@ def opened(auto_reset: bool):
     kinds = [
         pytest.param(
             (name, workers),
-            marks=pytest.mark.slow if name in (COSTLY if workers else COMPILED) else (),
+            marks=(MARKS | (COSTLY if workers else {})).get(name, []),
             id=f"{name}-{workers}",
         )
         for name in NAMES
