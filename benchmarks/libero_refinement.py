@@ -61,7 +61,7 @@ def measure(suite: str, seed: int, out: Path, quick: bool) -> dict[str, Any]:
     collected = collect.run(collect.Config(dataset, collect=Recording(task, episodes=episodes, seed=seed)))
     train.run(train.Config("flow", dataset, imitated, POLICY, training))
     before = judge(imitated)
-    result = refine.run(refine.Config("residual", refined, refinement, imitated / "policy", dataset))
+    result = refine.run(refine.Config("residual", imitated / "policy", refined, refinement, dataset))
     after = judge(refined)
     return {
         "suite": suite,

@@ -61,7 +61,7 @@ def measure(name: str, settings: Any, student: Path, task: str, out: Path) -> di
     """Teach or train one student; one row of the table."""
     folder = out / f"{name}-{settings.seed}"
     algorithm = "grpo" if isinstance(settings, GrpoConfig) else "opd"
-    result = refine.run(refine.Config(algorithm, folder, settings, student, task=task))
+    result = refine.run(refine.Config(algorithm, student, folder, settings, task=task))
     curve = read_metrics(folder)
     entropy = [row["entropy"] for row in curve if "entropy" in row]
     row = {"name": name, "seed": settings.seed, "env_steps": result["env_steps"], "refine_s": result["wall_s"]}

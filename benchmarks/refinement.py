@@ -59,10 +59,11 @@ def base(task: str, out: Path) -> Path:
 def measure(method: str, seed: int, task: str, policy: Path, out: Path, quick: bool) -> dict[str, Any]:
     """Refine with one method; one row of the table."""
     settings = replace(METHODS[method], seed=seed, **({"env_steps": 8_000} if quick else {}))
-    folder, known = out / f"{method}-{seed}", dict[str, Any](task=task)
+    folder = out / f"{method}-{seed}"
+    known: dict[str, Any] = {"task": task}
     if method in ("residual", "rl100"):
         known = {"dataset": out / "dataset"}
-    result = refine.run(refine.Config(method, folder, settings, policy, **known))
+    result = refine.run(refine.Config(method, policy, folder, settings, **known))
     row = {"method": method, "seed": seed, "env_steps": result["env_steps"], "refine_s": result["wall_s"]}
     row |= {"success": judge(folder / "policy", task, out)["success"]}
     if (folder / "one_step").exists():

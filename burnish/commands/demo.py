@@ -110,7 +110,7 @@ def stages(config: Config) -> list[Callable[[], Any]]:
         lambda: collect.run(collect.Config(dataset, collect=recording)),
         lambda: train.run(train.Config("meanflow", dataset, imitated, config.policy, training)),
         judge(imitated),
-        lambda: refine.run(refine.Config("residual", refined, refinement, imitated / "policy", dataset)),
+        lambda: refine.run(refine.Config("residual", imitated / "policy", refined, refinement, dataset)),
         judge(refined),
         lambda: distill.run(distill.Config(refined / "policy", student, dataset, distill=distillation)),
         judge(student),
