@@ -94,9 +94,10 @@ def _table(groups: list[tuple[str, ...]]) -> Any:
 
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in COLUMNS:
-        table.add_column(column, overflow="fold")
-    for cells in groups:
-        table.add_row(*cells)
+        # A name that is broken cannot be copied.
+        table.add_column(column, overflow="fold", no_wrap=column == COLUMNS[0])
+    for tasks, *facts in groups:
+        table.add_row(tasks.replace("  ", "\n"), *facts)
     return table
 
 

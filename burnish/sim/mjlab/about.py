@@ -21,10 +21,10 @@ ABOUT = About(
     "mjlab 1.6.0: batches on MuJoCo-Warp, on a GPU or a CPU",
     (
         Group(("Cartpole-Balance", "Cartpole-Swingup"), "state 5, environment_state 5", "1: force; 20 Hz", _HELD),
-        Group(("Lift-Cube-Yam",), "state 27, environment_state 27", _YAM, _LIFTED),
-        Group(("Lift-Cube-Yam-Rgb",), "state 21, environment_state 27, a camera's image", _YAM, _LIFTED),
-        Group(("Lift-Cube-Yam-Depth",), "state 21, environment_state 27, a camera's depth", _YAM, _LIFTED),
-        Group(("Multi-Cube-Seg-Yam",), "state, environment_state, a camera's depth and mask", _YAM, _LIFTED),
+        Group(("Lift-Cube-Yam",), "state 29, environment_state 29", _YAM, _LIFTED),
+        Group(("Lift-Cube-Yam-Rgb",), "state 26, environment_state 29, a camera's image", _YAM, _LIFTED),
+        Group(("Lift-Cube-Yam-Depth",), "state 26, environment_state 29, a camera's depth", _YAM, _LIFTED),
+        Group(("Multi-Cube-Seg-Yam",), "state 26, environment_state 26, depth and mask", _YAM, _LIFTED),
         Group(
             ("Velocity-Flat-Unitree-Go1", "Velocity-Rough-Unitree-Go1"),
             "state, environment_state; their sizes depend on the ground",
