@@ -1,5 +1,5 @@
 """The quadrotor world: steps per second of 4,096 environments, beside l2f (C++) and crazyflow (JAX) where they are
-installed, and how far the simulators' flights are apart.
+installed.
 
 `uv run python benchmarks/quadrotor.py [--quick] [--device cuda]`. A step is 10 ms: physics, sensors with noise, judging
 and the bookkeeping of episodes; the peers' is physics alone, by Runge and Kutta too. Runs alternate, medians are

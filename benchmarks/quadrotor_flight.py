@@ -54,7 +54,12 @@ def bare(checkpoint: Path, path: Flown, seconds: float) -> np.ndarray:
 def flown(checkpoint: Path, path: Flown, seconds: float, folder: Path) -> np.ndarray:
     """Distances (T,) m by what the autopilot's telemetry said."""
     robot = QuadrotorConfig(mode="motors", path=path, height_m=HEIGHT_M)
-    deploy.run(deploy.Config(str(checkpoint), "quadrotor", robot, sim=True, seconds=seconds, out=folder))
+    found = deploy.run(deploy.Config(str(checkpoint), "quadrotor", robot, sim=True, seconds=seconds, out=folder))
+    if found["halts"]:
+        raise SystemExit(
+            f"{path}: halted after {found['actions']} actions by {found['last_halt']!r}; see its lines above"
+        )
+    print(f"{path}: {found['actions'] / seconds:.0f} actions a second", flush=True)
     recording, route = Recording(folder), Route(path, HEIGHT_M)
     names, rows = recording.names, np.array(recording.rows)
     rows = rows[rows[:, names.index("phase")] == PLAYING]

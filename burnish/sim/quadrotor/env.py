@@ -1,4 +1,4 @@
-"""Tasks of a quadrotor, a million steps a second on a CPU.
+"""Tasks of a quadrotor, thousands side by side in one tensor.
 
 Observations and actions are those of the robot's driver (`burnish.real.quadrotor`) at the policy's rate, so what is
 trained here is deployed unchanged; `observation.environment_state` says what is to be flown. Each episode has a vehicle
@@ -72,7 +72,7 @@ class QuadrotorWorld(VecEnv):
             fleet: fields of `Fleet`; None for all that RAPTOR was trained on.
             noise: of the sensors, in `flights.SENSORS`.
             pushed: how far from rest episodes begin, in `flights.PUSHED`.
-            compiled: by `torch.compile`, which takes half a minute once, and needs a C++ compiler on a CPU.
+            compiled: by `torch.compile`, which takes a while once, and needs a C++ compiler on a CPU.
         Raises `UnknownNameError` with the closest match, `BurnishError` for numbers that mean nothing.
         """
         if name not in TASKS:
