@@ -1,9 +1,8 @@
-"""The quadrotor world: steps per second of 4,096 environments, beside l2f (C++) and crazyflow (JAX) where they are
-installed.
+"""The quadrotor world: steps per second of 4,096 environments, beside l2f (C++) where it is installed.
 
 `uv run python benchmarks/quadrotor.py [--quick] [--device cuda]`. A step is 10 ms: physics, sensors with noise, judging
-and the bookkeeping of episodes; the peers' is physics alone, by Runge and Kutta too. Runs alternate, medians are
-compared. Peers: `uv pip install "burnish[foundation]"` (l2f compiles for seven minutes).
+and the bookkeeping of episodes; l2f's is physics alone, by Runge and Kutta too. Runs alternate, medians are compared.
+The peer: `uv pip install "burnish[foundation]"` (l2f compiles for seven minutes).
 
 The floor: a step reads and writes some 130 numbers per environment and computes some 1,500 operations; at 20 GB/s and
 2 × 10¹⁰ operations a second that is 13 million steps a second.
@@ -74,24 +73,6 @@ def l2f_step(_: bool, __: str) -> Callable[[], object]:
     return lambda: vector.step(device, env, parameters, state, action, then, rng)
 
 
-def crazyflow_step(_: bool, device: str) -> Callable[[], object]:
-    """crazyflow by its first principles, rotors commanded directly."""
-    import jax
-    from crazyflow.control import Control
-    from crazyflow.sim import Physics, Sim
-
-    sim = Sim(n_worlds=LANES, physics=Physics.first_principles, control=Control.rotor_vel, freq=100,
-              device="gpu" if device == "cuda" else "cpu")  # fmt: skip
-    command = np.full((LANES, 1, 4), 15_000.0)
-
-    def step() -> None:
-        sim.rotor_vel_control(command) if hasattr(sim, "rotor_vel_control") else None
-        sim.step(1)
-        jax.block_until_ready(sim.data.states.pos)
-
-    return step
-
-
 def main() -> None:
     """Prints a table, and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -104,9 +85,8 @@ def main() -> None:
     }
     if not args.quick:
         kinds |= {"world, compiled": (world, True), "physics, compiled": (physics, True)}
-    for name, peer in (("l2f", l2f_step), ("crazyflow", crazyflow_step)):
-        if importlib.util.find_spec(name):
-            kinds[name] = (peer, False)
+    if importlib.util.find_spec("l2f"):
+        kinds["l2f"] = (l2f_step, False)
     steps = {name: make(compiled, args.device) for name, (make, compiled) in kinds.items()}
     rounds, count = (2, 5) if args.quick else (7, 100)
     found: dict[str, list[float]] = {name: [] for name in steps}
@@ -119,7 +99,7 @@ def main() -> None:
     for name, rate in middle.items():
         print(f"{name:20} {rate / 1e6:8.2f} million steps/s")
     best = max(rate for name, rate in middle.items() if name.startswith("world"))
-    ratios = {f"world / {peer}": round(best / middle[peer], 2) for peer in ("l2f", "crazyflow") if peer in middle}
+    ratios = {f"world / {peer}": round(best / middle[peer], 2) for peer in ("l2f",) if peer in middle}
     print("  ".join(f"{name} {ratio}" for name, ratio in ratios.items()))
     print(json.dumps({"rates": {name: round(rate) for name, rate in middle.items()}, **ratios, "device": args.device}))
 
