@@ -159,8 +159,6 @@ MJLAB = SeededFamily(
     "mjlab", 1, 1000, dict.fromkeys(["Tracking-Flat-Unitree-G1", "Tracking-Flat-Unitree-G1-No-State-Estimation"], 500)
 )
 
-FRANKA = SeededFamily("franka", 1, 200, {"reach": 100})
-
 
 def protocol(task: str, episodes: int = 100, seed: int = 0) -> Protocol:
     """`episodes` of `task` ("metaworld/reach", "libero/object") from starts that nothing is trained on.

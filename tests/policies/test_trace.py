@@ -11,7 +11,7 @@ from burnish.errors import BurnishError
 from burnish.policies.base import Policy
 from burnish.policies.trace import Chain, GaussianChain, NoiseConfig, TokenChain
 
-WITHOUT = {"residual", "behaviour", "omnijarvis", "lerobot"}
+WITHOUT = {"residual", "behaviour", "omnijarvis", "lerobot", "mlp", "recurrent"}
 """They say that they have none."""
 NOISES = {"fixed": NoiseConfig(least=0.2, most=0.4), "learned": NoiseConfig(least=0.2, most=0.4, learned=True)}
 
