@@ -34,9 +34,9 @@ def contract(task: str) -> Contract:
         "mean_std",
     )
     know = Field((len(what.names),), what.names, what.units, "world", RATE_HZ, "mean_std")
-    bounds = {"low": (-1.0,) * what.action, "high": (1.0,) * what.action}
-    names, units = HAND[: what.action], HAND_UNITS[: what.action]
-    action = Field((what.action,), names, units, "base", RATE_HZ, "min_max", **bounds)
+    names, units, most = HAND[: what.action], HAND_UNITS[: what.action], (1.0,) * what.action
+    low = tuple(-value for value in most)
+    action = Field((what.action,), names, units, "base", RATE_HZ, "min_max", low=low, high=most)
     return Contract({STATE: state, ENVIRONMENT_STATE: know}, action)
 
 
