@@ -95,7 +95,7 @@ def test_what_the_robot_reports_damps_it(go2, standing, play, fault, settings, s
     ("action", "rule"),
     [
         (lambda state: np.where(np.arange(12) == 4, np.nan, STANDING), "finite"),
-        (lambda state: STANDING + 0.5 * (np.arange(12) == 7), "jump"),
+        (lambda state: STANDING + 0.7 * (np.arange(12) == 7), "jump"),
         (lambda state: STANDING[:11], "dimension"),
     ],
 )
