@@ -6,7 +6,7 @@ torch, so that `burnish envs` is quick and works everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,13 @@ def check(simulator: str, task: str) -> None:
     group = next((group for group in told.groups if task in group.tasks), None)
     if lack := told.lack(group):
         raise BurnishError(f"{simulator}/{task} does not run on this machine: {lack.what}; {lack.mend}")
+
+
+def known_task(simulator: str, name: str, tasks: Iterable[str]) -> None:
+    """Raise `UnknownNameError` with the closest match unless `name` is one of the `tasks` of `simulator`."""
+    names = tuple(tasks)
+    if name not in names:
+        raise registry.unknown("task", f"{simulator}/{name}", [f"{simulator}/{known}" for known in names])
 
 
 @dataclass(frozen=True)

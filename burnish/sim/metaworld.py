@@ -10,8 +10,8 @@ from functools import cache
 
 import numpy as np
 
-from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE, Contract, Field
+from burnish.sim.about import known_task
 from burnish.sim.lanes import Arrays
 from burnish.sim.metaworld_lane import HAND, HIGH, LOW, MAX_STEP_M, STATE_NAMES, STATE_UNITS, MetaWorldLane
 from burnish.sim.metaworld_tasks import TASKS
@@ -64,8 +64,7 @@ class MetaWorld(LanesEnv):
         points: int | None = None,
         dense_reward: bool = False,
     ) -> None:
-        if name not in TASKS:
-            raise registry.unknown("task", f"metaworld/{name}", [f"metaworld/{known}" for known in TASKS])
+        known_task("metaworld", name, TASKS)
         super().__init__(
             f"metaworld/{name}",
             contract(points),

@@ -13,12 +13,12 @@ from typing import override
 
 import numpy as np
 
-from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE, Contract, Field
 from burnish.errors import BurnishError
 from burnish.fr3 import LIMITS
 from burnish.fr3 import contract as robot_contract
 from burnish.sim import protocols
+from burnish.sim.about import known_task
 from burnish.sim.camera import Camera
 from burnish.sim.franka.model import TIMESTEP_S, physics_model, set_fixture, visual_model
 from burnish.sim.franka.randomize import Randomization
@@ -85,8 +85,7 @@ class FrankaWorld(LanesEnv):
             randomize: fields of `Randomization`; None for a world that is always the same.
         Raises `UnknownNameError` with the closest match; `BurnishError` where packages are missing.
         """
-        if name not in TASKS:
-            raise registry.unknown("task", f"franka/{name}", [f"franka/{known}" for known in TASKS])
+        known_task("franka", name, TASKS)
         ticks = 1 / (rate_hz * TIMESTEP_S)
         if abs(ticks - round(ticks)) > 1e-9:
             raise BurnishError(f"franka/{name}: rate_hz={rate_hz:g} does not divide {1 / TIMESTEP_S:g}; try 20 or 50")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
+from burnish.sim.about import known_task
 from burnish.sim.lanes import Arrays
 from burnish.sim.maniskill.lane import ManiSkillLane
 from burnish.sim.maniskill.tasks import TASKS
@@ -56,8 +56,7 @@ class ManiSkill(LanesEnv):
         auto_reset: bool = False,
         dense_reward: bool = False,
     ) -> None:
-        if name not in TASKS:
-            raise registry.unknown("task", f"maniskill/{name}", [f"maniskill/{known}" for known in TASKS])
+        known_task("maniskill", name, TASKS)
         super().__init__(
             f"maniskill/{name}",
             contract(name),

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, IMAGES, STATE, Contract, Field
+from burnish.sim.about import known_task
 from burnish.sim.base import Obs
 from burnish.sim.batched import Batch, BatchEnv, torch_device
 from burnish.sim.camera import Camera
@@ -119,8 +119,7 @@ class Mjlab(BatchEnv):
         device: str | None = None,
     ) -> None:
         """`device`: "cuda" or "cpu"; None takes a GPU if there is one. Raises `UnknownNameError`, `BurnishError`."""
-        if name not in TASKS:
-            raise registry.unknown("task", f"mjlab/{name}", [f"mjlab/{known}" for known in TASKS])
+        known_task("mjlab", name, TASKS)
         task = f"mjlab/{name}"
         place, steps = torch_device(device, task), default_horizon(task) if horizon is None else horizon
         make_batch = partial(MjlabBatch, name, num_envs, steps, place)

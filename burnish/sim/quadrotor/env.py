@@ -14,12 +14,12 @@ from typing import Any, override
 import torch
 from torch import Tensor
 
-from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
 from burnish.errors import BurnishError, NonFiniteError
 from burnish.quadrotor import FRAME
 from burnish.quadrotor import contract as robot_contract
 from burnish.sim import protocols
+from burnish.sim.about import known_task
 from burnish.sim.base import Obs, Step, VecEnv
 from burnish.sim.quadrotor.flights import RATE_HZ, Flights, begin, sense, stepper
 from burnish.sim.quadrotor.tasks import TASKS, Task
@@ -75,8 +75,7 @@ class QuadrotorWorld(VecEnv):
             compiled: by `torch.compile`, which takes a while once, and needs a C++ compiler on a CPU.
         Raises `UnknownNameError` with the closest match, `BurnishError` for numbers that mean nothing.
         """
-        if name not in TASKS:
-            raise registry.unknown("task", f"quadrotor/{name}", [f"quadrotor/{known}" for known in TASKS])
+        known_task("quadrotor", name, TASKS)
         self.task, self._task, self.contract = f"quadrotor/{name}", TASKS[name], contract(TASKS[name])
         self.max_episode_steps = protocols.horizon(self.task) if horizon is None else horizon
         if num_envs < 1 or self.max_episode_steps < 1:

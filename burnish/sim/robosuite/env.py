@@ -6,8 +6,8 @@ displacement of 5 cm or a rotation of 0.5 rad in one control step of 50 ms.
 
 from __future__ import annotations
 
-from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
+from burnish.sim.about import known_task
 from burnish.sim.libero.env import CONTRACT as LIBERO
 from burnish.sim.libero.env import image
 from burnish.sim.protocols import horizon as default_horizon
@@ -41,8 +41,7 @@ class Robosuite(LanesEnv):
         auto_reset: bool = False,
         cameras: int | None = None,
     ) -> None:
-        if name not in TASKS:
-            raise registry.unknown("task", f"robosuite/{name}", [f"robosuite/{known}" for known in TASKS])
+        known_task("robosuite", name, TASKS)
         super().__init__(
             f"robosuite/{name}",
             contract(name, cameras),
