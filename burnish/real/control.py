@@ -88,7 +88,7 @@ class Control:
         self.player = ChunkPlayer(settings.player, settings.execute, free)
         self.phase, self._told, self._cycle, self._missed = "holding", None, 0, 0
         self._due_s, self._clock_s, self._verdicts, self._begun = 0.0, 0.0, 0, 0
-        self._ready, self._resuming = not robot.prepares, False
+        self._ready, self._resuming, self._ending = not robot.prepares, False, False
 
     def run(self) -> None:
         """Until told to end, or until the robot is gone (`RobotError`)."""
@@ -157,16 +157,21 @@ class Control:
             self._resuming = True
         elif order == "play" and self.phase == "holding":
             return self._begin(state)
-        elif order == "hold" and self.phase == "playing":
-            self.phase = "holding"
-            self.safety.pause()
-            self.player.reset()
-        elif order == "end":
+        elif order in ("hold", "end"):
+            self._hold()
+            self._ending = self._ending or order == "end"
+        if self._ending and not self.safety.moving:  # however long its clock takes until then
             self.phase = "ended"
-        if self._resuming and not self.safety.moving:  # a set point that still brakes must not be begun anew
+        elif self._resuming and not self.safety.moving:  # a set point that still brakes must not be begun anew
             self._resuming = False
             return self._resume(state)
         return state
+
+    def _hold(self) -> None:
+        if self.phase == "playing":
+            self.phase = "holding"
+            self.safety.pause()
+            self.player.reset()
 
     def _begin(self, state: State) -> State:
         """Let the policy play, after the robot was brought to where it can."""

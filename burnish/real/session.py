@@ -24,7 +24,10 @@ from burnish.real.journal import Journal
 from burnish.real.mailbox import Layout, Mailbox, Row
 
 START_S = 30.0
-STOP_S = 2.0
+HOLD_S = 0.4
+"""It is held for so long before it is let go of, also when it stands already."""
+STOP_S = 3.0
+"""A control process that has not come to rest and let go by then is killed."""
 RESUME_S = 5.0
 PREPARE_S = 60.0
 BEAT_S = 0.002
@@ -152,7 +155,7 @@ class Session:
         """Come to rest, let go of the robot, and finish what is written."""
         if self.process.poll() is None:
             self._mailbox.order("hold")
-            self._quietly(0.4)
+            self._quietly(HOLD_S)
             self._mailbox.order("end")
             self._quietly(STOP_S, lambda: self.process.poll() is not None)
         if self.process.poll() is None:
