@@ -17,6 +17,8 @@ ARGUMENTS = {
     "address": ("172.16.0.2", "host name or IP address of the robot's control unit"),
     "mode": ("synchronous", "how plans follow one another: synchronous, ensemble or realtime"),
     "cameras": ("['']", "what the policy sees: ['NAME:=TOPIC', ...]"),
+    "task": ("", "of which task a policy reads observation.environment_state, e.g. franka/lift"),
+    "objects": ("['object:=/tracker/object/pose']", "where that task's things are: ['NAME:=TOPIC', ...]"),
     "autostart": ("activate", "off: somebody else drives the lifecycle of /robot; activate: it moves at once"),
     "out": ("runs/ros", "folder in which everything is recorded"),
 }
@@ -25,7 +27,9 @@ ARGUMENTS = {
 def generate_launch_description():
     """A policy, a robot, and with `sim` a simulated one."""
     found = {name: LaunchConfiguration(name) for name in ARGUMENTS}
-    text = {name: ParameterValue(found[name], value_type=str) for name in ("checkpoint", "mode", "autostart", "out")}
+    text = {
+        name: ParameterValue(found[name], value_type=str) for name in ("checkpoint", "mode", "task", "autostart", "out")
+    }
     address = IfElseSubstitution(found["sim"], "127.0.0.1", found["address"])
     return LaunchDescription(
         [
@@ -47,6 +51,8 @@ def generate_launch_description():
                     {
                         "checkpoint": text["checkpoint"],
                         "cameras": ParameterValue(found["cameras"]),
+                        "task": text["task"],
+                        "objects": ParameterValue(found["objects"]),
                         "autostart": "activate",
                     }
                 ],

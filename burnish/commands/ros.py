@@ -14,9 +14,9 @@ from burnish.commands import flags
 from burnish.commands.deploy import simulated
 from burnish.console import say
 from burnish.real.player import PlayerConfig
-from burnish.real.ros.main import ROBOTS, need_rclpy
-from burnish.real.ros.supervisor import Part, Supervisor
-from burnish.real.ros.words import parameters
+from burnish.real.ros.main import need_rclpy
+from burnish.real.ros.supervisor import Part, Supervisor, tracker
+from burnish.real.ros.words import executable, parameters
 from burnish.real.safety import SafetyConfig
 
 POLICY_TIMEOUT_S = 120.0
@@ -39,6 +39,13 @@ class Config:
     """What the policy sees: NAME:=TOPIC each."""
     camera_timeout: float = 0.2
     """A camera without a new frame for so long is blind, s."""
+    task: str = ""
+    """Whose things a policy that reads observation.environment_state knows, e.g. franka/lift; with --sim they lie
+    before the robot, and are tracked."""
+    objects: tuple[str, ...] = ()
+    """Where a tracker says that they are: NAME:=TOPIC each."""
+    target: tuple[float, ...] = ()
+    """What the task draws besides: a goal's or a hole's place, as its numbers in `burnish/sim`."""
     instruction: str = ""
     """What to do, until the topic `instruction` says otherwise."""
     out: Path = Path("runs/ros")
@@ -60,10 +67,13 @@ def run(config: Config) -> None:
     """Until Ctrl-C. Raises `BurnishError` if a node cannot start, or ROS 2 is not installed."""
     need_rclpy()
     with ExitStack() as stack:
+        more: list[Part] = []
         if config.sim:
-            robot = stack.enter_context(simulated(config.name, config.robot.address, config.out))
+            words = ["--task", config.task] if config.task else []
+            robot = stack.enter_context(simulated(config.name, config.robot.address, config.out, words))
             config = replace(config, robot=replace(config.robot, address=robot.address))
-        nodes = stack.enter_context(Supervisor(parts(config), lambda line: say(f"  {line}")))
+            more = [tracker(robot.door)] if config.task else []
+        nodes = stack.enter_context(Supervisor(parts(config) + more, lambda line: say(f"  {line}")))
         say(f"{config.name}: nodes /robot and /policy, recording in {config.out}; Ctrl-C ends both, the robot at rest")
         nodes.run()
 
@@ -72,6 +82,9 @@ def parts(config: Config) -> list[Part]:
     """The nodes, as the launch files have them."""
     policy = {"checkpoint": config.checkpoint, "instruction": config.instruction, "autostart": "activate"}
     policy |= {"camera_timeout": config.camera_timeout} | ({"cameras": list(config.cameras)} if config.cameras else {})
+    policy |= {"task": config.task}
+    policy |= {"objects": list(config.objects)} if config.objects else {}
+    policy |= {"target": list(config.target)} if config.target else {}
     robot = {"robot": config.name, "out": str(config.out), "policy_timeout": POLICY_TIMEOUT_S, "autostart": "activate"}
     for prefix in ("robot", "player", "safety"):
         robot |= parameters(prefix, getattr(config, prefix))
@@ -85,9 +98,3 @@ def parts(config: Config) -> list[Part]:
         ),
         Part("policy_node", "policy", policy, {}, "the robot is held until the service /robot/resume is called"),
     ]
-
-
-def executable(robot: str) -> str:
-    """The node of the robot's family."""
-    family = robot.partition("-")[0]
-    return f"{family}_node" if f"{family}_node" in ROBOTS else "robot_node"

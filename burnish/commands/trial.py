@@ -1,38 +1,29 @@
-"""`burnish trial CHECKPOINT`: fixed episodes of a task on the simulated robot, through driver and safety.
+"""`burnish trial CHECKPOINT`: fixed episodes of a task on the simulated robot, through driver and safety, or ROS 2.
 
 The episodes are those of `burnish eval --task`; whether one succeeded is judged where the robot is.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from tyro.conf import Fixed, Suppress
 
 from burnish import registry
 from burnish.commands import flags, stage
 from burnish.commands.deploy import simulated
 from burnish.console import say, track
-from burnish.contract import ENVIRONMENT_STATE
-from burnish.real.control import Settings
-from burnish.real.planning import Plans, open_plans
 from burnish.real.player import PlayerConfig
+from burnish.real.ros.main import need_rclpy
 from burnish.real.safety import SafetyConfig
-from burnish.real.session import Session, mailbox_path
-from burnish.real.simulated import SimulatedProcess
-from burnish.real.trackers.base import load_tracker
-from burnish.sim.protocols import Protocol, protocol
+from burnish.real.stands import SessionStand, Setup, Stand
+from burnish.sim.protocols import protocol
 from burnish.sim.records import Episode, Evaluation, Ledger
-
-SLOWEST = 8.0
-"""A computer that simulates so many times slower than time passes is given up on."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +34,8 @@ class TrialConfig:
     """The first so many of `burnish eval --task`."""
     address: str = "127.0.0.1"
     """Where the simulated robot listens."""
+    ros: bool = False
+    """Through ROS 2: policy, robot and tracker are nodes, in processes of their own."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +82,12 @@ def run(config: Config) -> dict[str, Any]:
         ledger, halts, begin = Ledger(config.out, rules), 0, time.monotonic()
         missing = [episode for episode in range(rules.episodes) if episode not in ledger.episodes]
         done = rules.episodes - len(missing)
-        with _Stand(config, rules) as stand, track("Playing on the robot", rules.episodes, done) as advance:
+        with _stand(config) as stand, track("Playing on the robot", rules.episodes, done) as advance:
             for episode in missing:
-                played, halted = stand.play(episode)
-                ledger.add(played)
-                halts += halted
+                seed, folder = rules.episode_seed(episode), config.out / "episodes" / f"{episode:03d}"
+                played = stand.play(seed, rules.horizon, folder)
+                ledger.add(Episode(episode, seed, played.solved, played.actions, float(played.solved)))
+                halts += played.halts
                 advance()
         judged = Evaluation(rules, tuple(ledger.episodes[episode] for episode in range(rules.episodes)))
         ledger.finish(judged)
@@ -104,72 +98,17 @@ def run(config: Config) -> dict[str, Any]:
         return result
 
 
-class _Stand:
-    """A simulated robot with a task before it, and a policy to move it; for `with`."""
+@contextmanager
+def _stand(config: Config) -> Iterator[Stand]:
+    """A simulated robot with a task before it, and a policy to move it."""
+    setup = Setup(str(config.checkpoint), config.out, config.task, config.robot, config.player, config.safety)
+    with simulated(config.robot, config.trial.address, config.out, ["--task", config.task]) as robot:
+        if not config.trial.ros:
+            with SessionStand(setup, robot) as stand:
+                yield stand
+            return
+        need_rclpy()
+        from burnish.real.ros.stand import NodesStand  # it needs rclpy
 
-    def __init__(self, config: Config, rules: Protocol) -> None:
-        self._config, self._rules, self._stack = config, rules, ExitStack()
-
-    def __enter__(self) -> _Stand:
-        config, enter = self._config, self._stack.enter_context
-        try:
-            what = ["--task", config.task]
-            self._robot: SimulatedProcess = enter(simulated(config.robot, config.trial.address, config.out, what))
-            kind = load_tracker("simulated")
-            self._tracker = kind(kind.Config(self._robot.door))
-            self._stack.callback(self._tracker.close)
-            self._plans: Plans = enter(open_plans(str(config.checkpoint), config.out))
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def play(self, episode: int) -> tuple[Episode, int]:
-        """One, from its start to success, horizon or halt; and how often it was halted."""
-        config, seed = self._config, self._rules.episode_seed(episode)
-        latest: list[Session] = []
-        task = registry.tracked_tasks.load(config.robot)(config.task, self._tracker, lambda: _state(latest))
-        self._robot.ask("place", **task.begin(seed))
-        box = mailbox_path()
-        settings = asdict(registry.robots.load(config.robot).Config(address=self._robot.address))
-        plans = self._plans
-        told = Settings(config.robot, settings, plans.rate_hz, plans.replan, str(box), config.player, config.safety)
-        senses, folder = {ENVIRONMENT_STATE: task.know}, config.out / "episodes" / f"{episode:03d}"
-        try:
-            with Session(told, plans, folder, senses=senses, tell=lambda line: None) as session:
-                latest.append(session)
-                session.play()
-                solved = _watch(session, task.solved, self._rules.horizon, plans.rate_hz)
-                seen = session.summary()
-        finally:
-            box.unlink(missing_ok=True)
-        length = min(seen["actions"], self._rules.horizon)
-        return Episode(episode, seed, solved, length, float(solved)), seen["halts"]
-
-
-def _state(latest: Sequence[Session]) -> np.ndarray:
-    row = latest[-1].row
-    assert row is not None
-    return row.state
-
-
-def _watch(session: Session, solved: Any, horizon: int, rate_hz: float) -> bool:
-    """Let it play until it is solved, halted, or `horizon` actions are over; asked once an action."""
-    asked, done = -1, False
-
-    def over() -> bool:
-        nonlocal asked, done
-        row = session.row
-        if row is None or row.phase == "halted":
-            return row is not None
-        if row.slot == asked:
-            return False
-        asked = row.slot
-        done = solved()
-        return done or row.slot > horizon
-
-    session.run(math.ceil(SLOWEST * horizon / rate_hz), over)
-    return done
+        with NodesStand(setup, robot) as stand:
+            yield stand

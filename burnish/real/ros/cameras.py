@@ -16,27 +16,15 @@ from sensor_msgs.msg import Image
 from burnish.contract import IMAGES, Contract
 from burnish.errors import BurnishError
 from burnish.real.ros import messages, qos
+from burnish.real.ros.topics import ARROW
 
-ARROW = ":="
+EXAMPLE = f"front{ARROW}/camera/front/image"
 
 
 @dataclass
 class _Frame:
     message: Image
     fresh_s: float
-
-
-def parse(words: list[str]) -> dict[str, str]:
-    """`["front:=/camera/front/image"]` to camera → topic. Raises `BurnishError` that names the word."""
-    found = {}
-    for word in filter(None, words):
-        name, arrow, topic = word.partition(ARROW)
-        if not (name and arrow and topic):
-            raise BurnishError(
-                f"parameter cameras: {word!r}; write NAME{ARROW}TOPIC, e.g. front{ARROW}/camera/front/image"
-            )
-        found[name] = topic
-    return found
 
 
 class Cameras:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
 
 from burnish import processes
 from burnish.errors import BurnishError
+from burnish.real.ros.words import ROBOTS
 
 INSTALL = "pip install 'burnish[ros]', or source /opt/ros/DISTRO/setup.bash where ROS 2 is installed"
-ROBOTS = {"franka_node": "franka", "unitree_node": "unitree-go2", "quadrotor_node": "quadrotor", "robot_node": "franka"}
-"""Executable → the robot that it drives unless the parameter `robot` names another one."""
+WITNESSES = ("camera_node", "recorder_node", "teleop_node", "tracker_node")
+"""What watches, records and takes over: each in a module of its name."""
 
 
 def need_rclpy() -> None:
@@ -25,6 +27,9 @@ def start(executable: str) -> int:
     try:
         processes.end_with_owner()
         need_rclpy()
+        if executable in WITNESSES:
+            importlib.import_module(f"burnish.real.ros.{executable}").main()
+            return 0
         from burnish.real.ros.node import run
 
         return run(_policy if executable == "policy_node" else lambda: _robot(ROBOTS[executable]))

@@ -35,7 +35,7 @@ def declare(
     """Declare one parameter.
 
     Args:
-        default: its value, or the type of one that has none.
+        default: its value; or the type of one that has none, Python's or ROS's.
         choices: all it can be.
         least: the smallest number it can be.
     """

@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from burnish.contract import STATE, TASK, Contract, encode_text
+from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, encode_text
 from burnish.errors import BurnishError
-from burnish.real.ros import cameras, messages, qos
+from burnish.real.ros import cameras, messages, objects, qos
 from burnish.real.ros.cameras import Cameras
+from burnish.real.ros.knowledge import Knowledge
 from burnish.real.ros.messages import Mark
 from burnish.real.ros.node import ManagedNode
 from burnish.real.ros.parameters import declare
 from burnish.real.ros.source import Source, open_source
+from burnish.real.ros.topics import ARROW, parse
 
 
 class PolicyNode(ManagedNode):
@@ -30,8 +33,12 @@ class PolicyNode(ManagedNode):
     def __init__(self) -> None:
         super().__init__("policy")
         declare(self, "checkpoint", "", "a checkpoint, an exported policy, or ws://HOST:PORT of a policy server")
-        declare(self, "cameras", [""], f"what the policy sees: NAME{cameras.ARROW}TOPIC each")
+        declare(self, "cameras", [""], f"what the policy sees: NAME{ARROW}TOPIC each")
         declare(self, "camera_timeout", 0.2, "a camera without a new frame for so long is blind, s", least=0.0)
+        declare(self, "task", "", "of which task it reads observation.environment_state, e.g. franka/lift")
+        declare(self, "objects", [objects.EXAMPLE], f"where that task's things are: NAME{ARROW}TOPIC each")
+        declare(self, "object_timeout", 0.2, "an object without a new pose for so long is out of sight, s", least=0.0)
+        declare(self, "target", Parameter.Type.DOUBLE_ARRAY, "what the task draws besides: a goal's or a hole's place")
         declare(self, "instruction", "", "what to do, until the topic `instruction` says otherwise")
         declare(self, "seed", 0, "of the policy's noise", least=0)
         self._looking = MutuallyExclusiveCallbackGroup()  # frames go on while a plan is made
@@ -40,7 +47,8 @@ class PolicyNode(ManagedNode):
         self.create_subscription(String, "instruction", self._instruct, qos.INSTRUCTION, callback_group=self._looking)
         self._source: Source | None = None
         self._cameras: Cameras | None = None
-        self._publishers: list[Publisher[Any]] = []
+        self._knowledge: Knowledge | None = None
+        self._outbox: list[Publisher[Any]] = []
         self._observed: JointState | None = None
         self._under_way: JointTrajectory | None = None
         self._instruction, self._active = "", False
@@ -48,23 +56,28 @@ class PolicyNode(ManagedNode):
 
     def open(self) -> None:
         """Load the policy, find its cameras, tell its contract."""
-        source = open_source(str(self.get_parameter("checkpoint").value), int(self.get_parameter("seed").value))
+        self._source = open_source(str(self.get_parameter("checkpoint").value), int(self.get_parameter("seed").value))
         try:
-            contract = source.description.contract
-            _check(contract)
-            topics = cameras.parse(list(self.get_parameter("cameras").value))
-            timeout_s = float(self.get_parameter("camera_timeout").value)
-            self._cameras = Cameras(self, contract, topics, timeout_s, self._looking)
+            self._sense(self._source.description.contract)
         except BurnishError:
-            source.close()
+            self.close()
             raise
-        self._source, self._problem = source, ""
+        self._problem = ""
         self._instruction = self._instruction or str(self.get_parameter("instruction").value)
         # Made now, so that a robot's node finds them only where there is a policy.
         chunks = self.create_publisher(JointTrajectory, "chunk", qos.CHUNK)
         told = self.create_publisher(String, "policy", qos.LATCHED)
-        self._publishers = [chunks, told]
-        told.publish(String(data=source.description.to_json()))
+        self._outbox = [chunks, told]
+        told.publish(String(data=self._source.description.to_json()))
+
+    def _sense(self, contract: Contract) -> None:
+        """Subscribe everything that the policy reads."""
+        _check(contract)
+        topics = parse("cameras", list(self.get_parameter("cameras").value), cameras.EXAMPLE)
+        timeout_s = float(self.get_parameter("camera_timeout").value)
+        self._cameras = Cameras(self, contract, topics, timeout_s, self._looking)
+        if ENVIRONMENT_STATE in contract.observation:
+            self._knowledge = Knowledge(self, contract, self._looking)
 
     def start(self) -> None:
         """Answer observations from now on."""
@@ -75,19 +88,18 @@ class PolicyNode(ManagedNode):
         self._active = False
 
     def close(self) -> None:
-        """Let go of policy and cameras."""
+        """Let go of policy, cameras and objects."""
         self._active = False
-        for publisher in self._publishers:
+        for publisher in self._outbox:
             self.destroy_publisher(publisher)
-        if self._cameras is not None:
-            self._cameras.close()
-        if self._source is not None:
-            self._source.close()
-        self._source, self._cameras, self._publishers = None, None, []
+        for held in (self._cameras, self._knowledge, self._source):
+            if held is not None:
+                held.close()
+        self._source, self._cameras, self._knowledge, self._outbox = None, None, None, []
 
     def diagnose(self) -> tuple[bytes, str, Mapping[str, Any]]:
-        """Which camera is blind, and how long plans take."""
-        ages = {} if self._cameras is None else self._cameras.ages_s()
+        """Which camera is blind, what is out of sight, and how long plans take."""
+        ages = {name: age for eye in (self._cameras, self._knowledge) if eye for name, age in eye.ages_s().items()}
         numbers: dict[str, Any] = {"plans": self._plans, "last_plan_ms": round(self._took_s * 1e3, 1)}
         numbers |= {f"age_of_{name}_s": round(age, 3) for name, age in ages.items()}
         if self._source is None:
@@ -135,7 +147,7 @@ class PolicyNode(ManagedNode):
             return
         rate_hz = source.description.contract.action.rate_hz
         answer = messages.trajectory(Mark(mark.slot), names, actions, rate_hz, observed.header.stamp)
-        self._publishers[0].publish(answer)
+        self._outbox[0].publish(answer)
         self._plans, self._problem = self._plans + 1, ""
 
     def _see(self, observed: JointState, contract: Contract) -> dict[str, np.ndarray]:
@@ -146,6 +158,8 @@ class PolicyNode(ManagedNode):
             if tuple(observed.name) != names:
                 raise BurnishError(f"observation: the names {list(observed.name)}, expected {list(names)}")
             obs[STATE] = np.array(observed.position, np.float32)
+        if self._knowledge is not None:
+            obs[ENVIRONMENT_STATE] = self._knowledge.know(obs[STATE])
         if TASK in contract.observation:
             obs[TASK] = encode_text(self._instruction, contract.observation[TASK].shape[0])
         return obs
@@ -154,7 +168,8 @@ class PolicyNode(ManagedNode):
 def _check(contract: Contract) -> None:
     """Raise `BurnishError` for an observation that nothing on a robot gives."""
     for key in contract.observation:
-        if key not in (STATE, TASK, *contract.images):
+        if key not in (STATE, TASK, ENVIRONMENT_STATE, *contract.images):
             raise BurnishError(
-                f"the policy reads {key!r}, which no topic brings; train one on {STATE}, images and {TASK} alone"
+                f"the policy reads {key!r}, which no topic brings; train one on {STATE}, images, {ENVIRONMENT_STATE} "
+                f"and {TASK} alone"
             )

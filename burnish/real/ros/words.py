@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+ROBOTS = {"franka_node": "franka", "unitree_node": "unitree-go2", "quadrotor_node": "quadrotor", "robot_node": "franka"}
+"""Executable → the robot that it drives unless the parameter `robot` names another one."""
+
 
 def flat(value: Any) -> Any:
     """A tuple of tuples becomes one row of numbers, for ROS knows no other arrays."""
@@ -22,7 +25,13 @@ def parameters(prefix: str, config: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None and value != []}
 
 
-def command(executable: str, name: str, given: Mapping[str, Any]) -> list[str]:
-    """Starts `executable` (of `burnish.real.ros.main`) as the node `name` with parameters."""
-    words = [sys.executable, "-m", "burnish.real.ros.main", executable, "--ros-args", "-r", f"__node:={name}"]
+def executable(robot: str) -> str:
+    """The node of the robot's family."""
+    family = robot.partition("-")[0]
+    return f"{family}_node" if f"{family}_node" in ROBOTS else "robot_node"
+
+
+def command(node: str, name: str, given: Mapping[str, Any]) -> list[str]:
+    """Starts the executable `node` (of `burnish.real.ros.main`) as the node `name` with parameters."""
+    words = [sys.executable, "-m", "burnish.real.ros.main", node, "--ros-args", "-r", f"__node:={name}"]
     return words + [word for key, value in given.items() for word in ("-p", f"{key}:={json.dumps(value)}")]

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,25 +19,15 @@ import pytest
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_DOMAIN_ID"] = str(os.getpid() % 100 + 1)
 
-import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import SetParameters
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from burnish.real.base import RobotError
 from burnish.real.ros import qos
+from burnish.real.ros.client import Client
 from burnish.real.simulated import SimulatedProcess
 
 ROOT = Path(__file__).resolve().parents[3]
-STARTS_S = 60.0
 
 
 def until(true: Callable[[], Any], seconds: float = 10.0) -> Any:
@@ -49,79 +38,24 @@ def until(true: Callable[[], Any], seconds: float = 10.0) -> Any:
     return found
 
 
-class Probe:
-    """A node of the test's own."""
+class Probe(Client):
+    """A node of the test's own, which listens to everything."""
 
     def __init__(self) -> None:
-        self._context = Context()  # other tests have the default one
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = rclpy.create_node("probe", context=self._context)
-        self.verdict: DiagnosticStatus | None = None
+        super().__init__("probe")
         self.joints: JointState | None = None
         self.observation: JointState | None = None
         self.chunk: JointTrajectory | None = None
         self.under_way: JointTrajectory | None = None
-        self.diagnostics: dict[str, DiagnosticStatus] = {}
         subscribe = self.node.create_subscription
-        subscribe(DiagnosticStatus, "/robot/verdict", lambda m: setattr(self, "verdict", m), qos.LATCHED)
         subscribe(JointState, "/joint_states", lambda m: setattr(self, "joints", m), qos.SENSOR)
         subscribe(JointState, "/observation", lambda m: setattr(self, "observation", m), qos.REQUEST)
         subscribe(JointTrajectory, "/under_way", lambda m: setattr(self, "under_way", m), qos.REQUEST)
         subscribe(JointTrajectory, "/chunk", lambda m: setattr(self, "chunk", m), qos.CHUNK)
-        subscribe(DiagnosticArray, "/diagnostics", self._diagnose, qos.DIAGNOSTICS)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        threading.Thread(target=self._executor.spin, daemon=True).start()
-
-    def call(self, kind: Any, name: str, request: Any, seconds: float = 40.0) -> Any:
-        """The answer of a service."""
-        client = self.node.create_client(kind, name)
-        try:
-            assert client.wait_for_service(STARTS_S), f"no service {name}"
-            future = client.call_async(request)
-            assert until(future.done, seconds), f"{name} does not answer"
-            return future.result()
-        finally:
-            self.node.destroy_client(client)
-
-    def change(self, node: str, transition: str) -> bool:
-        """A lifecycle transition; whether it succeeded."""
-        number = getattr(Transition, f"TRANSITION_{transition.upper()}")
-        request = ChangeState.Request(transition=Transition(id=number))
-        return self.call(ChangeState, f"/{node}/change_state", request).success
-
-    def set(self, node: str, **values: Any) -> None:
-        """Parameters; the node must accept them."""
-        wishes = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        request = SetParameters.Request(parameters=wishes)
-        results = self.call(SetParameters, f"/{node}/set_parameters", request).results
-        assert all(result.successful for result in results), [result.reason for result in results]
-
-    def state(self, node: str) -> str:
-        return self.call(GetState, f"/{node}/get_state", GetState.Request()).current_state.label
-
-    def order(self, what: str) -> Trigger.Response:
-        return self.call(Trigger, f"/robot/{what}", Trigger.Request())
-
-    def told(self, node: str) -> dict[str, str]:
-        """The node's latest diagnostics."""
-        status = self.diagnostics.get(f"/{node}")
-        return {} if status is None else {"message": status.message} | {v.key: v.value for v in status.values}
-
-    def _diagnose(self, message: DiagnosticArray) -> None:
-        self.diagnostics |= {status.name: status for status in message.status}
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self.node.destroy_node()
-        rclpy.shutdown(context=self._context)
 
 
 @pytest.fixture(scope="session")
 def probe() -> Iterator[Probe]:
-    from burnish.real.ros.profile import use_profile
-
-    use_profile()
     found = Probe()
     yield found
     found.close()
@@ -218,8 +152,7 @@ class Stack:
 
     @property
     def rule(self) -> str:
-        verdict = self.probe.verdict
-        return "" if verdict is None else verdict.values[0].value
+        return self.probe.rule
 
     def violations(self) -> dict[str, int]:
         now = self.arm.ask("report")["violations"]

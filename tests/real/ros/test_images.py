@@ -13,7 +13,9 @@ import pytest
 from sensor_msgs.msg import Image
 
 from burnish.errors import BurnishError
-from burnish.real.ros import cameras, messages, profile, qos
+from burnish.real.ros import messages, profile, qos
+from burnish.real.ros.cameras import EXAMPLE
+from burnish.real.ros.topics import parse
 from tests.real.ros.conftest import Probe, until
 
 FRAMES, RATE_HZ = 90, 30
@@ -69,6 +71,6 @@ def test_what_is_no_image_of_that_size_is_refused() -> None:
 
 
 def test_cameras_are_named_with_their_topics() -> None:
-    assert cameras.parse(["front:=/a", ""]) == {"front": "/a"}
+    assert parse("cameras", ["front:=/a", ""], EXAMPLE) == {"front": "/a"}
     with pytest.raises(BurnishError, match="'front=/a'; write NAME:=TOPIC"):
-        cameras.parse(["front=/a"])
+        parse("cameras", ["front=/a"], EXAMPLE)

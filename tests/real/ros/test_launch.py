@@ -18,7 +18,8 @@ import pytest
 
 from burnish import registry
 from burnish.commands import ros
-from burnish.real.ros.main import ROBOTS
+from burnish.real.ros.main import WITNESSES
+from burnish.real.ros.words import ROBOTS, executable
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
@@ -87,9 +88,7 @@ def test_the_simulated_robot_is_one_of_ours(launched: list[Any]) -> None:
     robot = process["cmd"][2]
     name = robot if isinstance(robot, str) else "unitree-go2"
     if name in registry.robots.names():
-        assert (
-            ros.executable(name) == next(node for node in of(launched, "Node") if node["name"] == "robot")["executable"]
-        )
+        assert executable(name) == next(node for node in of(launched, "Node") if node["name"] == "robot")["executable"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -113,7 +112,7 @@ def test_burnish_ros_starts_the_same(launched: list[Any]) -> None:
     for node in of(launched, "Node"):
         part = started[node["name"]]
         assert part.executable == node["executable"]
-        assert node["parameters"][0].keys() <= part.parameters.keys() | {"cameras"}
+        assert node["parameters"][0].keys() <= part.parameters.keys() | {"cameras", "objects"}
 
 
 def test_the_manifest_names_every_ros_package_that_is_imported() -> None:
@@ -142,7 +141,7 @@ def test_an_installed_package_lies_where_ros_looks(tmp_path: Path) -> None:
     for name in ("share/burnish/package.xml", "share/ament_index/resource_index/packages/burnish"):
         assert (prefix / name).exists(), name
     assert {path.name for path in (prefix / "share/burnish/launch").iterdir()} == {path.name for path in FILES}
-    for name in ("policy_node", *ROBOTS):
+    for name in ("policy_node", *ROBOTS, *WITNESSES):
         assert os.access(prefix / "lib/burnish" / name, os.X_OK), name
         assert os.access(prefix / "bin" / name, os.X_OK), name
     assert next(prefix.rglob("burnish/real/ros/fastdds.xml")).exists()
