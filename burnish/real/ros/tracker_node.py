@@ -69,9 +69,7 @@ class TrackerNode(Holder):
             self.get_logger().warning(f"tracker: {fault or 'poses come again'}")
 
     def _tell(self) -> None:
-        level, message = (
-            (ERROR, self._fault) if self._fault else (OK, f"sees {', '.join(self._poses) or 'nothing'}")
-        )
+        level, message = (ERROR, self._fault) if self._fault else (OK, f"sees {', '.join(self._poses) or 'nothing'}")
         self._health.publish(status(self, "tracker", level, message, {"readings": self._count}))
 
 

@@ -14,15 +14,22 @@ import numpy as np
 import pytest
 
 from burnish.contract import STATE
-from burnish.fr3 import DOWN
+from burnish.fr3 import DOWN, JOINTS, LIMITS
 from burnish.real.base import RobotError
 from burnish.real.control import Settings
+from burnish.real.journal import read_cycles
+from burnish.real.mailbox import PHASES
 from burnish.real.player import PlayerConfig
+from burnish.real.safety import SafetyConfig
 from burnish.real.session import Session, mailbox_path
 from burnish.real.simulated import SimulatedProcess
 
 RATE_HZ, LENGTH = 20.0, 24
 HOME = np.array(DOWN)
+MOST_BRAKING_S = 0.05
+"""Detected is held; whatever moves too fast for that brakes as hard as it may."""
+STANDS = 1e-3
+"""rad/s."""
 
 
 class Sway:
@@ -65,6 +72,19 @@ def robot(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
         yield process
 
 
+def braking_s(folder: Path) -> list[tuple[float, float]]:
+    """Of every recorded halt: from the cycle that says so until the set point stands, s of the robot's clock; and what
+    its speed takes at the limit of acceleration."""
+    names, cycles = read_cycles(folder)
+    velocity = np.abs(cycles[:, [names.index(f"velocity/{joint}") for joint in JOINTS]])
+    halted = cycles[:, names.index("phase")] == PHASES.index("halted")
+    times, stands = cycles[:, names.index("time_s")], velocity.max(axis=1) < STANDS
+    begins = np.flatnonzero(halted & ~np.roll(halted, 1))
+    most = SafetyConfig().share * np.array(LIMITS.acceleration[:7])
+    took = [float(times[begin:][stands[begin:]].min(initial=np.inf) - times[begin]) for begin in begins]
+    return list(zip(took, (velocity[begins] / most).max(axis=1).tolist(), strict=True))
+
+
 class Bench:
     """Sessions with one simulated robot."""
 
@@ -91,6 +111,9 @@ class Bench:
                 yield session
         finally:
             box.unlink(missing_ok=True)
+        if (self.folder / "cycles.f64").is_file():
+            late = [took for took, least in braking_s(self.folder) if took > max(MOST_BRAKING_S, 1.5 * least)]
+            assert not late, late
 
     def moving(self, session: Session, seconds: float = 1.0) -> None:
         """Until the arm sways."""

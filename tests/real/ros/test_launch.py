@@ -122,8 +122,8 @@ def test_the_manifest_names_every_ros_package_that_is_imported() -> None:
     assert used | {"launch", "launch_ros"} == needs
 
 
-def test_an_installed_package_lies_where_ros_looks(tmp_path: Path) -> None:
-    source = tmp_path / "source"
+def copied(source: Path) -> None:
+    """What of the repository a build needs."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if name.startswith(("burnish/real/", "launch/", "resource/")) or (
@@ -131,13 +131,9 @@ def test_an_installed_package_lies_where_ros_looks(tmp_path: Path) -> None:
         ):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, source / name, follow_symlinks=False)
-    build = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
-    done = subprocess.run([sys.executable, "-c", build], cwd=source, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    wheel = source / done.stdout.split()[-1]
-    prefix = tmp_path / "prefix"
-    install = ["uv", "pip", "install", "--no-deps", "--offline", "--prefix", str(prefix), str(wheel)]
-    subprocess.run(install, check=True, capture_output=True, timeout=100)
+
+
+def lies_where_ros_looks(prefix: Path) -> None:
     for name in ("share/burnish/package.xml", "share/ament_index/resource_index/packages/burnish"):
         assert (prefix / name).exists(), name
     assert {path.name for path in (prefix / "share/burnish/launch").iterdir()} == {path.name for path in FILES}
@@ -145,3 +141,24 @@ def test_an_installed_package_lies_where_ros_looks(tmp_path: Path) -> None:
         assert os.access(prefix / "lib/burnish" / name, os.X_OK), name
         assert os.access(prefix / "bin" / name, os.X_OK), name
     assert next(prefix.rglob("burnish/real/ros/fastdds.xml")).exists()
+
+
+def test_an_installed_package_lies_where_ros_looks(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    copied(source)
+    build = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
+    done = subprocess.run([sys.executable, "-c", build], cwd=source, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    wheel = source / done.stdout.split()[-1]
+    prefix = tmp_path / "prefix"
+    install = ["uv", "pip", "install", "--no-deps", "--offline", "--prefix", str(prefix), str(wheel)]
+    subprocess.run(install, check=True, capture_output=True, timeout=100)
+    lies_where_ros_looks(prefix)
+
+
+def test_colcon_builds_it_in_a_workspace(tmp_path: Path) -> None:
+    copied(tmp_path / "src/burnish")
+    words = [sys.executable, "-m", "colcon", "build", "--packages-select", "burnish"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    lies_where_ros_looks(tmp_path / "install/burnish")
