@@ -13,6 +13,7 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.datasets.experts.disturbance import Disturbance
 from burnish.datasets.experts.franka_scripts import SCRIPTS
 from burnish.fr3 import DOWN, TOOL, frames
 from burnish.sim.base import VecEnv
@@ -28,9 +29,7 @@ ACCELERATION = 4.0
 DAMP, POSTURE = 0.05, 0.3
 """Of the least squares, and 1/s back to the start pose where the task leaves the choice."""
 LARGEST = 0.03
-"""rad per action: what `noise` is measured in."""
-PUSH_STEPS = 4
-"""Steps for which one random push at the start of an episode keeps its direction (0.2 s at 20 Hz)."""
+"""rad per action: what `noise` is measured in; a push is up to half of it."""
 
 
 class FrankaExpert:
@@ -46,23 +45,13 @@ class FrankaExpert:
         task = env.task.partition("/")[2]
         if task not in SCRIPTS:
             raise registry.unknown("expert of the Franka task", task, SCRIPTS)
-        self._script, self._noise, self._push_steps = SCRIPTS[task], noise, push_steps
-        self._period = 1 / env.contract.action.rate_hz
-        lanes = env.num_envs
-        self._random = [np.random.default_rng(0) for _ in range(lanes)]
-        self._pushes: list[np.ndarray] = [np.zeros((0, 7)) for _ in range(lanes)]
-        self._time = [0] * lanes
-        self.label: Tensor = torch.zeros(lanes, 8)
+        self._script, self._period = SCRIPTS[task], 1 / env.contract.action.rate_hz
+        self._disturbance = Disturbance(env.num_envs, 7, 7, noise=noise * LARGEST, push_steps=push_steps)
+        self.label: Tensor = torch.zeros(env.num_envs, 8)
 
     def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
         """Start a new episode in `lanes`, its noise drawn from `seeds`."""
-        for lane, seed in zip(lanes, seeds, strict=True):
-            # A stream of its own: the environment draws its start from the same seed.
-            self._random[lane] = random = np.random.default_rng([seed, 1])
-            steps = int(random.integers(self._push_steps + 1))
-            directions = random.uniform(-1, 1, (-(-steps // PUSH_STEPS), 7))
-            self._pushes[lane] = np.repeat(directions, PUSH_STEPS, axis=0)[:steps] * LARGEST / 2
-            self._time[lane] = 0
+        self._disturbance.reset(lanes, seeds)
 
     def looks(self) -> list[int]:
         """It reads states."""
@@ -78,11 +67,10 @@ class FrankaExpert:
         return torch.from_numpy(executed.astype(np.float32))
 
     def _disturbed(self, lane: int, clean: np.ndarray, state: np.ndarray) -> np.ndarray:
-        time, pushes = self._time[lane], self._pushes[lane]
-        self._time[lane] += 1
-        if time < len(pushes):
-            return np.append(state[:7] + pushes[time], clean[7])  # the arm is pushed, the grip is left to the script
-        return clean + np.append(self._noise * LARGEST * self._random[lane].standard_normal(7), 0.0)
+        push = self._disturbance.push(lane)
+        if push is not None:
+            return np.append(state[:7] + push * LARGEST / 2, clean[7])  # the arm is pushed, not the grip
+        return clean + np.append(self._disturbance.noise(lane), 0.0)
 
 
 def follow(state: np.ndarray, tool: np.ndarray, axis: np.ndarray, period_s: float) -> np.ndarray:

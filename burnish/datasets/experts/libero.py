@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from burnish.datasets.experts.disturbance import Disturbance
 from burnish.datasets.experts.libero_motion import OPEN, Aim, Motion, action
 from burnish.datasets.experts.libero_planner import Step, plan
 from burnish.datasets.experts.libero_skills import SKILLS
@@ -17,8 +18,6 @@ from burnish.sim.lanes import Arrays
 from burnish.sim.libero.env import Libero
 from burnish.sim.libero.scene import scene
 
-PUSH_STEPS = 4
-"""Steps for which one random push at the start of an episode keeps its direction (0.2 s at 20 Hz)."""
 IDLE_STEPS = 5
 """Before planning anew where nothing can be done."""
 
@@ -35,17 +34,17 @@ class LiberoExpert:
             noise: standard deviation of the Gaussian added to hand motions, in largest actions (5 cm; 0.5 rad).
             push_steps: the first 0 … `push_steps` steps of an episode (drawn per episode) are random pushes.
         """
-        self._env, self._noise, self._push_steps = env, noise, push_steps
+        self._env = env
+        self._disturbance = Disturbance(env.num_envs, 6, 3, noise=noise, push_steps=push_steps)
         self._actors: dict[int, _Actor] = {}
         self.label: Tensor = torch.zeros(env.num_envs, 7)
 
     def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
         """Start a new episode in `lanes`, its noise drawn from `seeds`."""
-        for lane, seed, pose in zip(lanes, seeds, self._env.poses(lanes), strict=True):
-            # A stream of its own: the environment draws its start from the same seed.
-            random = np.random.default_rng([seed, 1])
+        self._disturbance.reset(lanes, seeds)
+        for lane, pose in zip(lanes, self._env.poses(lanes), strict=True):
             world = World(scene(self._env.members[int(pose["numbers"][0])]))
-            self._actors[lane] = _Actor(world, random, self._noise, self._push_steps)
+            self._actors[lane] = _Actor(world, self._disturbance, lane)
 
     def looks(self) -> list[int]:
         """It reads poses."""
@@ -64,11 +63,8 @@ class LiberoExpert:
 class _Actor:
     """One lane's episode."""
 
-    def __init__(self, world: World, random: np.random.Generator, noise: float, push_steps: int) -> None:
-        self._world, self._random, self._noise = world, random, noise
-        steps = int(random.integers(push_steps + 1))
-        directions = random.uniform(-1, 1, (-(-steps // PUSH_STEPS), 3))
-        self._pushes = list(np.repeat(directions, PUSH_STEPS, axis=0)[:steps])
+    def __init__(self, world: World, disturbance: Disturbance, lane: int) -> None:
+        self._world, self._disturbance, self._lane = world, disturbance, lane
         self._motion = perform(world)
         self._seen: np.ndarray | None = None
         self._last = np.zeros(7), np.zeros(7)
@@ -84,10 +80,10 @@ class _Actor:
     def _next(self, pose: Arrays) -> tuple[np.ndarray, np.ndarray]:
         self._world.read(pose)
         clean = action(self._world, next(self._motion))
-        disturbed = clean.copy()
-        if self._pushes:
-            disturbed[:6] = [*self._pushes.pop(0), 0, 0, 0]
-        disturbed[:6] += self._noise * self._random.standard_normal(6)
+        disturbed, push = clean.copy(), self._disturbance.push(self._lane)
+        if push is not None:
+            disturbed[:6] = [*push, 0, 0, 0]
+        disturbed[:6] += self._disturbance.noise(self._lane)
         return clean, np.clip(disturbed, -1, 1)
 
 

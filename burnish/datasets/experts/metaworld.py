@@ -12,12 +12,13 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.datasets.experts.disturbance import Disturbance
 from burnish.sim.base import VecEnv
 
 SCALE = np.array([0.01, 0.01, 0.01, 1.0])
 """Meta-World's own units ([-1, 1]) to the contract's: metres per step (`action_scale` = 1/100) and gripper effort."""
 PUSH_STEPS = 8
-"""Steps for which one random push at the start of an episode keeps its direction (0.1 s at 80 Hz)."""
+"""Steps for which one random push keeps its direction (0.1 s at 80 Hz)."""
 
 
 def expert(env: VecEnv, *, noise: float = 0.0, push_steps: int = 0) -> MetaWorldExpert:
@@ -26,12 +27,7 @@ def expert(env: VecEnv, *, noise: float = 0.0, push_steps: int = 0) -> MetaWorld
 
 
 class MetaWorldExpert:
-    """Executes the script's action plus noise and labels it with the script's clean one.
-
-    Noise on what is executed and none on what is recorded (DART, arXiv 1703.09327): the demonstrations
-    visit the states a learner's own errors lead to and show the way back from them. Random pushes at the
-    start widen the set of starts in the same way; their labels are the script's too.
-    """
+    """Executes the script's action plus noise and labels it with the script's clean one."""
 
     def __init__(self, task_name: str, lanes: int, *, noise: float = 0.0, push_steps: int = 0) -> None:
         """
@@ -47,21 +43,12 @@ class MetaWorldExpert:
         if task_name not in scripts:
             raise registry.unknown("Meta-World task", task_name, scripts)
         self._script: Any = scripts[task_name]()
-        self._noise, self._push_steps = noise, push_steps
-        self._random = [np.random.default_rng(0) for _ in range(lanes)]
-        self._pushes: list[np.ndarray] = [np.zeros((0, 3)) for _ in range(lanes)]
-        self._time = [0] * lanes
+        self._disturbance = Disturbance(lanes, len(SCALE), 3, noise=noise, push_steps=push_steps, hold=PUSH_STEPS)
         self.label: Tensor = torch.zeros(lanes, len(SCALE))
 
     def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
         """Start a new episode in `lanes`, its noise drawn from `seeds`."""
-        for lane, seed in zip(lanes, seeds, strict=True):
-            # A stream of its own: the environment draws its start from the same seed.
-            self._random[lane] = random = np.random.default_rng([seed, 1])
-            steps = int(random.integers(self._push_steps + 1))
-            directions = random.uniform(-1, 1, (-(-steps // PUSH_STEPS), 3))
-            self._pushes[lane] = np.repeat(directions, PUSH_STEPS, axis=0)[:steps]
-            self._time[lane] = 0
+        self._disturbance.reset(lanes, seeds)
 
     def looks(self) -> list[int]:
         """It reads states."""
@@ -71,7 +58,7 @@ class MetaWorldExpert:
         """Actions to execute (N, 4), physical units; `label` holds the clean ones."""
         states = obs.get(ENVIRONMENT_STATE, obs[STATE]).double().cpu().numpy()
         clean = np.stack([self._scripted(state) for state in states])
-        executed = np.stack([self._disturbed(lane, action) for lane, action in enumerate(clean)])
+        executed = self._disturbance.of(clean)  # the hand is pushed, the grip is left to the script
         self.label = torch.from_numpy((clean * SCALE).astype(np.float32))
         return torch.from_numpy((executed * SCALE).astype(np.float32))
 
@@ -80,10 +67,3 @@ class MetaWorldExpert:
             # The scripts warn on every step that their proportional control saturates; that is how they work.
             warnings.simplefilter("ignore")
             return np.clip(self._script.get_action(state), -1, 1)
-
-    def _disturbed(self, lane: int, clean: np.ndarray) -> np.ndarray:
-        time, pushes = self._time[lane], self._pushes[lane]
-        self._time[lane] += 1
-        if time < len(pushes):
-            return np.append(pushes[time], clean[3])  # the hand is pushed, the grip is left to the script
-        return np.clip(clean + self._noise * self._random[lane].standard_normal(len(SCALE)), -1, 1)
