@@ -75,6 +75,8 @@ class Policy(Learned):
     """Ranges of what it was trained to move, by name; empty where that is one thing."""
     memory_size: int = 0
     """M, the numbers it remembers from one action to the next: of a policy with `begin` and `go_on`. 0: none."""
+    deterministic: ClassVar[bool] = False
+    """Whether it draws nothing."""
 
     def __init__(self, config: Any, contract: Contract, stats: Stats) -> None:
         super().__init__()
@@ -99,12 +101,13 @@ class Policy(Learned):
     @property
     def noise_shape(self) -> tuple[int, ...]:
         """Shape of the standard normal noise one sample of `act` consumes: (H, A) unless overridden."""
-        return (self.horizon, self.contract.action.shape[-1])
+        return (0,) if self.deterministic else (self.horizon, self.contract.action.shape[-1])
 
     @property
     def replan(self) -> int:
-        """Actions executed from each chunk before the next one is drawn."""
-        return max(1, self.horizon // 4) if self.config.replan is None else self.config.replan
+        """Actions executed from each chunk before the next one is drawn: what its config says, or a quarter."""
+        own = getattr(self.config, "replan", None)
+        return max(1, self.horizon // 4) if own is None else own
 
     @abstractmethod
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:

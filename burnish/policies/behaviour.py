@@ -52,7 +52,7 @@ class BehaviourConfig(SensesConfig):
 class Behaviour(Policy):
     """Tokenizer and decoder. As a policy of its own, without a code, it is the unconditioned one."""
 
-    name = "behaviour"
+    name, deterministic = "behaviour", True
     Config = BehaviourConfig
 
     def __init__(self, config: BehaviourConfig, contract: Contract, stats: Stats) -> None:
@@ -70,11 +70,6 @@ class Behaviour(Policy):
         self.register_buffer("causal", causal(length), persistent=False)
 
     causal: Tensor
-
-    @property
-    def noise_shape(self) -> tuple[int, ...]:
-        """It draws nothing."""
-        return (0,)
 
     @property
     def replan(self) -> int:

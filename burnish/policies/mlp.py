@@ -44,7 +44,7 @@ class MLPConfig(SensesConfig):
 class MLP(Policy):
     """a = c + h · clip(f(s), −1, 1): c is the angle now and h the step, or both are the middle and half of a range."""
 
-    name = "mlp"
+    name, deterministic = "mlp", True
     Config = MLPConfig
 
     def __init__(self, config: MLPConfig, contract: Contract, stats: Stats) -> None:
@@ -68,16 +68,6 @@ class MLP(Policy):
     middle: Tensor
     reach: Tensor
     most: Tensor
-
-    @property
-    def noise_shape(self) -> tuple[int, ...]:
-        """It draws nothing."""
-        return (0,)
-
-    @property
-    def replan(self) -> int:
-        """It looks at every step."""
-        return 1
 
     @property
     def condition_dim(self) -> int:

@@ -47,7 +47,7 @@ class RecurrentConfig:
 class Recurrent(Policy):
     """One action per observation. Its `memory` (B, M) is the network's, and the last action in network units."""
 
-    name = "recurrent"
+    name, deterministic = "recurrent", True
     Config = RecurrentConfig
 
     def __init__(self, config: RecurrentConfig, contract: Contract, stats: Stats) -> None:
@@ -69,16 +69,6 @@ class Recurrent(Policy):
     partner: Tensor
     shift: Tensor
     scale: Tensor
-
-    @property
-    def noise_shape(self) -> tuple[int, ...]:
-        """It draws nothing."""
-        return (0,)
-
-    @property
-    def replan(self) -> int:
-        """It acts anew on every observation."""
-        return 1
 
     def sampler(
         self, demos: Demonstrations, batch_size: int, *, seed: int, device: torch.device | str = "cpu"
