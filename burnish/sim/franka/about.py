@@ -6,8 +6,6 @@ from burnish.sim.about import About, Group
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.needs import Package
 
-SUCCESS = {"reach": "tool within 2 cm of the target", "lift": "cube 10 cm up, in the hand"}
-
 ABOUT = About(
     "a Franka Research 3 on a table, as `burnish deploy --robot franka` drives it",
     tuple(
@@ -15,7 +13,7 @@ ABOUT = About(
             (task.name,),
             observation=f"state 15, environment_state {len(task.names)}",
             action="8: joint positions (rad), gripper width (m); 20 Hz",
-            success=SUCCESS.get(task.name, "the task's own"),
+            success=task.success,
         )
         for task in TASKS.values()
     ),

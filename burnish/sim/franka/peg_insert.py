@@ -71,6 +71,7 @@ def _walls() -> str:
 
 PEG_INSERT = Task(
     "peg-insert",
+    f"peg upright in the hole, its foot within {100 * INSIDE:g} cm of the bottom",
     f"""
     <body name="object" pos="0.45 -0.1 {TALL / 2}"><freejoint name="object"/>
       <geom name="object" type="box" size="{SIDE / 2} {SIDE / 2} {TALL / 2}" mass="0.06" friction="1 0.005 0.0001"

@@ -85,6 +85,7 @@ _TOUCH = 'density="600" friction="0.5 0.005 0.0001" priority="1" solref="0.005 1
 
 PUSH_T = Task(
     "push-t",
+    f"T covers {COVERED:.0%} of its goal",
     f"""
     <body name="object" pos="0.5 0.2 {HALF}"><freejoint name="object"/>
       {_geoms("object", HALF, _TOUCH + ' rgba="0.35 0.45 0.65 1"')}</body>

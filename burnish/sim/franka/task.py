@@ -35,6 +35,7 @@ class Task:
     """One task. Equal by its name alone, so that models can be kept by it.
 
     Attributes:
+        success: when it is solved, in words.
         xml: MJCF of what stands on the table, at most one free body, the object.
         names, units: of what only a simulator knows.
         begin: draws the start of an episode.
@@ -47,6 +48,7 @@ class Task:
     """
 
     name: str
+    success: str = field(compare=False)
     xml: str = field(compare=False)
     names: tuple[str, ...] = field(compare=False)
     units: tuple[str, ...] = field(compare=False)

@@ -26,6 +26,7 @@ def _away(scene: Scene) -> np.ndarray:
 
 REACH = Task(
     "reach",
+    f"tool within {100 * REACH_M:g} cm of the target",
     """
     <body name="goal"><geom type="sphere" size="0.02" rgba="0.9 0.2 0.15 1" contype="0" conaffinity="0"/></body>""",
     (*TARGET, *TOOL),
@@ -71,6 +72,7 @@ def _lift_reward(scene: Scene) -> np.ndarray:
 
 LIFT = Task(
     "lift",
+    f"cube {100 * LIFT_M:g} cm up, in the hand",
     """
     <body name="object" pos="0.5 0 0.02"><freejoint name="object"/>
       <geom name="object" type="box" size="0.02 0.02 0.02" mass="0.05" friction="1.5 0.05 0.001"
