@@ -14,7 +14,7 @@ ABOUT = About(
             (name,),
             observation=f"state {2 * task.joints}, environment_state {len(task.names)}",
             action=f"{task.action}: displacement (10 cm) and turn (0.1 rad) of the hand, grip if it has one; 20 Hz",
-            success="ManiSkill's own",
+            success=task.success,
         )
         for name, task in TASKS.items()
     ),
