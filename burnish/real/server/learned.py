@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import override
 
 import numpy as np
 import torch
@@ -24,7 +22,6 @@ class CheckpointPlanner(Planner):
         """Raises `CorruptFileError` that names the file, and `BurnishError` that names the device."""
         self._policy = load_policy(path)
         self.trained = self._policy.trained
-        self._memory: torch.Tensor | None = None
         if device is not None:
             try:
                 self._policy.to(device)
@@ -38,14 +35,9 @@ class CheckpointPlanner(Planner):
             self._realtime = self._policy.realtime(RealTimeConfig())
             self.realtime, self.realtime_noise_shape = True, self._realtime.noise_shape
 
-    @override
     @torch.no_grad()
-    def fresh(self) -> Planner:
-        if not self._policy.memory_size:
-            return self
-        own = copy.copy(self)
-        own._memory = self._policy.begin(1)
-        return own
+    def _begin(self) -> torch.Tensor | None:
+        return self._policy.begin(1) if self._policy.memory_size else None
 
     @torch.no_grad()
     def _act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:

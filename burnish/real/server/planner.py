@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import override
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from burnish.exported import DESCRIPTION, ExportedPolicy
 
 class Planner(ABC):
     """A policy. What it remembers from one plan to the next, if anything, belongs to one client (`fresh`).
+
+    A subclass gives `_act`; `_begin` if the policy remembers, and `_go_on` if it knows real-time chunking.
 
     Attributes:
         name: of the policy, as in the registry.
@@ -38,10 +40,16 @@ class Planner(ABC):
     trained: Mapping[str, tuple[float, float]] = {}
     realtime: bool = False
     realtime_noise_shape: tuple[int, ...] = ()
+    _memory: Any = None
 
     def fresh(self) -> Planner:
         """One for a client of its own, at the beginning of an episode: the same, unless it remembers."""
-        return self
+        memory = self._begin()
+        if memory is None:
+            return self
+        own = copy.copy(self)
+        own._memory = memory
+        return own
 
     def plan(
         self,
@@ -76,6 +84,10 @@ class Planner(ABC):
             raise NonFiniteError(f"policy {self.name!r} planned {value} as action {action} of step {step}; not sent")
         return chunk.astype(np.float32, copy=False)
 
+    def _begin(self) -> Any:
+        """What it remembers when an episode begins; None: nothing, ever."""
+        return None
+
     @abstractmethod
     def _act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
         """(H, A) from one observation and noise (*noise_shape)."""
@@ -92,19 +104,13 @@ class ExportedPlanner(Planner):
         """Raises `CorruptFileError` that names the file and what is wrong with it."""
         self._policy = ExportedPolicy(folder)
         self.trained = self._policy.trained
-        self._memory: np.ndarray | None = None
         self.name, self.contract = self._policy.name, self._policy.contract
         self.horizon, self.replan = self._policy.horizon, self._policy.replan
         self.noise_shape = self._policy.noise_shape
         self.realtime, self.realtime_noise_shape = self._policy.realtime, self._policy.realtime_noise_shape
 
-    @override
-    def fresh(self) -> Planner:
-        if not self._policy.memory_size:
-            return self
-        own = copy.copy(self)
-        own._memory = self._policy.begin(1)
-        return own
+    def _begin(self) -> np.ndarray | None:
+        return self._policy.begin(1) if self._policy.memory_size else None
 
     def _act(self, obs: Mapping[str, np.ndarray], noise: np.ndarray) -> np.ndarray:
         if self._memory is not None:
