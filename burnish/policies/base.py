@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -307,27 +306,6 @@ def load_policy(folder: Path, *, contract: Contract | None = None, there: str = 
     return build_policy(saved, source=str(folder))
 
 
-@dataclass(frozen=True)
-class TrainingState:
-    """What a training run saved to go on with: weights, its other tensors, and plain JSON."""
-
-    weights: dict[str, Tensor]
-    tensors: dict[str, Tensor]
-    progress: Mapping[str, Any]
-
-    def under(self, prefix: str) -> dict[str, Tensor]:
-        """Those of `tensors` whose names begin with `prefix`, without it."""
-        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
-
-
-def load_training(folder: Path) -> TrainingState | None:
-    """The state `save_policy` wrote to `folder`, or None without one. Raises `CorruptFileError` as `load_policy`."""
-    if not checkpoint.exists(folder):
-        return None
-    saved = checkpoint.load(folder)
-    return TrainingState(_to_torch(saved.tensors), _to_torch(saved.training), saved.progress)
-
-
 def build_policy(saved: Checkpoint, *, source: str) -> Policy:
     """The policy a `Checkpoint` describes. `source` names it in errors."""
     return build(saved, registry.policies, source=source)
@@ -342,7 +320,7 @@ def build(saved: Checkpoint, kinds: Registry, *, source: str) -> Any:
         raise CorruptFileError(f"{source}/config.json: {error}") from error
     made = cls(config, saved.contract, saved.stats)
     try:
-        made.load_state_dict(_to_torch(saved.tensors))
+        made.load_state_dict(to_torch(saved.tensors))
     except RuntimeError as error:
         raise CorruptFileError(f"{source}/model.safetensors: the weights do not fit config.json: {error}") from error
     return made.eval()
@@ -367,7 +345,8 @@ def _to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return {key: value.detach().cpu().numpy() for key, value in known.items()}
 
 
-def _to_torch(tensors: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+def to_torch(tensors: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Torch tensors with memory of their own."""
     return {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
 
 

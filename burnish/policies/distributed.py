@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from burnish import processes
 from burnish.errors import BurnishError
-from burnish.policies.base import Batch, Learned, load_training, save_policy
+from burnish.policies.base import Batch, Learned, save_policy
+from burnish.policies.resume import FOLDER, grouped, load_training, save_training
 from burnish.policies.train import TrainConfig, Trainer
 from burnish.run import Run
 
@@ -104,31 +105,28 @@ class DistributedTrainer(Trainer):
 
     def save(self, run: Run) -> None:
         """As one process does, with the random stream of every process."""
-        training = {f"average/{key}": value for key, value in self._weights(self.averaged).items()}
+        kept = grouped(average=self._weights(self.averaged))
         for index, parameter in enumerate(self.parameters):
             for key, value in sorted(self.optimizer.state[parameter].items()):  # all ask in one order
-                training[f"adam/{index}/{key}"] = _whole(value)
+                kept[f"adam/{index}/{key}"] = _whole(value)
         stream = self.generator.get_state().to(self.generator.device)
         streams = [torch.empty_like(stream) for _ in range(self.count)]
         torch.distributed.all_gather(streams, stream)
-        training |= {f"generator/{rank}": state for rank, state in enumerate(streams)}
+        kept |= grouped(generator={str(rank): state for rank, state in enumerate(streams)})
         weights = self._weights(self.parameters)
         if self.rank == 0:
-            save_policy(
-                self.policy, run.folder / "checkpoint", weights=weights, training=training, progress=self.progress()
-            )
-            run.save_clock()
+            save_training(run, self.policy, kept, self.progress(), weights=weights)
         wait()
 
     def resume(self, run: Run) -> None:
         """Go on from the checkpoint in `run.folder`, if there is one. Raises `BurnishError` if others made it."""
-        saved = load_training(run.folder / "checkpoint")
+        saved = load_training(run)
         if saved is None:
             return
         streams = saved.under("generator/")
         if len(streams) != self.count:
             raise BurnishError(
-                f"{run.folder / 'checkpoint'}: made by {len(streams) or 1} processes, this run has {self.count}; "
+                f"{run.folder / FOLDER}: made by {len(streams) or 1} processes, this run has {self.count}; "
                 "launch as many as before, or choose another --out"
             )
         names = self._names()

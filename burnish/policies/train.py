@@ -15,8 +15,9 @@ from torch import Tensor
 
 from burnish import processes
 from burnish.console import track
-from burnish.policies.base import Learned, load_training, save_policy
+from burnish.policies.base import Learned, save_policy
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.policies.resume import FOLDER, grouped, load_training, save_training
 from burnish.run import Run
 
 
@@ -66,7 +67,7 @@ def train(run: Run, policy: Learned, sampler: Sampler, cfg: TrainConfig) -> dict
             advance(1, f"loss {trainer.loss:.3g}" if math.isfinite(trainer.loss) else "")
     trainer.finish(run)
     if processes.rank() == 0:
-        shutil.rmtree(run.folder / "checkpoint", ignore_errors=True)
+        shutil.rmtree(run.folder / FOLDER, ignore_errors=True)
     return {"steps": cfg.steps, "loss": trainer.loss, "parameters": sum(p.numel() for p in policy.parameters())}
 
 
@@ -135,15 +136,13 @@ class Trainer:
 
     def save(self, run: Run) -> None:
         """Everything a resumed run needs, as one checkpoint folder."""
-        training = {f"average/{key}": value for key, value in self.average.state_dict().items()}
-        training |= {f"adam/{key}": value for key, value in optimizer_state(self.optimizer, self.parameters).items()}
-        training["generator"] = self.generator.get_state()
-        save_policy(self.policy, run.folder / "checkpoint", training=training, progress=self.progress())
-        run.save_clock()
+        kept = grouped(average=self.average.state_dict(), adam=optimizer_state(self.optimizer, self.parameters))
+        kept["generator"] = self.generator.get_state()
+        save_training(run, self.policy, kept, self.progress())
 
     def resume(self, run: Run) -> None:
         """Go on from the checkpoint in `run.folder`, if there is one."""
-        saved = load_training(run.folder / "checkpoint")
+        saved = load_training(run)
         if saved is None:
             return
         self.policy.load_state_dict(saved.weights)

@@ -26,9 +26,10 @@ from burnish.console import track
 from burnish.contract import ACTION, ENVIRONMENT_STATE, Contract
 from burnish.datasets.demonstrations import Demonstrations, compute_stats
 from burnish.errors import BurnishError
-from burnish.policies.base import Policy, load_training, save_policy
+from burnish.policies.base import Policy, save_policy
 from burnish.policies.meanflow import MeanFlowConfig
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.policies.resume import grouped, load_training, save_training
 from burnish.run import Run
 from burnish.sim.base import Obs, VecEnv, next_seed, with_looks
 from burnish.sim.nonfinite import keep_observations
@@ -174,24 +175,23 @@ class Distiller:
 
     def save(self, run: Run) -> None:
         """Everything needed to go on with the next round after a kill."""
-        optimizer = optimizer_state(self.optimizer, list(self.student.parameters()))
-        training = {f"optimizer/{key}": value for key, value in optimizer.items()}
-        training |= {f"average/{key}": value for key, value in self.average.state_dict().items()}
-        training |= {f"seen/{key}": torch.cat([one[key] for one in self.seen]) for key in self.seen[0]}
-        training["labels"] = torch.cat(self.labels)
-        training["generator"] = self.generator.get_state()
+        kept = grouped(
+            adam=optimizer_state(self.optimizer, list(self.student.parameters())),
+            average=self.average.state_dict(),
+            seen={key: torch.cat([one[key] for one in self.seen]) for key in self.seen[0]},
+        )
+        kept |= {"labels": torch.cat(self.labels), "generator": self.generator.get_state()}
         progress = {"round": self.round, "env_steps": self.env_steps, "metrics": self.metrics}
-        save_policy(self.student, run.folder / "checkpoint", training=training, progress=progress)
-        run.save_clock()
+        save_training(run, self.student, kept, progress)
 
     def resume(self, run: Run) -> None:
         """Go on after the last round saved in `run.folder`, if there is one."""
-        saved = load_training(run.folder / "checkpoint")
+        saved = load_training(run)
         if saved is None:
             return
         self.student.load_state_dict(saved.weights)
         self.average.load_state_dict(saved.under("average/"))
-        restore_optimizer(self.optimizer, list(self.student.parameters()), saved.under("optimizer/"))
+        restore_optimizer(self.optimizer, list(self.student.parameters()), saved.under("adam/"))
         self.round, self.env_steps = saved.progress["round"], saved.progress["env_steps"]
         self.metrics = dict(saved.progress["metrics"])
         self.seen, self.labels = [saved.under("seen/")], [saved.tensors["labels"]]

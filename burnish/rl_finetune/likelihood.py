@@ -19,6 +19,7 @@ from torch import Tensor
 from burnish.console import say
 from burnish.policies.base import Policy
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.policies.resume import grouped
 from burnish.policies.trace import ActionTrace, Chain, NoiseConfig
 from burnish.rl_finetune.arena import Arena, arena
 from burnish.rl_finetune.clock import Clock
@@ -160,9 +161,9 @@ class LikelihoodTrainer(ABC):
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs besides the policy."""
-        kept = {f"adam/{key}": value for key, value in optimizer_state(self.optimizer, self.parameters).items()}
-        own = {f"chain/{key}": value for key, value in self.chain.state_dict().items() if key[:7] != "policy."}
-        return kept | own | {"generator": self.generator.get_state()}
+        own = {key: value for key, value in self.chain.state_dict().items() if not key.startswith("policy.")}
+        kept = grouped(adam=optimizer_state(self.optimizer, self.parameters), chain=own)
+        return kept | {"generator": self.generator.get_state()}
 
     def load(self, tensors: Mapping[str, Tensor], under: Any) -> None:
         """Put back what `state` gave; `under(prefix)` selects."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from burnish.console import say, track
-from burnish.policies.base import load_training, save_policy
+from burnish.policies.base import save_policy
+from burnish.policies.resume import load_training, save_training
 from burnish.rl_finetune.likelihood import LikelihoodTrainer
 from burnish.run import Run
 
@@ -37,13 +38,12 @@ def save(run: Run, trainer: LikelihoodTrainer) -> None:
     """Everything needed to go on after a kill, as one checkpoint folder."""
     progress = {"env_steps": trainer.player.env_steps, "iterations": trainer.iterations, "success": trainer.success}
     progress |= {"diverged": trainer.diverged}
-    save_policy(trainer.policy, run.folder / "checkpoint", training=trainer.state(), progress=progress)
-    run.save_clock()
+    save_training(run, trainer.policy, trainer.state(), progress)
 
 
 def resume(run: Run, trainer: LikelihoodTrainer) -> None:
     """Go on from the checkpoint in `run.folder`, if there is one."""
-    saved = load_training(run.folder / "checkpoint")
+    saved = load_training(run)
     if saved is None:
         return
     trainer.policy.load_state_dict(saved.weights)

@@ -25,9 +25,10 @@ from burnish.console import track
 from burnish.contract import ACTION, ENVIRONMENT_STATE, STATE, Contract
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
-from burnish.policies.base import Policy, load_training, make_policy, save_policy
+from burnish.policies.base import Policy, make_policy, save_policy
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.policies.recurrent import Recurrent, RecurrentConfig
+from burnish.policies.resume import grouped, load_training, save_training
 from burnish.rl_finetune.analytic import Cost, Stream, blur, finite_mean, seen, window
 from burnish.rl_finetune.flight_teachers import Many, One, tune
 from burnish.run import Run
@@ -267,20 +268,18 @@ class MetaImitation:
 
     def save(self, run: Run) -> None:
         """What is needed to go on: the student and how far it is; what was said is asked anew."""
-        optimizer = optimizer_state(self.optimizer, list(self.student.parameters()))
-        training = {f"optimizer/{key}": value for key, value in optimizer.items()}
-        training["generator"] = self.generator.get_state()
+        kept = grouped(adam=optimizer_state(self.optimizer, list(self.student.parameters())))
+        kept["generator"] = self.generator.get_state()
         progress = {"round": self.round, "polished": self.polished, "env_steps": self.env_steps}
-        save_policy(self.student, run.folder / "checkpoint", training=training, progress=progress)
-        run.save_clock()
+        save_training(run, self.student, kept, progress)
 
     def resume(self, run: Run) -> None:
         """Go on after the last round saved in `run.folder`, if there is one."""
-        saved = load_training(run.folder / "checkpoint")
+        saved = load_training(run)
         if saved is None:
             return
         self.student.load_state_dict(saved.weights)
-        restore_optimizer(self.optimizer, list(self.student.parameters()), saved.under("optimizer/"))
+        restore_optimizer(self.optimizer, list(self.student.parameters()), saved.under("adam/"))
         self.generator.set_state(saved.tensors["generator"])
         self.round, self.polished = saved.progress["round"], saved.progress["polished"]
         self.env_steps = saved.progress["env_steps"]

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from burnish.console import say, track
 from burnish.contract import Contract
-from burnish.policies.base import load_training, save_policy
+from burnish.policies.base import save_policy
 from burnish.policies.mlp import MLP, MLPConfig
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.policies.resume import grouped, load_training, save_training
 from burnish.rl_finetune.clock import Clock
 from burnish.rl_finetune.moments import Moments
 from burnish.run import Run
@@ -185,19 +186,19 @@ class Trainer:
 
     def save(self, run: Run) -> None:
         """Everything needed to go on after a kill, as one checkpoint folder."""
-        own = {f"moments/{key}": value for key, value in self.moments.state().items()}
-        own |= {f"adam/{key}": value for key, value in optimizer_state(self.learner.optimizer, self._trained).items()}
-        for name in ("actor", "critic"):
-            weights = getattr(self.learner, name).state_dict()
-            own |= {f"{name}/{key}": value for key, value in weights.items()}
-        own["generator"] = torch.get_rng_state()
+        kept = grouped(
+            moments=self.moments.state(),
+            adam=optimizer_state(self.learner.optimizer, self._trained),
+            actor=self.learner.actor.state_dict(),
+            critic=self.learner.critic.state_dict(),
+        )
+        kept["generator"] = torch.get_rng_state()
         progress = {"env_steps": self.env_steps, "iterations": self.iterations, "outcomes": self.outcomes[-RECENT:]}
-        save_policy(self.policy, run.folder / "checkpoint", training=own, progress=progress)
-        run.save_clock()
+        save_training(run, self.policy, kept, progress)
 
     def resume(self, run: Run) -> None:
         """Go on from the checkpoint in `run.folder`, if there is one."""
-        saved = load_training(run.folder / "checkpoint")
+        saved = load_training(run)
         if saved is None:
             return
         for name in ("actor", "critic"):

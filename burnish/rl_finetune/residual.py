@@ -16,8 +16,9 @@ import torch
 from burnish.console import say, track
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
-from burnish.policies.base import Policy, load_training, save_policy
+from burnish.policies.base import Policy, save_policy
 from burnish.policies.residual import ResidualPolicy
+from burnish.policies.resume import load_training, save_training
 from burnish.rl_finetune.arena import Arena, Exploration, arena
 from burnish.rl_finetune.clock import Clock
 from burnish.rl_finetune.critics import Learner, LearnerConfig
@@ -169,13 +170,11 @@ class Trainer:
         replay = {"replay": self.replay.rows[: len(self.replay)], "generator": self.generator.get_state()}
         replay["succeeded"] = self.outcomes.succeeded
         progress = {"env_steps": self.env_steps, "updates": self.updates, "outcomes": self.outcomes.ends}
-        folder = self.run.folder / "checkpoint"
-        save_policy(self.pair, folder, training=self.learner.state() | replay, progress=progress)
-        self.run.save_clock()
+        save_training(self.run, self.pair, self.learner.state() | replay, progress)
 
     def begin(self) -> None:
         """Begin to play; from the checkpoint in the run's folder on, if there is one."""
-        saved = load_training(self.run.folder / "checkpoint")
+        saved = load_training(self.run)
         if saved is None:
             self.collector.begin(1)
             return

@@ -23,6 +23,7 @@ from burnish.datasets.demonstrations import Demonstrations
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy, save_policy
 from burnish.policies.optimizers import learner_state, optimizer_state, restore_learner, restore_optimizer
+from burnish.policies.resume import grouped
 from burnish.rl_finetune.arena import Arena
 from burnish.rl_finetune.decisions import Decisions, from_named, joined, of_demonstrations, of_episodes
 from burnish.rl_finetune.dppo import ActorCritic, DppoConfig
@@ -159,11 +160,13 @@ class Rl100(ActorCritic):
 
     def state(self) -> dict[str, Tensor]:
         """With data, critics, model and student."""
-        kept = {f"data/{name}": part for name, part in self.data.named().items()}
+        kept = grouped(
+            data=self.data.named(),
+            imitator=optimizer_state(self.imitator, self.parameters),
+            student=self.student.policy.state_dict(),
+        )
         for name, module, optimizer in self._learners():
             kept |= learner_state(name, module, optimizer)
-        kept |= {f"imitator/{key}": value for key, value in optimizer_state(self.imitator, self.parameters).items()}
-        kept |= {f"student/{key}": value for key, value in self.student.policy.state_dict().items()}
         kept["history"] = torch.tensor([self.estimates, self.rates], dtype=torch.float64)
         return super().state() | kept
 
