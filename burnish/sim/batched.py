@@ -19,6 +19,7 @@ from torch import Tensor
 from burnish.contract import Contract
 from burnish.errors import BurnishError, NonFiniteError
 from burnish.sim.base import Obs, Step, VecEnv, next_seed
+from burnish.sim.checks import check_seeds, check_seen, check_shape, check_size, check_snapshot, check_step, chosen
 from burnish.sim.rows import Rows
 
 
@@ -84,8 +85,7 @@ class BatchEnv(VecEnv):
         auto_reset: bool,
         dense_reward: bool = False,
     ) -> None:
-        if num_envs < 1 or horizon < 1:
-            raise BurnishError(f"{task}: num_envs and horizon must be 1 or more, not {num_envs} and {horizon}")
+        check_size(task, num_envs, horizon)
         self.task, self.num_envs, self.max_episode_steps, self._auto_reset = task, num_envs, horizon, auto_reset
         self._make, self._dense_reward = make, dense_reward
         self._open()
@@ -104,11 +104,8 @@ class BatchEnv(VecEnv):
     @override
     def reset(self, seed: Sequence[int], ids: Sequence[int] | None = None) -> Obs:
         lanes = self._lanes(ids)
-        if len(seed) != len(lanes):
-            raise BurnishError(f"{self.task}: {len(seed)} seeds for {len(lanes)} lanes; give one seed per lane")
+        check_seeds(self.task, seed, lanes)
         for lane, value in zip(lanes, seed, strict=True):
-            if not 0 <= value < 2**64:
-                raise BurnishError(f"{self.task}: seed {value} of lane {lane} is not in [0, 2^64)")
             self._seeds[lane] = value
         if lanes:
             self._begin(lanes)
@@ -147,8 +144,7 @@ class BatchEnv(VecEnv):
     @override
     def look(self, ids: Sequence[int]) -> Obs:
         batch, lanes = self._running(), self._lanes(ids)
-        if never := [lane for lane in lanes if self._waiting[lane] and not self._seen(lane)]:
-            raise BurnishError(f"{self.task}: lanes {never} have nothing to look at; reset these lanes first")
+        check_seen(self.task, [lane for lane in lanes if self._waiting[lane] and not self._seen(lane)])
         return self._copy(batch.look())
 
     @override
@@ -173,10 +169,7 @@ class BatchEnv(VecEnv):
 
     @override
     def restore(self, snapshot: list[Any]) -> Obs:
-        if len(snapshot) != self.num_envs:
-            raise BurnishError(
-                f"{self.task}: a snapshot of {len(snapshot)} lanes cannot be restored into {self.num_envs}"
-            )
+        check_snapshot(self.task, snapshot, self.num_envs)
         rows = self._running().rows()
         for lane, kept in enumerate(snapshot):
             rows.put(self._mask([lane]), kept["rows"])
@@ -209,18 +202,10 @@ class BatchEnv(VecEnv):
         self._waiting[lanes] = False
 
     def _check(self, action: Tensor, lanes: Sequence[int]) -> None:
-        expected = (self.num_envs, *self.contract.action.shape)
-        if tuple(action.shape) != expected:
-            raise BurnishError(f"{self.task}: action of shape {tuple(action.shape)}, expected {expected}")
-        if not torch.isfinite(action).all():
-            broken = [lane for lane in lanes if not torch.isfinite(action[lane]).all()]
-            if broken:
-                values = action[broken[0]].tolist()
-                raise NonFiniteError(
-                    f"{self.task}: the action of lane {broken[0]} is not finite: {values}; nothing was stepped"
-                )
-        if waiting := [lane for lane in lanes if self._waiting[lane]]:
-            raise BurnishError(f"{self.task}: the episodes of lanes {waiting} have ended; reset these lanes first")
+        check_shape(self.task, action, (self.num_envs, *self.contract.action.shape))
+        finite = bool(torch.isfinite(action).all())
+        bad = [] if finite else [lane for lane in lanes if not torch.isfinite(action[lane]).all()]
+        check_step(self.task, action, bad, [lane for lane in lanes if self._waiting[lane]])
 
     def _ended(self, done: Tensor, obs: Obs) -> list[int]:
         """The lanes in which an episode ended, in one copy of flags to the host."""
@@ -235,12 +220,7 @@ class BatchEnv(VecEnv):
 
     def _lanes(self, ids: Sequence[int] | None) -> Sequence[int]:
         self._running()
-        if ids is None:
-            return range(self.num_envs)
-        for lane in ids:
-            if not 0 <= lane < self.num_envs:
-                raise BurnishError(f"{self.task}: no lane {lane}; there are {self.num_envs}")
-        return list(ids)
+        return chosen(self.task, ids, self.num_envs)
 
     def _running(self) -> Batch:
         if self._batch is None:

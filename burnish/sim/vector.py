@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from burnish.contract import Contract
-from burnish.errors import BurnishError, NonFiniteError
+from burnish.errors import BurnishError
 from burnish.sim.base import Obs, Step, VecEnv
+from burnish.sim.checks import check_seeds, check_seen, check_shape, check_size, check_snapshot, check_step, chosen
 from burnish.sim.lanes import Arrays, Layout
 from burnish.sim.pools import Pool, make_pool
 from burnish.sim.workers import LaneSpec
@@ -37,8 +38,7 @@ class LanesEnv(VecEnv):
         renderer: Renderer,
         dense_reward: bool = False,
     ) -> None:
-        if num_envs < 1 or horizon < 1:
-            raise BurnishError(f"{task}: num_envs and horizon must be 1 or more, not {num_envs} and {horizon}")
+        check_size(task, num_envs, horizon)
         self.task, self.contract, self.num_envs = task, contract, num_envs
         self.max_episode_steps, self.device = horizon, torch.device("cpu")
         fields = contract.observation
@@ -53,12 +53,8 @@ class LanesEnv(VecEnv):
     @override
     def reset(self, seed: Sequence[int], ids: Sequence[int] | None = None) -> Obs:
         lanes = self._activate(ids)
-        if len(seed) != len(lanes):
-            raise BurnishError(f"{self.task}: {len(seed)} seeds for {len(lanes)} lanes; give one seed per lane")
-        for lane, value in zip(lanes, seed, strict=True):
-            if not 0 <= value < 2**64:
-                raise BurnishError(f"{self.task}: seed {value} of lane {lane} is not in [0, 2^64)")
-            self._buffers.seed[lane] = value
+        check_seeds(self.task, seed, lanes)
+        self._buffers.seed[list(lanes)] = seed
         self._pool.reset()
         return self._observations()
 
@@ -66,18 +62,10 @@ class LanesEnv(VecEnv):
     def step(self, action: Tensor, ids: Sequence[int] | None = None) -> Step:
         self._activate(ids)
         buffers = self._buffers
-        if tuple(action.shape) != buffers.action.shape:
-            raise BurnishError(f"{self.task}: action of shape {tuple(action.shape)}, expected {buffers.action.shape}")
+        check_shape(self.task, action, buffers.action.shape)
         buffers.action[:] = action.detach().cpu().numpy()
-        bad = buffers.active & ~np.isfinite(buffers.action).all(axis=1)
-        if bad.any():
-            lane = int(bad.argmax())
-            values = buffers.action[lane].tolist()
-            raise NonFiniteError(f"{self.task}: the action of lane {lane} is not finite: {values}; nothing was stepped")
-        waiting = buffers.active & buffers.ended
-        if waiting.any():
-            lanes = np.flatnonzero(waiting).tolist()
-            raise BurnishError(f"{self.task}: the episodes of lanes {lanes} have ended; reset these lanes first")
+        bad = np.flatnonzero(buffers.active & ~np.isfinite(buffers.action).all(axis=1)).tolist()
+        check_step(self.task, action, bad, np.flatnonzero(buffers.active & buffers.ended).tolist())
         self._pool.step()
         return self._result()
 
@@ -88,9 +76,7 @@ class LanesEnv(VecEnv):
     @override
     def look(self, ids: Sequence[int]) -> Obs:
         self._activate(ids)
-        never = [lane for lane in ids if self._buffers.steps[lane] < 0]
-        if never:
-            raise BurnishError(f"{self.task}: lanes {never} have nothing to look at; reset these lanes first")
+        check_seen(self.task, [lane for lane in ids if self._buffers.steps[lane] < 0])
         if self._buffers.look:
             self._pool.look()
         return {key: torch.from_numpy(value.copy()) for key, value in self._buffers.look.items()}
@@ -116,10 +102,7 @@ class LanesEnv(VecEnv):
 
     @override
     def restore(self, snapshot: list[Any]) -> Obs:
-        if len(snapshot) != self.num_envs:
-            raise BurnishError(
-                f"{self.task}: a snapshot of {len(snapshot)} lanes cannot be restored into {self.num_envs}"
-            )
+        check_snapshot(self.task, snapshot, self.num_envs)
         self._open()
         self._pool.restore(snapshot)
         return self._observations()
@@ -146,15 +129,11 @@ class LanesEnv(VecEnv):
 
     def _activate(self, ids: Sequence[int] | None) -> Sequence[int]:
         self._open()
-        active = self._buffers.active
-        active[:] = ids is None
-        if ids is None:
-            return range(self.num_envs)
-        for lane in ids:
-            if not 0 <= lane < self.num_envs:
-                raise BurnishError(f"{self.task}: no lane {lane}; there are {self.num_envs}")
-            active[lane] = True
-        return ids
+        lanes = chosen(self.task, ids, self.num_envs)
+        self._buffers.active[:] = ids is None
+        if ids is not None:
+            self._buffers.active[lanes] = True
+        return lanes
 
     def _observations(self) -> Obs:
         return {key: torch.from_numpy(value.copy()) for key, value in self._buffers.obs.items()}
