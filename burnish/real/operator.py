@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
+from contextlib import suppress
 from typing import Any
 
 from burnish.errors import BurnishError
 from burnish.real.session import Session
+
+HALT = set("\r\n ")
+MOST = 256
+"""Keys read at once."""
 
 
 class Operator:
@@ -21,23 +27,30 @@ class Operator:
         )
 
     def done(self) -> bool:
-        """Obey the keys pressed since the last call; whether to end."""
+        """Obey the keys pressed since the last call, a halt before all others; whether to end."""
         while self._terminal and select.select([sys.stdin], [], [], 0)[0]:
-            key = sys.stdin.read(1)
-            if key == "q":
+            keys = self._keys()
+            if HALT & keys:
+                self._session.halt()
+            elif "r" in keys:
+                self._resume()
+            if "q" in keys or not keys:
                 return True
-            self._obey(key)
         return False
 
-    def _obey(self, key: str) -> None:
-        if key in "\r\n ":
-            self._session.halt()
-        elif key == "r":
-            try:
-                self._session.resume()
-                self._session.play()
-            except BurnishError as error:
-                self._session.say("operator", f"not resumed: {error}")
+    def _keys(self) -> set[str]:
+        """From the terminal itself: Python's own buffer would keep all but the first. Empty where it is gone."""
+        try:
+            return set(os.read(sys.stdin.fileno(), MOST).decode("latin-1"))
+        except OSError:
+            return set()
+
+    def _resume(self) -> None:
+        try:
+            self._session.resume()
+            self._session.play()
+        except BurnishError as error:
+            self._session.say("operator", f"not resumed: {error}")
 
     def __enter__(self) -> Operator:
         if self._terminal:
@@ -52,4 +65,5 @@ class Operator:
         if self._saved is not None:
             import termios
 
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
+            with suppress(termios.error):  # a terminal that is gone
+                termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
