@@ -6,7 +6,6 @@ that is half written is never read: writers count up before and after (a sequenc
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ ROWS = 4096
 LONGEST = 256
 """Actions per chunk."""
 TEXT = 512
+"""Bytes of a rule and its message; what is longer is cut off."""
 ORDERED = 16
 """Orders that may wait: none is lost, above all no halt, because another one came in the same cycle."""
 ORDERS = ("none", "play", "hold", "halt", "resume", "end")
@@ -142,7 +142,8 @@ class Mailbox:
         for _ in range(100):
             lock, text = int(self._out["lock"][0]), bytes(self._out["text"][0])
             if lock % 2 == 0 and lock == int(self._out["lock"][0]):
-                return json.loads(text) if text else {}
+                rule, _, message = text.decode(errors="ignore").partition("\n")
+                return {"rule": rule, "message": message} if rule else {}
             time.sleep(1e-4)
         return {}
 
@@ -178,6 +179,5 @@ class Mailbox:
     def tell(self, rule: str, message: str) -> None:
         """Why the robot is halted."""
         self._out["lock"][0] += 1
-        said = json.dumps({"rule": rule, "message": message[: TEXT // 2]}).encode()
-        self._out["text"][0] = said[: TEXT - 1]
+        self._out["text"][0] = f"{rule}\n{message}".encode()[:TEXT]
         self._out["lock"][0] += 1
