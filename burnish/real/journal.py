@@ -7,6 +7,7 @@ line for whatever happened. Both only ever grow.
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from burnish.console import say
-from burnish.errors import CorruptFileError
+from burnish.errors import BurnishError, CorruptFileError
 from burnish.files import read_json, write_json
 from burnish.real.base import RobotSpec
 from burnish.real.mailbox import PARTS, Layout
@@ -29,12 +30,19 @@ class Journal:
     """Writes. A full disk ends the recording, never the robot's motion: it is said once, and counted."""
 
     def __init__(self, folder: Path, spec: RobotSpec, layout: Layout, settings: Settings) -> None:
+        """Go on with what is in `folder`. Raises `BurnishError` if that is of another robot, or at another rate."""
         names = list(layout.columns) + list(spec.state.names)
         for part in PARTS:
             names += [f"{part}/{name}" for name in spec.contract.action.names]
         about = {"robot": spec.name, "rate_hz": spec.rate_hz, "policy_rate_hz": settings.rate_hz, "columns": names}
+        cycles = folder / "cycles.f64"
+        if cycles.exists() and (size := cycles.stat().st_size):
+            if (earlier := read_json(folder / "cycles.json")) != about:
+                differing = ", ".join(f"{key} {earlier.get(key)!r}" for key in about if earlier.get(key) != about[key])
+                raise BurnishError(f"{folder} holds another recording ({differing}); choose another folder (--out)")
+            os.truncate(cycles, size - size % (8 * len(names)))  # a row that a kill cut would shift all that follow
         write_json(folder / "cycles.json", about)
-        self._cycles, self._events = (folder / "cycles.f64").open("ab"), (folder / "events.jsonl").open("a")
+        self._cycles, self._events = cycles.open("ab"), (folder / "events.jsonl").open("a")
         self._flushed, self.lost = time.monotonic(), 0
 
     def add(self, rows: np.ndarray) -> None:

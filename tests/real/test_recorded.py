@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,10 @@ import pytest
 from burnish.contract import STATE
 from burnish.datasets.convert.base import End, Frame, Options
 from burnish.datasets.convert.convert import open_recording
-from burnish.errors import CorruptFileError
+from burnish.errors import BurnishError, CorruptFileError
 from burnish.real.base import load_robot
 from burnish.real.control import Settings, make_robot
-from burnish.real.journal import Journal
+from burnish.real.journal import Journal, read_cycles
 from burnish.real.mailbox import PHASES, Layout
 
 SECONDS = (0.5, 2.0, 0.5, 1.0, 0.3)
@@ -68,3 +68,21 @@ def test_a_recording_without_its_numbers_is_named(folder, tmp_path):
     (tmp_path / "control.json").write_bytes((folder / "control.json").read_bytes())
     with pytest.raises(CorruptFileError, match=r"cycles\.f64: the file is missing"):
         open_recording(tmp_path, Options())
+
+
+def test_a_folder_goes_on_with_whole_rows_and_refuses_another_robot(folder, tmp_path):
+    settings = Settings.read(folder / "control.json")
+    spec = make_robot(settings.robot, settings.config).spec
+    layout = Layout(spec.state.shape[-1], spec.contract.action.shape[-1])
+    row = np.arange(2.0 * layout.width).reshape(2, -1)
+    first = Journal(tmp_path, spec, layout, settings)
+    first.add(row)
+    first.close()
+    with (tmp_path / "cycles.f64").open("ab") as file:
+        file.write(b"killed")
+    second = Journal(tmp_path, spec, layout, settings)
+    second.add(-row)
+    second.close()
+    assert np.array_equal(read_cycles(tmp_path)[1], [*row, *-row])
+    with pytest.raises(BurnishError, match=r"holds another recording \(policy_rate_hz 20\.0\).*--out"):
+        Journal(tmp_path, spec, layout, replace(settings, rate_hz=50.0))
