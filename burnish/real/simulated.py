@@ -2,8 +2,8 @@
 
 `burnish sim-robot NAME` starts one. It prints one JSON line `{"ready": ADDRESS, "control": PORT}` once it is reachable.
 Tests and `burnish deploy --sim` talk to the side door `control` (UDP on loopback, one JSON object a datagram, each
-answered by one): `{"do": "report"}` for what the robot has seen, `{"do": "place", …}` for a new episode,
-`{"do": FAULT, …}` to hurt it, `{"do": "stop"}`.
+answered by one with the same `"number"`): `{"do": "report"}` for what the robot has seen, `{"do": "place", …}` for a
+new episode, `{"do": FAULT, …}` to hurt it, `{"do": "stop"}`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -92,9 +93,13 @@ def serve(robot: SimulatedRobot) -> None:
 def _obey(robot: SimulatedRobot, message: bytes) -> dict[str, Any]:
     try:
         order = json.loads(message)
-        wish = order.pop("do")
+        wish, number = order.pop("do"), order.pop("number", None)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         return {"refused": f"not an order: {error}"}
+    return _done(robot, wish, order) | {"number": number}
+
+
+def _done(robot: SimulatedRobot, wish: str, order: dict[str, Any]) -> dict[str, Any]:
     if wish == "stop":
         return {"stopped": robot.report()}
     if wish == "report":
@@ -118,14 +123,15 @@ class Door:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.connect(("127.0.0.1", port))
         self._socket.settimeout(ANSWER_S)
-        self._turn = threading.Lock()
+        self._turn, self._number = threading.Lock(), 0
 
     def ask(self, wish: str, **settings: Any) -> dict[str, Any]:
         """What it answers to the order `wish`. Raises `RobotError` if it does not, or refuses."""
         try:
             with self._turn:
-                self._socket.send(json.dumps({"do": wish, **settings}).encode())
-                answer = json.loads(self._socket.recv(DATAGRAM))
+                self._number += 1
+                self._socket.send(json.dumps({"do": wish, "number": self._number, **settings}).encode())
+                answer = self._answer()
         except OSError as error:
             raise RobotError(f"the simulated robot does not answer {wish!r} ({error})") from error
         if "refused" in answer:
@@ -135,6 +141,12 @@ class Door:
     def close(self) -> None:
         """Let go of it. Safe to call twice."""
         self._socket.close()
+
+    def _answer(self) -> dict[str, Any]:
+        """To the last order; one to an earlier order, which was not waited for, is let pass."""
+        while (answer := json.loads(self._socket.recv(DATAGRAM))).pop("number", None) != self._number:
+            continue
+        return answer
 
 
 class SimulatedProcess:
@@ -177,7 +189,8 @@ class SimulatedProcess:
     def stop(self) -> dict[str, Any]:
         """End it; what it has seen."""
         seen = self.ask("stop")["stopped"]
-        self.process.wait(timeout=ANSWER_S)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=ANSWER_S)
         return seen
 
     def __enter__(self) -> SimulatedProcess:
