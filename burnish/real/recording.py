@@ -64,7 +64,7 @@ class Recording:
         self.folder, self._tell, self._warn_bytes = folder, tell, warn_bytes
         self.written, self.dropped, self.ended, self.warning = 0, 0, "", ""
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        self._waiting, self._channels = 0, {}
+        self._added, self._taken, self._channels = 0, 0, {}  # bytes; each is counted by one side alone
         self._writer, self._types = _open(folder)
         try:
             self._put(Item(ABOUT, "std_msgs/msg/String", time.time_ns(), _text(self._types, json.dumps(about))))
@@ -79,26 +79,28 @@ class Recording:
         return kind in self._types.types
 
     def add(self, item: Item) -> None:
-        """Record a message; returns at once."""
+        """Record a message; returns at once. Not for several threads at once."""
         if self.ended:
             return
-        if self._waiting > WAITING_BYTES:
+        if self._added - self._taken > WAITING_BYTES:
             self.dropped += 1
             return
-        self._waiting += len(item.data)
+        self._added += len(item.data)
         self._queue.put(item)
 
     def close(self) -> None:
         """Write what waits, then the index. Safe to call twice."""
         self._queue.put(None)
         self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            self._tell(f"{self.folder}: the disk is too slow to finish within {CLOSE_S:g} s; what it wrote can be read")
 
     def _work(self) -> None:
         due = time.monotonic() + FSYNC_S
         try:
             while (item := self._next(due)) is not None:
                 if isinstance(item, Item):
-                    self._waiting -= len(item.data)
+                    self._taken += len(item.data)
                     self._put(item)
                 if time.monotonic() >= due:
                     self._to_disk()
@@ -106,8 +108,9 @@ class Recording:
             self._to_disk()
             self._writer.close()
             self.ended = "closed"
-        except OSError as error:
-            self.ended = f"{self.folder}: {error.strerror}; not recorded any more"
+        except Exception as error:  # whatever it is, somebody must hear of it
+            why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            self.ended = f"{self.folder}: {why}; not recorded any more"
             self._tell(f"{self.ended}; the robot goes on")
             with suppress(OSError):  # what could not be written cannot be written now
                 self._writer.abort()
