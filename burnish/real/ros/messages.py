@@ -68,11 +68,13 @@ def trajectory(mark: Mark, names: tuple[str, ...], actions: np.ndarray, rate_hz:
 def actions(message: JointTrajectory, names: tuple[str, ...]) -> np.ndarray:
     """(H, A) of a trajectory of exactly these `names`.
 
-    Raises `BurnishError` if the names differ, even if only their order does: whoever sends another order than the
-    contract's does not know the contract, and its numbers cannot be trusted.
+    Raises `BurnishError` if there is no point, or if the names differ, even if only their order does: whoever sends
+    another order than the contract's does not know the contract, and its numbers cannot be trusted.
     """
     if tuple(message.joint_names) != names:
         raise BurnishError(f"joint_names {list(message.joint_names)} differ from the contract's {list(names)}")
+    if not message.points:
+        raise BurnishError("a trajectory without points")
     rows = [list(point.positions) for point in message.points]
     if any(len(row) != len(names) for row in rows):
         raise BurnishError(f"points of {sorted({len(row) for row in rows})} positions for {len(names)} joint_names")

@@ -22,7 +22,7 @@ from burnish.contract import IMAGES, Contract
 from burnish.errors import BurnishError
 from burnish.real.control import make_robot
 from burnish.real.recording import Item, Recording
-from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, run, status
+from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, robot_config, run, status
 
 TOPICS = [
     "joint_states", "observation", "chunk", "setpoint", "robot/verdict", "intervention", "intervention_chunk",
@@ -110,14 +110,10 @@ class RecorderNode(Holder):
 
 def describe(given: dict[str, Any]) -> dict[str, Any]:
     """What the recorded messages mean, as JSON values. Raises `BurnishError` if the parameters do not say enough."""
-    try:
-        settings = json.loads(given["robot_config"])
-    except json.JSONDecodeError as error:
-        raise BurnishError(f"parameter robot_config is no JSON: {given['robot_config']!r} ({error})") from error
     if not given["robot"] and not given["checkpoint"]:
         raise BurnishError("the recorder must know what it records: set parameter robot, or checkpoint")
     about: dict[str, Any] = {"instruction": given["instruction"], "topics": given["topics"]}
-    spec = make_robot(given["robot"], settings).spec if given["robot"] else None
+    spec = make_robot(given["robot"], robot_config(given)).spec if given["robot"] else None
     if given["checkpoint"]:
         contract = Contract.load(Path(given["checkpoint"]) / "contract.json")
     else:

@@ -10,7 +10,6 @@ policy can plan. It turns false with the policy's first `chunk` of a later `slot
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -28,7 +27,7 @@ from burnish.errors import BurnishError
 from burnish.real.control import make_robot
 from burnish.real.intervention import Intervention
 from burnish.real.joystick import Input, Joystick, Keyboard, Wish
-from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, run, status
+from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, robot_config, run, status
 
 PARAMETERS = (
     Parameter("robot", "", "registered name of the robot"),
@@ -53,7 +52,7 @@ class TeleopNode(Holder):
         self._given = given = declare(self, PARAMETERS)
         if not given["robot"]:
             raise BurnishError("teleop must know whose limits to keep: set parameter robot")
-        limits = make_robot(given["robot"], json.loads(given["robot_config"])).spec.limits
+        limits = make_robot(given["robot"], robot_config(given)).spec.limits
         self._names = list(limits.names)
         self._human = Intervention(limits, given["speed"])
         self._input: Input | None = self._open()

@@ -78,8 +78,10 @@ class Work:
                     if self.session.row is not None:
                         self.compute_us.append(self.session.row.compute_us)
                     self._look(self.session)
-            except BurnishError as error:
-                self.lost = str(error)
+            except Exception as error:  # whatever it is, the robot is held without its owner from now on
+                self.lost = str(error) if isinstance(error, BurnishError) else f"{type(error).__name__}: {error}"
                 self._gone(self.lost)
+                if not isinstance(error, BurnishError):
+                    raise
                 return
             time.sleep(BEAT_S)
