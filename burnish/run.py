@@ -64,7 +64,8 @@ class Run:
     def rewind(self, step: int) -> None:
         """Drop metrics after `step`: those a resumed run will write again."""
         kept = [row for row in read_metrics(self.folder) if row["step"] <= step]
-        (self.folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+        with atomic_file(self.folder / "metrics.jsonl") as beside:
+            beside.write_text("".join(json.dumps(row) + "\n" for row in kept))
 
     def finish(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Mark the stage complete; returns `result` with `wall_s` filled in."""
