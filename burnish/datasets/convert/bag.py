@@ -73,7 +73,7 @@ class BagReader:
             camera, role = CAMERA.search(message.topic), message.topic.rpartition("/")[2]
             if camera is not None and IMAGES + camera[1] in contract.observation:
                 steps.see(IMAGES + camera[1], time_s, self._pixels(message))
-            elif role == "observation":
+            elif role == "observation" and STATE in contract.observation:
                 steps.see(STATE, time_s, self._values(message, contract.observation[STATE]))
             elif role == "setpoint":
                 yield from steps.act(time_s, self._values(message, contract.action), human)
@@ -114,10 +114,19 @@ class BagReader:
     def _read_about(self) -> dict[str, Any]:
         for count, message in enumerate(self._bag.messages()):
             if message.topic.endswith(ABOUT):
-                return json.loads(self._decode(message).data)
+                return self._said(self._decode(message).data)
             if count == ABOUT_FIRST:
                 break
         return {}
+
+    def _said(self, text: str) -> dict[str, Any]:
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise CorruptFileError(f"{self._bag.path}: {ABOUT} is no JSON ({error})") from error
+        if not isinstance(found, dict):
+            raise CorruptFileError(f"{self._bag.path}: {ABOUT} is no JSON object")
+        return found
 
     def _contract(self) -> Contract:
         if self._options.contract is not None:
@@ -164,8 +173,13 @@ class BagReader:
         image = self._decode(message)
         if image.encoding not in ("rgb8", "bgr8"):
             raise BurnishError(f"{self._bag.path}: {message.topic} is {image.encoding}; rgb8 and bgr8 are read here")
-        rows = np.asarray(image.data).reshape(image.height, image.step)[:, : image.width * 3]
-        pixels = rows.reshape(image.height, image.width, 3)
+        try:
+            rows = np.asarray(image.data).reshape(image.height, image.step)[:, : image.width * 3]
+            pixels = rows.reshape(image.height, image.width, 3)
+        except ValueError as error:
+            raise CorruptFileError(
+                f"{self._bag.path}: {message.topic} has other pixels than it says ({error})"
+            ) from error
         return pixels if image.encoding == "rgb8" else pixels[..., ::-1]
 
 

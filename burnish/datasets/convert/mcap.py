@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import heapq
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
 from burnish.errors import CorruptFileError
@@ -17,6 +17,8 @@ from burnish.errors import CorruptFileError
 ABOUT = "burnish/about"
 """Topic of the first message of our own bags: std_msgs/String, the JSON of robot, contract, cameras and topics."""
 MAGIC = b"\x89MCAP0\r\n"
+MOST_CHUNK = 1 << 30
+"""Bytes; recorders make chunks of about a MiB."""
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x02, 0x03, 0x04, 0x05, 0x06, 0x0F
 
 
@@ -88,7 +90,9 @@ class Mcap:
     def _chunk(self, body: bytes) -> Iterator[Message]:
         size, crc = struct.unpack_from("<QI", body, 16)
         method, at = _text(body, 28)
-        data = _decompress(method, body[at + 8 :])
+        if size > MOST_CHUNK:
+            raise ValueError(f"a chunk of {size} bytes, at most {MOST_CHUNK} are read")
+        data = _decompress(method, body[at + 8 :], size + 1)
         if len(data) != size or (crc and crc32(data) != crc):
             raise ValueError("a chunk's content is not what its head says")
         at = 0
@@ -121,21 +125,32 @@ def _text(body: bytes, at: int) -> tuple[str, int]:
     return body[at + 4 : at + 4 + length].decode(), at + 4 + length
 
 
-def _decompress(method: str, data: bytes) -> bytes:
+def _decompress(method: str, data: bytes, most: int) -> bytes:
+    """At most `most` bytes of what `data` becomes: who packed it is not trusted."""
     if method == "":
         return data
     if method == "zstd":
         from backports import zstd  # with rosbags
 
         try:
-            return zstd.decompress(data)
+            return _whole(zstd.ZstdDecompressor, data, most)
         except zstd.ZstdError as error:
             raise ValueError(str(error)) from error
     if method == "lz4":
         import lz4.frame  # with rosbags
 
         try:
-            return lz4.frame.decompress(data)
+            return _whole(lz4.frame.LZ4FrameDecompressor, data, most)
         except RuntimeError as error:
             raise ValueError(str(error)) from error
     raise ValueError(f"compression {method!r}")
+
+
+def _whole(decompressor: Callable[[], Any], data: bytes | None, most: int) -> bytes:
+    """Of all frames in `data`, one after the other."""
+    found = b""
+    while data and len(found) < most:
+        one = decompressor()
+        found += one.decompress(data, most - len(found))
+        data = one.unused_data if one.eof else None
+    return found

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from burnish.contract import ACTION, STATE
+from burnish.contract import ACTION, STATE, Contract
 from burnish.datasets.convert.bag import BagReader
 from burnish.datasets.convert.base import Frame, Options
 from burnish.datasets.convert.convert import RECORD, convert
-from burnish.datasets.convert.mcap import CHUNK, DATA_END, MAGIC
+from burnish.datasets.convert.mcap import CHUNK, DATA_END, MAGIC, _decompress
+from burnish.datasets.convert.meaning import image_field
 from burnish.datasets.convert.staging import INTERVENTION
 from burnish.datasets.store import load_demonstrations
 from burnish.errors import BurnishError, CorruptFileError
@@ -139,6 +140,25 @@ def test_a_bag_of_others_needs_a_contract(tmp_path):
     (tmp_path / "contract.json").write_text(json.dumps(bags.CONTRACT.to_json()))
     result = convert(bag, tmp_path / "out", Options(contract=tmp_path / "contract.json"))
     assert result["frames"] == 30
+
+
+def test_a_contract_of_images_alone_leaves_the_joints(tmp_path):
+    bag = bags.write(tmp_path / "seen", bags.steps(0, 30))
+    contract = Contract({WRIST: image_field(8, "wrist", bags.RATE_HZ)}, bags.CONTRACT.action)
+    (tmp_path / "contract.json").write_text(json.dumps(contract.to_json()))
+    made = convert(bag, tmp_path / "out", Options(contract=tmp_path / "contract.json"))
+    assert made["frames"] >= 28
+    assert set(load_demonstrations(tmp_path / "out").obs) == {WRIST}
+
+
+def test_a_chunk_that_would_fill_the_memory_is_refused():
+    from backports import zstd
+
+    packed = zstd.compress(bytes(1 << 20))
+    assert len(_decompress("zstd", packed, 100)) == 100
+    assert _decompress("zstd", packed * 2, 1 << 22) == bytes(1 << 21)
+    with pytest.raises(ValueError):
+        _decompress("zstd", b"no frame", 100)
 
 
 def test_a_recorder_killed_outright_loses_at_most_a_second(tmp_path):
