@@ -16,6 +16,8 @@ from burnish.rl_finetune.fleet.cluster import FleetConfig
 
 STILLBORN = 3
 """Workers that may die in a row before one has come up."""
+DOOMED = 5
+"""So many workers, and twice those that are wanted, may be lost with nothing finished between: then the work kills."""
 
 
 @dataclass(eq=False)
@@ -73,7 +75,8 @@ class Fleet:
         """`hire` makes the worker of a number: its handle, and the reference to its first answer, its machine."""
         self._hire, self._cfg, self._count = hire, cfg, 0
         self.members: list[Member] = []
-        self.diary, self._stillborn = Diary(), 0
+        self.diary, self._stillborn, self._vain = Diary(), 0, 0
+        self._patience = 2 * wanted + DOOMED
         for _ in range(wanted):
             self._add()
         while not self.idle():
@@ -100,8 +103,8 @@ class Fleet:
     def wait(self) -> Done | Lost | None:
         """Until something happens: work is done, a worker is lost, or (None) one has joined.
 
-        Raises `BurnishError` if nobody works and none has come for `join_s`, and what a worker raised that a user can
-        mend.
+        Raises `BurnishError` if nobody works and none has come for `join_s`, if one worker after the other is lost
+        and nothing is finished, and what a worker raised that a user can mend.
         """
         waiting = {one.answer: one for one in self.members if one.answer is not None}
         ready, _ = ray.wait(list(waiting), timeout=1.0)
@@ -116,7 +119,7 @@ class Fleet:
             return self._lose(member, _first_line(error) if member.node else str(error))
         if member.node is None:
             return self._join(member, result)
-        work, member.work, member.answer = member.work, None, None
+        work, member.work, member.answer, self._vain = member.work, None, None, 0
         return Done(member, work, result)
 
     def close(self) -> None:
@@ -155,6 +158,9 @@ class Fleet:
             self._stillborn += 1
             if self._stillborn == STILLBORN:
                 raise BurnishError(f"{STILLBORN} rollout workers in a row died before they could play: {why}")
+        self._vain += 1
+        if self._vain > self._patience:
+            raise BurnishError(f"{self._vain} rollout workers were lost and nothing was finished between, last: {why}")
         self._add()
         self.diary.lost += 1
         undone = "" if member.work is None else "; what it was playing begins anew elsewhere"
