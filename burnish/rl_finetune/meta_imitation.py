@@ -44,6 +44,8 @@ MIX_STEPS = 25
 """While rounds are mixed, who flies is drawn anew so often."""
 STRAY_M = 2.0
 """From further away nothing is learned: there every command is at its limit."""
+REPORT = 25
+"""Updates of the polish between two reports."""
 SCALES = (0.3, 0.5, 0.6, 1.5)
 """Of place, m, of the numbers of an attitude, of velocity, m/s, and of angular velocity, rad/s: what is much."""
 
@@ -119,7 +121,8 @@ def train(
 ) -> dict[str, float]:
     """Teach `policy`, a recurrent one, to fly `cfg.fleet`; saved as `run.folder/policy`. Resumes after the last round.
 
-    Returns `env_steps`, the last `loss`, and the `median_m` and `worst_m` distance at the end of the last flights.
+    Returns `env_steps`, the last `loss` (or `cost`, and the share `lost`, if it was polished), and the `median_m` and
+    `worst_m` distance at the end of the last flights, if any came to their end.
     """
     if not isinstance(env, QuadrotorWorld) or not isinstance(policy, Recurrent):
         raise BurnishError(
@@ -135,10 +138,12 @@ def train(
             advance_bar(1, f"loss {metrics['loss']:.4f}, {metrics['median_m']:.3f} m")
     with track("polishing", cfg.polish_updates, learner.polished) as advance_bar:
         while learner.polished < cfg.polish_updates:
-            metrics = learner.polish(25)
+            updates = min(REPORT, cfg.polish_updates - learner.polished)
+            metrics = learner.polish(updates)
             run.log(learner.env_steps, **metrics)
             learner.save(run)
-            advance_bar(25, f"cost {metrics['cost']:.3f}, {metrics['median_m']:.3f} m")
+            away = f", {metrics['median_m']:.3f} m" if "median_m" in metrics else ""
+            advance_bar(updates, f"cost {metrics['cost']:.3f}{away}")
     save_policy(policy, run.folder / "policy")
     return {"env_steps": learner.env_steps, **learner.metrics}
 
@@ -156,6 +161,7 @@ class MetaImitation:
         self.said: list[Tensor] = []
         self.done: list[Tensor] = []
         self._stream: Stream | None = None
+        self._flights: Stream | None = None
         self._teachers: Many | One | None = None
 
     def imitate(self) -> dict[str, float]:
@@ -232,18 +238,18 @@ class MetaImitation:
     def polish(self, updates: int) -> dict[str, float]:
         """`updates` windows through the simulator's derivatives."""
         cfg = self.cfg
-        if self.polished == 0 or not hasattr(self, "_flights"):
+        if self._flights is None:
             self._flights = Stream(cfg.fleet, cfg.lanes, cfg.longest, cfg.seed + 2 + self.polished)
             self._memory = self.student.begin(cfg.lanes).detach()
-        costs, ends, lost_count = [], [], 0
+        flights, costs, ends, lost_count = self._flights, [], [], 0
         for _ in range(updates):
             self._set_lr(cfg.polish_lr * (0.02 + 0.49 * (1 + math.cos(math.pi * self.polished / cfg.polish_updates))))
-            away = self._flights.away
-            over, lost = self._flights.renew()
+            away = flights.away
+            over, lost = flights.renew()
             ends.append(away[over & ~lost])
             lost_count += int(lost.sum())
             memory = torch.where(over[:, None], self.student.begin(cfg.lanes), self._memory)
-            cost, memory = window(self.student, self._flights, memory, cfg.polish_window, cfg.cost, self.generator)
+            cost, memory = window(self.student, flights, memory, cfg.polish_window, cfg.cost, self.generator)
             self._memory = memory.detach()
             self._descend(finite_mean(cost))
             costs.append(float(finite_mean(cost.detach())))
@@ -251,8 +257,8 @@ class MetaImitation:
             self.env_steps += cfg.lanes * cfg.polish_window
         far = torch.cat(ends)
         self.metrics = {"cost": float(np.mean(costs)), "lost": lost_count / max(1, lost_count + len(far))}
-        self.metrics |= {"median_m": float(far.median()) if len(far) else math.nan}
-        self.metrics |= {"worst_m": float(far.max()) if len(far) else math.nan}
+        if len(far):
+            self.metrics |= {"median_m": float(far.median()), "worst_m": float(far.max())}
         return self.metrics
 
     def _descend(self, loss: Tensor) -> None:
@@ -271,6 +277,7 @@ class MetaImitation:
         kept = grouped(adam=optimizer_state(self.optimizer, list(self.student.parameters())))
         kept["generator"] = self.generator.get_state()
         progress = {"round": self.round, "polished": self.polished, "env_steps": self.env_steps}
+        progress |= {"metrics": self.metrics}
         save_training(run, self.student, kept, progress)
 
     def resume(self, run: Run) -> None:
@@ -282,5 +289,5 @@ class MetaImitation:
         restore_optimizer(self.optimizer, list(self.student.parameters()), saved.under("adam/"))
         self.generator.set_state(saved.tensors["generator"])
         self.round, self.polished = saved.progress["round"], saved.progress["polished"]
-        self.env_steps = saved.progress["env_steps"]
+        self.env_steps, self.metrics = saved.progress["env_steps"], dict(saved.progress["metrics"])
         run.rewind(self.env_steps)

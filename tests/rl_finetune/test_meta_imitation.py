@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from burnish.cli import main
+from burnish.files import read_json
 from burnish.policies.base import load_policy
 from burnish.rl_finetune.analytic import Cost, Stream
 from burnish.rl_finetune.flight_teachers import Many, One, tune
+from burnish.run import read_metrics
 from burnish.sim.quadrotor.dynamics import advance, stride
 from burnish.sim.quadrotor.vehicles import Fleet
 
@@ -34,7 +36,12 @@ def test_the_cheap_step_ends_where_the_exact_one_does():
 
 def test_it_begins_from_nothing_goes_on_after_an_end_and_says_what_it_was_trained_for(tmp_path):
     out, words = tmp_path / "run", ("refine", "meta-imitation", "--task", "quadrotor/hover", *SMALL, *SHORT)
-    assert main([*words, "--out", str(out), "--refine.polish-updates", "25"]) == 0
+    assert main([*words, "--out", str(out), "--refine.polish-updates", "3"]) == 0
+    assert read_metrics(out)[-1]["step"] == 32 * (2 * 40 + 3 * 10)  # no more updates than were asked for
+    result = read_json(out / "result.json")
+    (out / "result.json").unlink()  # as if it was killed after the last save
+    assert main([*words, "--out", str(out), "--refine.polish-updates", "3"]) == 0
+    assert read_json(out / "result.json") == result | {"wall_s": pytest.approx(result["wall_s"], abs=60)}
     policy = load_policy(out / "policy")
     assert policy.trained["thrust_to_weight"] == pytest.approx((1.5, 5.0))
 
