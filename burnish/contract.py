@@ -38,6 +38,8 @@ PLACES = "observation.places"
 their names, the patches row by row as in the image."""
 TASK = "task"
 """The instruction, as UTF-8 bytes filled up with zeros."""
+LONG = 8
+"""Entries of a tuple that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Contract:
             for part in dataclasses.fields(Field):
                 a, b = getattr(mine[key], part.name), getattr(theirs[key], part.name)
                 if a != b:
-                    problems.append(f"{key}.{part.name}: {a!r} in the {here}, {b!r} in the {there}")
+                    problems.append(difference(f"{key}.{part.name}", a, b, here, there))
         if problems:
             listed = "\n  ".join(sorted(problems))
             raise ContractError(
@@ -170,6 +172,22 @@ class Contract:
         from burnish.files import read_json
 
         return cls.from_json(read_json(path), source=str(path))
+
+
+def difference(what: str, mine: Any, theirs: Any, here: str, there: str) -> str:
+    """One line with both values of `what`; of long tuples the first entry that differs, or how they begin."""
+    if not isinstance(mine, tuple) or not isinstance(theirs, tuple) or max(len(mine), len(theirs)) <= LONG:
+        return f"{what}: {mine!r} in the {here}, {theirs!r} in the {there}"
+    if len(mine) != len(theirs):
+        return f"{what}: {_beginning(mine)} in the {here}, {_beginning(theirs)} in the {there}"
+    places = [place for place, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b]
+    more = f", and {len(places) - 1} more" if len(places) > 1 else ""
+    return f"{what}[{places[0]}]: {mine[places[0]]!r} in the {here}, {theirs[places[0]]!r} in the {there}{more}"
+
+
+def _beginning(values: tuple[Any, ...]) -> str:
+    shown = ", ".join(map(repr, values[:LONG]))
+    return f"({shown}, … {len(values)} in all)" if len(values) > LONG else repr(values)
 
 
 def encode_text(text: str, size: int) -> np.ndarray:

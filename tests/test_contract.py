@@ -48,6 +48,24 @@ def test_a_key_that_one_side_lacks_and_every_other_difference_are_in_one_message
     assert "action.rate_hz" in message
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"names": tuple("abcdefghijkl"[::-1])}, "names[0]: 'a' in the robot, 'l' in the policy, and 11 more"),
+        ({"unit": ("m",) * 11 + ("rad",)}, "unit[11]: 'm' in the robot, 'rad' in the policy"),
+    ],
+)
+def test_of_many_names_only_those_that_differ_are_said(change, said):
+    field = Field((12,), tuple("abcdefghijkl"), ("m",) * 12, "world", 80.0, "mean_std")
+    here, there = (Contract({STATE: one}, MOTION) for one in (field, dataclasses.replace(field, **change)))
+    with pytest.raises(ContractError) as caught:
+        here.check(there, here="robot", there="policy")
+    assert f"{STATE}.{said}" in str(caught.value).splitlines()[1]
+    with pytest.raises(ContractError) as caught:
+        here.check(CONTRACT, here="robot", there="policy")
+    assert "('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', … 12 in all) in the robot, ('x', 'y', 'z') in" in str(caught.value)
+
+
 def test_equal_contracts_fit():
     CONTRACT.check(Contract({STATE: POSITION}, MOTION), here="a", there="b")
 

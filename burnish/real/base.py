@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from burnish import registry
-from burnish.contract import STATE, Contract, Field
+from burnish.contract import STATE, Contract, Field, difference
 from burnish.errors import BurnishError, ContractError
 from burnish.limits import Limits
 
@@ -215,4 +215,4 @@ def load_robot(name: str) -> type[Robot]:
 
 def _differences(key: str, mine: Field, theirs: Field, here: str, there: str) -> list[str]:
     pairs = [(part, getattr(mine, part), getattr(theirs, part)) for part in COMPARED]
-    return [f"{key}.{part}: {a!r} in the {here}, {b!r} in the {there}" for part, a, b in pairs if a != b]
+    return [difference(f"{key}.{part}", a, b, here, there) for part, a, b in pairs if a != b]
