@@ -34,7 +34,8 @@ THRUST = (0.12, 1.0)
 THRUST_RATE = 20.0
 """Share of full thrust per s: what rotors with a time constant of 25 ms can follow."""
 MOTOR_RATE = 125.0
-"""Share of a command per s, from one end to the other in two cycles: the rotor behind it has a lag of its own."""
+"""Share of a command per s. Of no document: PX4's own limit, MOT_SLEW_MAX, is off by default. With the share of it that
+`Safety` uses, from one end to the other in two cycles, the period of a policy at 100 Hz: what it was trained with."""
 RATE_RATE = 100.0
 """rad/s²: what a 2 kg quadrotor with twice its weight in thrust can do about roll and pitch."""
 ANY = (math.inf,) * 4
