@@ -56,6 +56,7 @@ def run(config: Config) -> dict[str, Any]:
         if not dense:
             say(f"  {config.task} rewards nothing but success: it begins to learn once it has succeeded by chance")
         options = {"workers": settings.workers, "auto_reset": True, "dense_reward": dense}
+        options["settings"] = getattr(settings, "world", {})
         with make_env(config.task, settings.lanes, **options) as env:
             result = record.finish(learn(record, env, settings))
         say(

@@ -43,7 +43,15 @@ def default_gains(vehicle: Tensor) -> Tensor:
     return torch.tensor(GAINS, device=vehicle.device)[:, None] * quick**powers
 
 
-def command(state: Tensor, vehicle: Tensor, gains: Tensor, target: Tensor, push: Tensor | None = None) -> Tensor:
+def command(
+    state: Tensor,
+    vehicle: Tensor,
+    gains: Tensor,
+    target: Tensor,
+    push: Tensor | None = None,
+    turn: Tensor | None = None,
+    tilt: float = TILT,
+) -> Tensor:
     """(4, N) speeds for the rotors, 0 … 1.
 
     Args:
@@ -51,6 +59,8 @@ def command(state: Tensor, vehicle: Tensor, gains: Tensor, target: Tensor, push:
         gains: (7, N).
         target: (6, N) place and velocity, world; the front keeps to the east.
         push: (3, N) m/s², acceleration wanted besides.
+        turn: (6, N) rad/s and rad/s², angular velocity and acceleration that go with it, world.
+        tilt: largest sideways force per weight.
     """
     near, fast, stiff, damp, yaw, yaw_damp, lag = gains
     weight = vehicle[MASS] * GRAVITY
@@ -61,7 +71,7 @@ def command(state: Tensor, vehicle: Tensor, gains: Tensor, target: Tensor, push:
     most = 4 * vehicle[THRUST] / vehicle[MASS]
     upward = (force[2] + GRAVITY).clamp(min=0.3 * GRAVITY)
     sideways = force[:2]
-    room = torch.minimum(TILT * upward, ((PULL * most).square() - GRAVITY**2).clamp(min=1.0).sqrt())
+    room = torch.minimum(tilt * upward, ((PULL * most).square() - GRAVITY**2).clamp(min=1.0).sqrt())
     length = sideways.square().sum(0).add(1e-9).sqrt()
     sideways = sideways * torch.minimum(torch.ones_like(length), room / length)
     wanted = torch.cat([sideways, upward[None]])
@@ -69,12 +79,19 @@ def command(state: Tensor, vehicle: Tensor, gains: Tensor, target: Tensor, push:
     axes = rotation(state[ATTITUDE])
     forward, left, own = axes[0::3], axes[1::3], axes[2::3]
     error = torch.linalg.cross(own, up, dim=0)  # world; a body that hangs turns over sideways
-    tilt = torch.stack([(error * forward).sum(0), (error * left).sum(0)])
     heading = torch.atan2(forward[1], forward[0])
     rates = state[RATES]
-    turning = torch.cat([stiff * tilt - damp * rates[:2], (-yaw * heading - yaw_damp * rates[2])[None]])
+    rocking = stiff * _about(error, forward, left) - damp * rates[:2]
+    if turn is not None:
+        rocking = rocking + damp * _about(turn[:3], forward, left) + _about(turn[3:], forward, left)
+    turning = torch.cat([rocking, (-yaw * heading - yaw_damp * rates[2])[None]])
     thrust = vehicle[MASS] * (wanted * own).sum(0)
     return _rotors(state[ROTORS], vehicle, lag, thrust.clamp(min=0.1 * weight), vehicle[INERTIA] * turning)
+
+
+def _about(vector: Tensor, forward: Tensor, left: Tensor) -> Tensor:
+    """(2, N) the parts of a vector (3, N) along two axes of the body."""
+    return torch.stack([(vector * forward).sum(0), (vector * left).sum(0)])
 
 
 def _rotors(speed: Tensor, vehicle: Tensor, lag: Tensor, thrust: Tensor, torque: Tensor) -> Tensor:
