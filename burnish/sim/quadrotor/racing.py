@@ -30,6 +30,7 @@ class Racer:
     """Flies `quadrotor/race`, and knows what it flies.
 
     Attributes:
+        env: where.
         plans: of every lane.
         count: of plans made.
     """
@@ -38,7 +39,7 @@ class Racer:
         """Raises `BurnishError` for another task."""
         if not isinstance(env, QuadrotorWorld) or env.task != "quadrotor/race":
             raise BurnishError(f"a racer flies quadrotor/race, not {env.task}")
-        self._env, self._planner, lanes = env, planner, env.num_envs
+        self.env, self._planner, lanes = env, planner, env.num_envs
         nothing = torch.zeros(2, lanes, dtype=torch.float64)
         self.plans = Trajectory(torch.zeros(2, 8, 3, lanes, dtype=torch.float64), nothing + 1)
         self._time, self._passed, self.count = nothing[0], torch.zeros(lanes), 0
@@ -52,7 +53,7 @@ class Racer:
 
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """(N, 4) commands of the rotors."""
-        flights = self._env.flights
+        flights = self.env.flights
         state, vehicle = flights.state.double(), flights.vehicle.double()
         wanted = self.plans.at(self._time)
         astray = (wanted[0] - state[POSITION]).square().sum(0) > LOST_M**2
@@ -71,7 +72,7 @@ class Racer:
         return command(state, vehicle, gains, aim, push, turn, TILT).T.float().contiguous()
 
     def _renew(self, lanes: Tensor, start: Tensor, gates: Tensor) -> None:
-        fresh = self._planner.plan(start, gates[:, lanes], self._env.flights.vehicle[:, lanes].double())
+        fresh = self._planner.plan(start, gates[:, lanes], self.env.flights.vehicle[:, lanes].double())
         terms = self.plans.terms.index_copy(-1, lanes, fresh.terms)
         self.plans = Trajectory(terms, self.plans.times.index_copy(-1, lanes, fresh.times))
         self._time = self._time.index_fill(0, lanes, 0.0)
@@ -122,7 +123,7 @@ def race(env: VecEnv, planner: Planner, seed: int) -> Laps:
     while running.any():
         found, step = env.step(racer.act(obs), ids=running.nonzero().flatten().tolist()), step + 1
         obs, now = found.obs, step / RATE_HZ
-        begun = torch.where(begun.isnan() & (env.flights.progress >= 1), now, begun)
+        begun = torch.where(begun.isnan() & (racer.env.flights.progress >= 1), now, begun)
         done = running & found.terminated
         lap, course = torch.where(done, now - begun, lap), torch.where(done, now, course)
         crashed, running = crashed | found.info["crashed"], running & ~found.done
