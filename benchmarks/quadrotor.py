@@ -11,6 +11,7 @@ The floor: a step reads and writes some 130 numbers per environment and computes
 2 × 10¹⁰ operations a second that is 13 million steps a second.
 """
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import argparse

@@ -4,6 +4,7 @@ Answers one line (`ANSWER`, then JSON) per line of JSON on its standard input: {
 lanes it takes per second, {"vehicle": …, "state": …, "commands": …} with the last state of one quadrotor.
 """
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import json

@@ -3,7 +3,7 @@
 `uv run python benchmarks/replanning.py RUN/policy [--quick]`, after `burnish train replan --task quadrotor/race --out
 RUN`. Races are those of `quadrotor/race` with an X500 in still air, known two gates ahead. What share of the limits
 each planner may take is found on courses of its own: the fastest of those with the fewest failures; minimum snap's
-speed at the second gate likewise. A failure is a crash, a missed gate or no lap within 30 s. The bar: 2 ms per plan.
+speed at the second gate likewise. A failure is a crash, a missed gate or no lap within 15 s. The bar: 2 ms per plan.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from burnish.sim.quadrotor.racing import Laps, race
 from burnish.sim.quadrotor.tasks import RACE
 from burnish.sim.quadrotor.vehicles import named
 
-VEHICLE, HORIZON = "x500", 3000
-SHARES, LEAVING = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05), (0.6, 0.8, 1.0, 1.2)
+VEHICLE, HORIZON = "x500", 1500
+SHARES, LEAVING = (0.9, 0.95, 1.0), (0.6, 1.0, 1.4)
 CHOOSING, JUDGING = 1 << 20, 1 << 21
 """First seeds of the courses on which a planner is set, and of those on which it is judged."""
 

@@ -23,9 +23,10 @@ from torch import Tensor
 
 from burnish.console import say, track
 from burnish.errors import BurnishError
-from burnish.policies.base import load_training, save_policy
+from burnish.policies.base import save_policy
 from burnish.policies.mlp import MLP, MLPConfig
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
+from burnish.policies.resume import grouped, load_training, save_training
 from burnish.rl_finetune.gate_planner import LearnedPlanner, contract, scales
 from burnish.run import Run
 from burnish.sim.base import VecEnv
@@ -160,18 +161,16 @@ class Replan:
 
     def save(self, run: Run) -> None:
         """Everything needed to go on after a kill."""
-        moments = optimizer_state(self.optimizer, list(self.policy.network.parameters()))
-        training = {f"optimizer/{key}": value for key, value in moments.items()}
-        save_policy(self.policy, run.folder / "checkpoint", training=training, progress={"updates": self.updates})
-        run.save_clock()
+        kept = grouped(adam=optimizer_state(self.optimizer, list(self.policy.network.parameters())))
+        save_training(run, self.policy, kept, {"updates": self.updates})
 
     def resume(self, run: Run) -> None:
         """Go on after what was saved in `run.folder`, if something was."""
-        saved = load_training(run.folder / "checkpoint")
+        saved = load_training(run)
         if saved is None:
             return
         self.policy.load_state_dict(saved.weights)
-        restore_optimizer(self.optimizer, list(self.policy.network.parameters()), saved.under("optimizer/"))
+        restore_optimizer(self.optimizer, list(self.policy.network.parameters()), saved.under("adam/"))
         self.updates = saved.progress["updates"]
         run.rewind(self.env_steps)
 

@@ -110,27 +110,24 @@ class QuadrotorWorld(VecEnv):
                 raise BurnishError(f"{self.task}: seed {value} of lane {lane} is not in [0, 2^64)")
         if len(lanes):
             self._begin(torch.tensor(list(lanes), device=self.device), seed)
-        return self._observe()
+        return self._observe(self.flights)
 
     @override
     def step(self, action: Tensor, ids: Sequence[int] | None = None) -> Step:
         active = self._active(ids)
         self._check_action(action, active)
         now, command = self.flights, action.to(self.device).clamp(0, 1).T
-        told = (now.vehicle, now.state, command, now.command, now.goal, now.progress, now.seed, now.steps)
+        told = (now.vehicle, now.state, command, now.command, now.goal, now.progress, now.seed, now.steps, active)
         found = self._step(*told)
-        now.state, now.progress = (
-            torch.where(active, found.state, now.state),
-            torch.where(active, found.progress, now.progress),
-        )
-        now.command, now.steps = torch.where(active, command, now.command), now.steps + active
-        solved, crashed = found.solved & active, found.crashed & active
+        now.state, now.command, now.progress = found.state, found.command, found.progress
+        now.steps = now.steps + active
+        solved, crashed = found.solved, found.crashed
         truncated = (crashed | (active & (now.steps >= self.max_episode_steps))) & ~solved
         now.ended = now.ended | solved | truncated
         info = {"success": solved, "crashed": crashed}
         if self._dense:
-            info["dense_reward"] = torch.where(active, found.reward, 0.0)
-        obs = {STATE: found.sensed, ENVIRONMENT_STATE: found.known} if ids is None else self._observe()
+            info["dense_reward"] = found.reward
+        obs = {STATE: found.sensed, ENVIRONMENT_STATE: found.known} if ids is None else self._observe(now)
         return self._result(obs, solved, truncated, info)
 
     @override
@@ -155,7 +152,7 @@ class QuadrotorWorld(VecEnv):
                 f"{self.task}: a snapshot of {len(snapshot)} lanes cannot be restored into {self.num_envs}"
             )
         self.flights = Flights(**{key: torch.stack([one[key] for one in snapshot], dim=-1) for key in snapshot[0]})
-        return self._observe()
+        return self._observe(self.flights)
 
     @override
     def close(self) -> None:
@@ -166,22 +163,23 @@ class QuadrotorWorld(VecEnv):
         vehicle = self._fleet.draw(seed) if name is None else named(name, len(seed)).to(self.device)
         return begin(self._task, seed, vehicle, self._pushed)
 
-    def _begin(self, lanes: Tensor, seeds: Sequence[int]) -> None:
+    def _begin(self, lanes: Tensor, seeds: Sequence[int]) -> Flights:
+        """New flights in `lanes`."""
         signed = [value - 2**64 if value >= 2**63 else value for value in seeds]
         fresh = self._fresh(torch.tensor(signed, dtype=torch.int64, device=self.device))
         for key, value in vars(fresh).items():
             setattr(self.flights, key, getattr(self.flights, key).index_copy(-1, lanes, value))
+        return fresh
 
     def _result(self, obs: Obs, solved: Tensor, truncated: Tensor, info: dict[str, Any]) -> Step:
         final, done = obs, (solved | truncated).nonzero().flatten()
         if self._auto_reset and len(done):
-            self._begin(done, [next_seed(value % 2**64) for value in self.flights.seed[done].tolist()])
-            fresh = self._observe()
-            obs = {key: value.index_copy(0, done, fresh[key][done]) for key, value in obs.items()}
+            fresh = self._begin(done, [next_seed(value % 2**64) for value in self.flights.seed[done].tolist()])
+            first = self._observe(fresh)
+            obs = {key: value.index_copy(0, done, first[key]) for key, value in obs.items()}
         return Step(obs, solved.float(), solved, truncated, info | {"final_obs": final})
 
-    def _observe(self) -> Obs:
-        now = self.flights
+    def _observe(self, now: Flights) -> Obs:
         known = self._task.know(now.goal, now.progress, now.steps.clamp(min=0) / RATE_HZ)
         return {STATE: sense(now.state, now.seed, now.steps, self._noise), ENVIRONMENT_STATE: known.T.contiguous()}
 

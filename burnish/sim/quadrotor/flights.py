@@ -55,10 +55,11 @@ class Flights:
 
 
 class Outcome(NamedTuple):
-    """Of a step in all lanes: `state` (17, N), `progress` (N,), `solved`, `crashed` (N,) bool, `reward` (N,) 0 … 1,
-    `sensed` (N, 18) and `known` (N, K) observations."""
+    """Of a step: `state` (17, N), `command` (4, N), `progress` (N,), in lanes that rest as they were; `solved`,
+    `crashed` (N,) bool, `reward` (N,) 0 … 1, nothing there; `sensed` (N, 18), `known` (N, K) as if none rested."""
 
     state: Tensor
+    command: Tensor
     progress: Tensor
     solved: Tensor
     crashed: Tensor
@@ -67,16 +68,16 @@ class Outcome(NamedTuple):
     known: Tensor
 
 
-Step = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Outcome]
+Step = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Outcome]
 
 
 def stepper(task: Task, noisy: float) -> Step:
-    """What a step of `task` does with vehicle, state, command, the one before, goal, progress, seed and steps: one
-    function of tensors alone, to be compiled as a whole."""
+    """What a step of `task` does with vehicle, state, command, the one before, goal, progress, seed and steps, and
+    which lanes take it: one function of tensors alone, to be compiled as a whole."""
 
     def step(
         vehicle: Tensor, state: Tensor, command: Tensor, before: Tensor, goal: Tensor, progress: Tensor, seed: Tensor,
-        steps: Tensor,
+        steps: Tensor, active: Tensor,
     ) -> Outcome:  # fmt: skip
         time = (steps + 1) / RATE_HZ
         moved = advance(state, vehicle, delayed(command, before, vehicle, 1 / RATE_HZ), 1 / RATE_HZ)
@@ -85,7 +86,16 @@ def stepper(task: Task, noisy: float) -> Step:
         near = 1 - torch.tanh(task.away(goal, counted, time, moved) / 0.5)
         reward = ((counted + near) / task.count).clamp(0, 1) if task.passes else near
         sensed, known = sense(moved, seed, steps + 1, noisy), task.know(goal, counted, time)
-        return Outcome(moved, counted, solved & ~crashed, crashed, reward, sensed, known.T.contiguous())
+        return Outcome(
+            torch.where(active, moved, state),
+            torch.where(active, command, before),
+            torch.where(active, counted, progress),
+            solved & ~crashed & active,
+            crashed & active,
+            torch.where(active, reward, 0.0),
+            sensed,
+            known.T.contiguous(),
+        )
 
     return step
 

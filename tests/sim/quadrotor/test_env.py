@@ -40,6 +40,29 @@ def test_a_lane_does_not_depend_on_how_many_there_are():
         assert torch.allclose(a.obs[STATE][0], b.obs[STATE][7], atol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("task", ["hover", "race"])
+def test_a_compiled_world_is_the_same_world(task):
+    """Through ends of episodes, and with lanes that rest."""
+    plain, compiled = (
+        make_env(f"quadrotor/{task}", 64, horizon=20, auto_reset=True, dense_reward=True, settings={"compiled": flag})
+        for flag in (False, True)
+    )
+    with plain, compiled:
+        generator = torch.Generator().manual_seed(0)
+        plain.reset(range(64))
+        compiled.reset(range(64))
+        for moment in range(45):
+            action = torch.rand(64, 4, generator=generator)
+            ids = None if moment % 5 else range(0, 64, 2)
+            one, other = plain.step(action, ids=ids), compiled.step(action, ids=ids)
+            assert torch.equal(one.done, other.done)
+            for key, value in one.obs.items():
+                assert torch.allclose(value, other.obs[key], atol=1e-4)
+            assert torch.allclose(one.info["dense_reward"], other.info["dense_reward"], atol=1e-4)
+
+
 def test_it_crashes_and_says_so():
     with make_env("quadrotor/hover", 2, settings={"vehicle": "crazyflie"}) as env:
         env.reset([1, 2])
