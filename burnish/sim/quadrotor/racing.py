@@ -65,11 +65,8 @@ class Racer:
             self._renew(lanes, start, obs[ENVIRONMENT_STATE].T.double())
             self._passed = flights.progress.clone()
             wanted = self.plans.at(self._time)
-        _, turn = forces(wanted, vehicle)
         self._time = self._time + 1 / RATE_HZ
-        aim, push = wanted[:2].flatten(0, 1), wanted[2]
-        gains = default_gains(flights.vehicle).double()
-        return command(state, vehicle, gains, aim, push, turn, TILT).T.float().contiguous()
+        return follow(wanted, state, vehicle).T.float().contiguous()
 
     def _renew(self, lanes: Tensor, start: Tensor, gates: Tensor) -> None:
         fresh = self._planner.plan(start, gates[:, lanes], self.env.flights.vehicle[:, lanes].double())
@@ -77,6 +74,12 @@ class Racer:
         self.plans = Trajectory(terms, self.plans.times.index_copy(-1, lanes, fresh.times))
         self._time = self._time.index_fill(0, lanes, 0.0)
         self.count += len(lanes)
+
+
+def follow(wanted: Tensor, state: Tensor, vehicle: Tensor) -> Tensor:
+    """(4, N) commands of the rotors along a trajectory, of which `wanted` (5, 3, N) is this moment."""
+    _, turn = forces(wanted, vehicle)
+    return command(state, vehicle, default_gains(vehicle), wanted[:2].flatten(0, 1), wanted[2], turn, TILT)
 
 
 def moving(state: Tensor, vehicle: Tensor, asked: Tensor) -> Tensor:
