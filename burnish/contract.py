@@ -17,12 +17,13 @@ import numpy as np
 
 from burnish.errors import ContractError, CorruptFileError
 
-Normalization = Literal["mean_std", "whitening", "min_max", "identity"]
+Normalization = Literal["mean_std", "whitening", "min_max", "range", "identity"]
 """How a policy maps a field to network units.
 
 `mean_std`: mean 0, variance 1. `whitening`: the same in every direction, not only along the axes, so that a small
 difference of two large coordinates (hand − object, now − before) is not lost; for vectors of observations.
-`min_max`: to [-1, 1]. `identity`: as it is.
+`min_max`: the field's bounds to [-1, 1], or what the data showed where it has none. `range`: what the data showed to
+[-1, 1], and bounds only cut off: for an arm whose task needs a small part of its range. `identity`: as it is.
 """
 
 ACTION = "action"
@@ -93,7 +94,15 @@ class Contract:
 
     def __post_init__(self) -> None:
         if self.action.normalization == "whitening":
-            raise ContractError("action: whitening is for observations only; use 'min_max' or 'mean_std'")
+            raise ContractError("action: whitening is for observations only; use 'min_max', 'range' or 'mean_std'")
+
+    def need_unit_actions(self, who: str) -> None:
+        """Raise `ContractError` unless the network's actions lie between -1 and 1: what `who` takes them for."""
+        if self.action.normalization == "mean_std":
+            raise ContractError(
+                f"{who} takes actions between -1 and 1, and would cut off those of the normalization 'mean_std'; make "
+                "it 'range' (or 'min_max', by the bounds) in the dataset's contract.json, and train again"
+            )
 
     @property
     def fields(self) -> dict[str, Field]:

@@ -74,7 +74,7 @@ def test_a_field_that_contradicts_itself_is_refused():
     with pytest.raises(ContractError, match="names has 2 entries for a last dimension of 3"):
         dataclasses.replace(POSITION, names=("x", "y"))
     with pytest.raises(
-        ContractError, match="unknown normalization 'z_score'; known: mean_std, whitening, min_max, identity"
+        ContractError, match="unknown normalization 'z_score'; known: mean_std, whitening, min_max, range, identity"
     ):
         dataclasses.replace(POSITION, normalization="z_score")
     with pytest.raises(ContractError, match=r"whitening is for vectors, not for a field of shape \(4, 3\)"):

@@ -52,9 +52,14 @@ class Config:
 
 
 RECIPES: dict[str, dict[str, Any]] = {
-    "franka": {"policy": MeanFlowConfig(horizon=16, replan=8), "train": TrainConfig(steps=2_500)},
+    "franka": {
+        "policy": MeanFlowConfig(horizon=16, replan=8),
+        "train": TrainConfig(steps=2_500),
+        "refine": ResidualConfig(action_scale=0.1, noise=0.02, warmup_scale=0.04),
+    },
 }
-"""Other defaults of the tasks of a simulator: an arm at 20 actions a second looks again after 0.4 s."""
+"""Other defaults of the tasks of a simulator: an arm at 20 actions a second looks again after 0.4 s, and moves by a
+small part of its range in one action."""
 
 
 def configure(words: list[str]) -> Config:

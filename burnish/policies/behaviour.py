@@ -56,6 +56,7 @@ class Behaviour(Policy):
     Config = BehaviourConfig
 
     def __init__(self, config: BehaviourConfig, contract: Contract, stats: Stats) -> None:
+        contract.need_unit_actions("a behaviour")
         contract = contract.only(contract.observation.keys() - {TASK})
         super().__init__(config, contract, {key: stats[key] for key in contract.fields})
         self.config: BehaviourConfig = config

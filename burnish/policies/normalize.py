@@ -77,9 +77,10 @@ def affine(field: Field, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, n
     """(offset, scale) with network = (physical − offset) / scale, each of the field's last dimension."""
     if field.normalization in ("mean_std", "whitening"):
         offset, scale = stats["mean"], stats["std"]
-    elif field.normalization == "min_max":
-        low = np.asarray(field.low if field.low is not None else stats["min"])
-        high = np.asarray(field.high if field.high is not None else stats["max"])
+    elif field.normalization in ("min_max", "range"):
+        bounded = field.normalization == "min_max"
+        low = np.asarray(field.low if bounded and field.low is not None else stats["min"])
+        high = np.asarray(field.high if bounded and field.high is not None else stats["max"])
         offset, scale = (high + low) / 2, (high - low) / 2
     else:
         offset, scale = np.zeros(field.shape), np.ones(field.shape)

@@ -93,7 +93,7 @@ class Recurrent(Policy):
         width = self.config.width
         hidden = self.cell(torch.relu(self.enter(torch.cat([read, memory[:, width:]], dim=1))), memory[:, :width])
         action = self.leave(hidden)
-        if self.contract.action.normalization == "min_max":
+        if self.contract.action.normalization in ("min_max", "range"):
             action = torch.tanh(action)
         return action, torch.cat([hidden, action], dim=1)
 

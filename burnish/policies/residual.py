@@ -48,6 +48,7 @@ class ResidualPolicy(Policy):
 
     def __init__(self, config: ResidualPolicyConfig, contract: Contract, stats: Stats) -> None:
         super().__init__(config, contract, stats)
+        contract.need_unit_actions("a residual")
         base = registry.policies.load(config.base)
         self.base: Policy = base(base.Config(**config.base_config), contract, stats)
         self.horizon, self.nfe = 1, self.base.nfe + 1

@@ -194,6 +194,7 @@ def train(
     """Refine all of `policy`; see `loop.refine`. The one-step student is `run.folder/one_step`."""
     if demos is None:
         raise BurnishError("RL-100 begins offline, with demonstrations; give them: --dataset DATASET")
+    policy.contract.need_unit_actions("RL-100")
     if policy.contract.looks:
         raise BurnishError(f"RL-100's model imagines numbers; the policy reads {', '.join(policy.contract.looks)} too")
     replan = min(policy.replan if cfg.replan is None else cfg.replan, policy.horizon)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from burnish.contract import ACTION, STATE, Contract, Field
 from burnish.datasets.demonstrations import Demonstrations, Episode, compute_stats
+from burnish.errors import ContractError
 from burnish.policies.normalize import LARGEST_INPUT, SMALLEST_SPREAD, Normalizer
 from tests.policies.conftest import ACTION_FIELD
 
@@ -63,3 +66,20 @@ def test_actions_come_back_from_network_units():
     norm = normalizer(hand_and_object(0.2), "whitening")
     action = torch.tensor([[0.004, -0.01, 0.0, 1.0]])
     torch.testing.assert_close(norm.action(norm.normalize(ACTION, action)), action)
+
+
+def test_a_range_is_the_data_s_and_bounds_only_cut_off():
+    field = Field((2,), ("a", "b"), ("rad", "rad"), "joint", 20.0, "range", low=(-3.0, -3.0), high=(3.0, 3.0))
+    contract = Contract({STATE: Field((1,), ("x",), ("m",), "world", 20.0, "mean_std")}, field)
+    stats = {ACTION: {name: np.float32(v) for name, v in (("min", [0.0, 1.0]), ("max", [0.5, 2.0]))}}
+    stats[STATE] = {"mean": np.zeros(1, np.float32), "std": np.ones(1, np.float32)}
+    normalizer = Normalizer(contract, stats)
+    assert torch.equal(normalizer.normalize(ACTION, torch.tensor([[0.0, 2.0]])), torch.tensor([[-1.0, 1.0]]))
+    assert torch.equal(normalizer.action(torch.tensor([[40.0, 0.0]])), torch.tensor([[3.0, 1.5]]))
+
+
+def test_who_takes_actions_between_one_and_minus_one_refuses_others():
+    numbers = Field((2,), ("a", "b"), ("m", "m"), "world", 20.0, "mean_std")
+    with pytest.raises(ContractError, match=r"a residual takes actions between -1 and 1.*make it 'range'"):
+        Contract({STATE: numbers}, numbers).need_unit_actions("a residual")
+    Contract({STATE: numbers}, dataclasses.replace(numbers, normalization="range")).need_unit_actions("a residual")

@@ -32,6 +32,7 @@ class Tokenizer(Learned):
 
     def __init__(self, config: Any, contract: Contract, stats: Stats) -> None:
         super().__init__()
+        contract.need_unit_actions(f"the tokenizer {self.name!r}")
         self.config, self.contract, self.stats = config, contract.only([]), {ACTION: stats[ACTION]}
         self.normalizer = Normalizer(self.contract, self.stats)
 

@@ -40,8 +40,7 @@ def contract(task: Task, rate_hz: float = RATE_HZ, cameras: int | None = None, p
     robot = robot_contract()
     state = replace(robot.observation[STATE], rate_hz=rate_hz, normalization="whitening")
     know = Field((len(task.names),), task.names, task.units, "base", rate_hz, "whitening")
-    # Statistics, not bounds, set the scale: a task needs a small part of the arm's range.
-    action = replace(robot.action, rate_hz=rate_hz, normalization="mean_std", low=LIMITS.low, high=LIMITS.high)
+    action = replace(robot.action, rate_hz=rate_hz, normalization="range", low=LIMITS.low, high=LIMITS.high)
     looks: dict[str, Field] = {}
     if cameras is not None:
         shape, names, unit = (cameras, cameras, 3), ("r", "g", "b"), ("1/255",) * 3
