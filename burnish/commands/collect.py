@@ -12,6 +12,7 @@ from burnish import registry
 from burnish.commands import flags, stage
 from burnish.console import say
 from burnish.datasets.collect import CollectConfig, collect
+from burnish.errors import BurnishError
 from burnish.sim.base import make_env
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Config:
     """With the images, where their patches lie (m, world), as a depth camera would tell; `actor3d` reads them."""
     points: bool = False
     """Make point clouds when all is recorded, 512 points each unless --collect.points says otherwise."""
+    states: int = 0
+    """Instead of a dataset, one file with the states after every so many steps: a bank, in which `burnish train ppo
+    --bank` begins half of its episodes."""
 
 
 def configure(words: list[str]) -> Config:
@@ -64,6 +68,8 @@ def run(config: Config) -> dict[str, Any]:
     if config.points and not settings.points:
         settings = replace(settings, points=POINTS)
     learned = None if config.expert in EXPERTS else _learned(config.expert)
+    if config.states:
+        return _bank(config, learned)
     with stage.lock(config.out):
         if config.out.exists():
             say(f"{config.out}: already complete")
@@ -83,6 +89,25 @@ def run(config: Config) -> dict[str, Any]:
         f"  {result['episodes']} episodes, {result['frames']} steps; the expert, disturbed on purpose, succeeded "
         f"in {result['success']:.0%} of {result['attempts']} attempts → {config.out}"
     )
+    return result
+
+
+def _bank(config: Config, learned: Policy | None) -> dict[str, Any]:
+    """Record states instead of a dataset."""
+    from burnish.datasets.states import collect_states
+
+    settings = config.collect
+    simulator = settings.task.partition("/")[0]
+    if config.states < 0 or not registry.environments.load(simulator).has_bank:
+        raise BurnishError(f"--states {config.states}: 1 or more, of a task that can begin in them (franka/lift)")
+    with stage.lock(config.out):
+        if config.out.exists():
+            raise BurnishError(f"{config.out} is there already; remove it, or choose another --out")
+        say(f"Collecting states of {settings.task}: where training may begin, in the middle of the task")
+        with make_env(settings.task, settings.lanes, workers=settings.workers, horizon=settings.horizon) as env:
+            expert = _expert(env, config.expert, learned, settings)
+            result = collect_states(env, expert, settings, config.states, config.out)
+    say(f"  {result['states']} states of {result['episodes']} episodes → {config.out}")
     return result
 
 

@@ -26,6 +26,8 @@ class Config:
     """Folder of the run; the result is its `policy`."""
     train: Any
     """The learner's own settings."""
+    bank: Path | None = None
+    """States in the middle of the task (`burnish collect --states`), in which half of the episodes begin."""
 
 
 def configure(name: str, words: list[str]) -> Config:
@@ -56,7 +58,8 @@ def run(config: Config) -> dict[str, Any]:
         if not dense:
             say(f"  {config.task} rewards nothing but success: it begins to learn once it has succeeded by chance")
         options = {"workers": settings.workers, "auto_reset": True, "dense_reward": dense}
-        options["settings"] = getattr(settings, "world", {})
+        bank = {} if config.bank is None else {"bank": str(config.bank)}
+        options["settings"] = getattr(settings, "world", {}) | bank
         with make_env(config.task, settings.lanes, **options) as env:
             result = record.finish(learn(record, env, settings))
         say(

@@ -61,6 +61,8 @@ class VecEnv(ABC):
     """Whether it takes `points`."""
     has_dense_reward: ClassVar[bool] = False
     """Whether it takes `dense_reward`."""
+    has_bank: ClassVar[bool] = False
+    """Whether it takes the setting `bank`: states in the middle of a task, in which episodes begin."""
     num_envs: int
     contract: Contract
     task: str
@@ -201,8 +203,11 @@ def make_env(
         if wanted < 1:
             raise BurnishError(f"{task}: {key}={wanted}; {advice}")
         given[key] = wanted
-    env: VecEnv = factory(name, **given, **(settings or {}))
-    env.settings = dict(settings or {})
+    chosen = dict(settings or {})
+    if "bank" in chosen and not factory.has_bank:
+        raise BurnishError(f"{task}: bank={chosen['bank']!r}, but {simulator} begins its episodes in no given state")
+    env: VecEnv = factory(name, **given, **chosen)
+    env.settings = chosen
     return env
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import override
 
 import numpy as np
@@ -20,6 +21,7 @@ from burnish.fr3 import contract as robot_contract
 from burnish.sim import protocols
 from burnish.sim.about import known_task
 from burnish.sim.camera import Camera
+from burnish.sim.franka.bank import Bank
 from burnish.sim.franka.model import TIMESTEP_S, physics_model, set_fixture, visual_model
 from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.task import Task
@@ -63,6 +65,7 @@ class FrankaWorld(LanesEnv):
     has_cameras = True
     has_points = True
     has_dense_reward = True
+    has_bank = True
 
     def __init__(
         self,
@@ -77,11 +80,15 @@ class FrankaWorld(LanesEnv):
         dense_reward: bool = False,
         rate_hz: float = RATE_HZ,
         randomize: Mapping[str, float] | None = None,
+        bank: str | Path | None = None,
+        bank_share: float = 0.5,
     ) -> None:
         """
         Args:
             rate_hz: of actions; a divisor of 500 Hz, the physics' own rate.
             randomize: fields of `Randomization`; None for a world that is always the same.
+            bank: file of states in the middle of the task (`bank.Bank`), in which episodes begin; never evaluation's.
+            bank_share: of the episodes that do.
         Raises `UnknownNameError` with the closest match; `BurnishError` where packages are missing.
         """
         known_task("franka", name, TASKS)
@@ -94,6 +101,7 @@ class FrankaWorld(LanesEnv):
         if Randomization.of(uncertain).latency_s >= 1 / rate_hz:
             raise BurnishError(f"randomize.latency_s must be below one action's {1 / rate_hz:g} s")
         task = TASKS[name]
+        self._bank = None if bank is None else Bank(Path(bank), bank_share, name, rate_hz)
         physics_model(task)  # missing packages are named before anything else happens
         super().__init__(
             f"franka/{name}",
@@ -112,7 +120,7 @@ class FrankaWorld(LanesEnv):
     def _make_pool(self) -> Pool:
         from burnish.sim.franka.pool import RolloutPool  # it needs MuJoCo, whose lack has been named by now
 
-        return RolloutPool(self.spec, self._workers)
+        return RolloutPool(self.spec, self._workers, self._bank)
 
 
 def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import override
 import numpy as np
 
 from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.sim.franka.bank import Bank
 from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.task import Scene
 from burnish.sim.franka.tasks import TASKS
@@ -19,9 +20,9 @@ from burnish.sim.workers import LaneSpec, WorkerError
 
 
 class RolloutPool(Pool):
-    """All lanes in this process, their physics on `threads` threads."""
+    """All lanes in this process, their physics on `threads` threads; some episodes begin in a state of `bank`."""
 
-    def __init__(self, spec: LaneSpec, threads: int) -> None:
+    def __init__(self, spec: LaneSpec, threads: int, bank: Bank | None = None) -> None:
         layout, settings = spec.layout, spec.arguments
         self.buffers = fresh(layout.arrays(bytearray(layout.nbytes)))
         self._spec = spec
@@ -32,6 +33,7 @@ class RolloutPool(Pool):
 
             self._cameras = Cameras(**settings, lanes=layout.num_envs, threads=threads)
         self._world = World(TASKS[settings["task"]], layout.num_envs, threads, period_s, randomization)
+        self._bank = bank
 
     @override
     def step(self) -> None:
@@ -106,7 +108,11 @@ class RolloutPool(Pool):
 
     def _begin(self, rows: np.ndarray) -> None:
         for row in rows:
-            self._world.reset(int(row), int(self.buffers.seed[row]))
+            seed = int(self.buffers.seed[row])
+            if self._bank is not None and (state := self._bank.draw(seed)) is not None:
+                self._world.restore(int(row), {**state, "seed": np.array(seed, np.uint64)})
+            else:
+                self._world.reset(int(row), seed)
         self.buffers.steps[rows], self.buffers.ended[rows] = 0, False
         self._observe(rows)
 
