@@ -32,7 +32,7 @@ from burnish.sim.quadrotor.tasks import GATES, RACE
 from burnish.sim.quadrotor.vehicles import named
 
 VEHICLE, HORIZON = "x500", 1500
-SHARES, LEAVING = (0.9, 0.95, 1.0), (0.6, 1.0, 1.4)
+SHARES, LEAVING = (0.9, 0.95, 1.0), (0.8, 1.0, 1.2)
 KNOWN_SHARE = 0.95
 """Of the limits, that minimum snap takes when it knows all gates."""
 CHOOSING, JUDGING = 1 << 20, 1 << 21
@@ -121,11 +121,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few courses")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    choosing, judging, count = (16, 32, 50) if args.quick else (128, 1000, 500)
+    choosing, judging, count = (16, 32, 50) if args.quick else (64, 500, 500)
     policy = load_policy(args.checkpoint)
     assert isinstance(policy, MLP)
     print("minimum snap, all gates known", flush=True)
-    rows = {"minimum snap, all gates known": known(judging // 4, 30 if args.quick else 400)}
+    rows = {"minimum snap, all gates known": known(judging // 4, 30 if args.quick else 200)}
     kinds: dict[str, Callable[[], dict[str, Planner]]] = {
         "minimum snap": lambda: {
             f"share {share:g}, leaving {leaving:g}": MinimumSnap(share, leaving)

@@ -67,7 +67,7 @@ simulators = Registry("description of an environment", "burnish.simulators")
 """What `burnish envs` says of an environment, without importing its simulator."""
 algorithms = Registry("algorithm", "burnish.algorithms")
 learners = Registry("learner", "burnish.learners")
-"""Algorithms that learn a task from its rewards alone."""
+"""Algorithms that learn a task with neither data nor a checkpoint."""
 robots = Registry("robot", "burnish.robots")
 simulated_robots = Registry("simulated robot", "burnish.simulated_robots")
 experts = Registry("expert", "burnish.experts")

@@ -1,4 +1,4 @@
-"""`burnish train LEARNER --task TASK`: learn a task from its rewards alone, with neither data nor a checkpoint."""
+"""`burnish train LEARNER --task TASK`: learn a task by acting in it, with neither data nor a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from burnish.console import say
 
 @dataclass(frozen=True)
 class Config:
-    """Learn a task by acting in it, from its rewards alone."""
+    """Learn a task by acting in it."""
 
     name: Annotated[str, Suppress, Fixed]
     """Registered name of the learner."""
@@ -53,7 +53,7 @@ def run(config: Config) -> dict[str, Any]:
     with stage.open_stage("train", config) as record:
         if done := stage.finished(record):
             return done
-        say(f"Learning {config.task} by {config.name}, from its rewards alone: it tries, and keeps what was better")
+        say(f"Learning {config.task} by {config.name}, with neither data nor a checkpoint")
         dense = registry.environments.load(config.task.partition("/")[0]).has_dense_reward
         if not dense:
             say(f"  {config.task} rewards nothing but success: it begins to learn once it has succeeded by chance")

@@ -48,7 +48,7 @@ class ReplanConfig:
     """What is flown."""
     lanes: int = 128
     """Races at once."""
-    updates: int = 1000
+    updates: int = 400
     lr: float = 1e-3
     limits: float = 200.0
     """Weight of what is asked for beyond the limits, s."""
