@@ -116,7 +116,7 @@ class QuadrotorWorld(VecEnv):
     def step(self, action: Tensor, ids: Sequence[int] | None = None) -> Step:
         active = self._active(ids)
         self._check_action(action, active)
-        now, command = self.flights, action.to(self.device).clamp(0, 1).T
+        now, command = self.flights, action.to(self.device).clamp(0, 1).T.contiguous()  # one layout, compiled once
         told = (now.vehicle, now.state, command, now.command, now.goal, now.progress, now.seed, now.steps, active)
         found = self._step(*told)
         now.state, now.command, now.progress = found.state, found.command, found.progress
