@@ -44,6 +44,13 @@ LIMITS = Limits(
     offset=(0.652, 0.25, 0.2005, 0.3542, 0.5738, 0.4885, 0.4592, 0.0),
 )
 ARM_LIMITS = LIMITS.of(JOINTS)
+JOINT_STIFFNESS = (3000.0, 3000.0, 3000.0, 2500.0, 2500.0, 2000.0, 2000.0)
+"""N·m/rad, the manufacturer's default of the internal joint impedance controller."""
+CARTESIAN_STIFFNESS = (3000.0, 3000.0, 3000.0, 300.0, 300.0, 300.0)
+"""N/m along and N·m/rad about the tool's x, y and z: likewise, of the Cartesian one."""
+JOINT_STIFFNESS_RANGE = ((0.0,) * 7, (14250.0,) * 7)
+CARTESIAN_STIFFNESS_RANGE = ((10.0,) * 3 + (1.0,) * 3, (3000.0,) * 3 + (300.0,) * 3)
+"""What the robot takes: libfranka, Robot::setJointImpedance and setCartesianImpedance."""
 
 
 def contract() -> Contract:

@@ -46,23 +46,24 @@ class FrankaBody:
     def frames(self, setpoint: np.ndarray) -> list[Frame]:
         """The base, the seven joints and the hand, as the first nine of `fr3.frames`; of the last setpoint kept."""
         if self._seen is None or not np.array_equal(setpoint, self._seen):
-            self._seen, self._frames = setpoint.copy(), _frames(setpoint[:7].tolist())
+            self._seen, self._frames = setpoint.copy(), place(setpoint[:7].tolist())
         return self._frames
 
     def tool(self, setpoint: np.ndarray) -> np.ndarray:
         """(3,) the tool's centre point between the finger tips, m, base frame."""
-        return np.array(_point(self.frames(setpoint)[8], (0.0, 0.0, TOOL_M)))
+        return np.array(point(self.frames(setpoint)[8], (0.0, 0.0, TOOL_M)))
 
     def clearance(self, setpoint: np.ndarray) -> float:
         """Smallest distance between links that are not neighbours, or of the arm to the floor z = 0, m."""
         placed = self.frames(setpoint)
-        ends = [(_point(placed[frame], start), _point(placed[frame], end)) for _, frame, start, end, _ in LINKS]
+        ends = [(point(placed[frame], start), point(placed[frame], end)) for _, frame, start, end, _ in LINKS]
         radius = [link[4] for link in LINKS]
         floor = [min(ends[link][0][2], ends[link][1][2]) - radius[link] for link in ABOVE_FLOOR]
         return min(*floor, *(_between(*ends[i], *ends[j]) - radius[i] - radius[j] for i, j in PAIRS))
 
 
-def _frames(joints: list[float]) -> list[Frame]:
+def place(joints: list[float]) -> list[Frame]:
+    """The base, the seven joints and the hand at `joints` (7,), rad."""
     x, y, z, origin = BASE
     found = [BASE]
     for (along, up, alpha_cos, alpha_sin), angle in zip(CHAIN, joints, strict=True):
@@ -73,7 +74,7 @@ def _frames(joints: list[float]) -> list[Frame]:
         x, y = _mix(cos, x, sin, y), _mix(-sin, x, cos, y)
         found.append((x, y, z, origin))
     x, y = _mix(TURN_COS, x, TURN_SIN, y), _mix(-TURN_SIN, x, TURN_COS, y)
-    found.append((x, y, z, _point((x, y, z, origin), (0.0, 0.0, FLANGE_M))))
+    found.append((x, y, z, point((x, y, z, origin), (0.0, 0.0, FLANGE_M))))
     return found
 
 
@@ -81,13 +82,20 @@ def _mix(a: float, x: Vector, b: float, y: Vector) -> Vector:
     return (a * x[0] + b * y[0], a * x[1] + b * y[1], a * x[2] + b * y[2])
 
 
-def _dot(x: Vector, y: Vector) -> float:
+def dot(x: Vector, y: Vector) -> float:
+    """Product of two vectors."""
     return x[0] * y[0] + x[1] * y[1] + x[2] * y[2]
 
 
-def _point(frame: Frame, place: Vector) -> Vector:
+def minus(x: Vector, y: Vector) -> Vector:
+    """From `y` to `x`."""
+    return (x[0] - y[0], x[1] - y[1], x[2] - y[2])
+
+
+def point(frame: Frame, where: Vector) -> Vector:
+    """Of `frame`, m, base frame."""
     x, y, z, origin = frame
-    a, b, c = place
+    a, b, c = where
     return (
         origin[0] + a * x[0] + b * y[0] + c * z[0],
         origin[1] + a * x[1] + b * y[1] + c * z[1],
@@ -98,7 +106,7 @@ def _point(frame: Frame, place: Vector) -> Vector:
 def _between(p1: Vector, q1: Vector, p2: Vector, q2: Vector) -> float:
     """Distance of the segments p1 q1 and p2 q2 (Ericson, Real-Time Collision Detection, 5.1.9)."""
     d1, d2, r = _mix(1, q1, -1, p1), _mix(1, q2, -1, p2), _mix(1, p1, -1, p2)
-    a, b, c, e, f = _dot(d1, d1), _dot(d1, d2), _dot(d1, r), _dot(d2, d2), _dot(d2, r)
+    a, b, c, e, f = dot(d1, d1), dot(d1, d2), dot(d1, r), dot(d2, d2), dot(d2, r)
     s = _share((b * f - c * e) / max(a * e - b * b, 1e-12))
     t = _share((b * s + f) / e)
     s = _share((b * t - c) / a)

@@ -1,23 +1,32 @@
 """Franka Research 3 over its control interface (libfranka's protocol, by pylibfranka) at 1 kHz.
 
-The robot's own joint impedance controller follows a jerk-limited stream of joint positions; `Safety` makes the stream.
+One of the robot's own impedance controllers, of its joints or of its tool, follows a jerk-limited stream of joint
+positions; `Safety` makes the stream.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from burnish.fr3 import LIMITS, contract
+from burnish.errors import BurnishError
+from burnish.fr3 import (
+    CARTESIAN_STIFFNESS,
+    CARTESIAN_STIFFNESS_RANGE,
+    JOINT_STIFFNESS,
+    JOINT_STIFFNESS_RANGE,
+    LIMITS,
+    contract,
+)
 from burnish.real.base import Robot, RobotError, RobotSpec, Setpoint, State
 from burnish.real.energy import EnergyTank
 from burnish.real.franka.body import FrankaBody
 from burnish.real.franka.hand import Hand
+from burnish.real.franka.tank import CartesianTank
 
-STIFFNESS = (3000.0, 3000.0, 3000.0, 2500.0, 2500.0, 2000.0, 2000.0)
-"""N·m/rad, the manufacturer's default."""
 DAMPING = (30.0, 30.0, 30.0, 30.0, 15.0, 15.0, 15.0)
 """N·m·s/rad."""
 TANK_J = 4.0
@@ -35,14 +44,27 @@ class FrankaConfig:
     """Host name or IP address of the robot's control unit."""
     realtime: bool = False
     """Insist on a real-time kernel and scheduling, as the manufacturer advises for hardware."""
-    stiffness: tuple[float, float, float, float, float, float, float] = STIFFNESS
+    impedance: Literal["joint", "cartesian"] = "joint"
+    """Which of its controllers follows: joint holds every joint, cartesian the tool, as softly as it is told to."""
+    stiffness: tuple[float, float, float, float, float, float, float] = JOINT_STIFFNESS
     """Of the joint impedance controller, N·m/rad."""
+    cartesian_stiffness: tuple[float, float, float, float, float, float] = CARTESIAN_STIFFNESS
+    """Of the Cartesian one: N/m along the tool's own x, y, z (10 … 3000) and N·m/rad about them (1 … 300)."""
     contact_torque: tuple[float, float, float, float, float, float, float] = (20.0, 20.0, 18.0, 18.0, 16.0, 14.0, 12.0)
     """External torque per joint at which the robot stops by itself, N·m."""
     contact_force: tuple[float, float, float, float, float, float] = (20.0, 20.0, 20.0, 25.0, 25.0, 25.0)
     """External force (x, y, z, N) and torque (N·m) at the hand at which the robot stops by itself."""
     gripper: bool = True
     """Whether a Franka Hand is mounted."""
+
+    def __post_init__(self) -> None:
+        _within("stiffness", self.stiffness, JOINT_STIFFNESS_RANGE)
+        _within("cartesian_stiffness", self.cartesian_stiffness, CARTESIAN_STIFFNESS_RANGE)
+
+    @property
+    def soft(self) -> bool:
+        """Whether the Cartesian controller is at work."""
+        return self.impedance == "cartesian"
 
 
 class Franka(Robot):
@@ -59,6 +81,8 @@ class Franka(Robot):
 
     def tank(self) -> EnergyTank:
         """Fed by the controller's damping, which is critical for about a kilogram square metre per joint."""
+        if self.config.soft:
+            return CartesianTank(self.config.cartesian_stiffness, TANK_J)
         return EnergyTank(self.config.stiffness, DAMPING, TANK_J)
 
     def connect(self) -> State:
@@ -73,6 +97,7 @@ class Franka(Robot):
             torque, force = list(config.contact_torque), list(config.contact_force)
             self._robot.set_collision_behavior(torque, torque, force, force)
             self._robot.set_joint_impedance(list(config.stiffness))
+            self._robot.set_cartesian_impedance(list(config.cartesian_stiffness))
             self._hand = Hand(address) if config.gripper else None
             self._take()
             return self.read()
@@ -145,7 +170,10 @@ class Franka(Robot):
     def _take(self) -> None:
         import pylibfranka as franka
 
-        self._control = self._robot.start_joint_position_control(franka.ControllerMode.JointImpedance)
+        modes = franka.ControllerMode
+        self._control = self._robot.start_joint_position_control(
+            modes.CartesianImpedance if self.config.soft else modes.JointImpedance
+        )
         self._fault = ""
 
     def _release(self, reason: str) -> None:
@@ -170,12 +198,16 @@ class Franka(Robot):
         elif mode != franka.RobotMode.Idle:
             raise RobotError(f"franka at {self.config.address} is {_MODES.get(mode.name, mode.name)}")
 
+    def _values(self, state: Any, width: float) -> np.ndarray:
+        """As `observation.state` of the contract says."""
+        return np.array([*state.q, *state.dq, width])
+
     def _state(self, state: Any) -> State:
         width = 0.0 if self._hand is None else self._hand.width
         stuck = "" if self._hand is None else self._hand.fault
         return State(
             time_s=self._time_s,
-            values=np.array([*state.q, *state.dq, width]),
+            values=self._values(state, width),
             measured=np.array([*state.q, width]),
             effort=np.array([*state.tau_J, np.nan]),
             fault=self._fault or stuck,
@@ -189,6 +221,13 @@ _MODES = {
     "Move": "commanded by somebody else; end that program first",
     "Other": "not activated; unlock the joints in Desk, then try again",
 }
+
+
+def _within(name: str, stiffness: Sequence[float], allowed: tuple[Sequence[float], Sequence[float]]) -> None:
+    """Raise `BurnishError` for what the robot would refuse."""
+    for place, (value, low, high) in enumerate(zip(stiffness, *allowed, strict=True)):
+        if not low <= value <= high:
+            raise BurnishError(f"robot franka: {name} {place + 1} is {value:g}; the robot takes {low:g} … {high:g}")
 
 
 def _errors() -> tuple[type[Exception], ...]:
@@ -213,6 +252,7 @@ def _advice(said: str) -> str:
             "Incompatible library version",
             "its system speaks another version of the protocol; install the pylibfranka for it",
         ),
+        ("singular pose", "move the arm off it by hand, or leave out --robot.impedance cartesian"),
         ("real-time", "this kernel is not a real-time one; use one, or leave out --robot.realtime"),
         ("realtime", "this kernel is not a real-time one; use one, or leave out --robot.realtime"),
     ):

@@ -17,10 +17,13 @@ from franky_sim.franka_robot_protocol import (
     AutomaticErrorRecoveryCommand,
     AutomaticErrorRecoveryStatus,
     MoveCommand,
+    MoveCommandControllerMode,
     MoveStatus,
     RobotCommand,
     RobotMode,
+    SetCartesianImpedanceCommand,
     SetCollisionBehaviorCommand,
+    SetJointImpedanceCommand,
     UDPCommand,
 )
 from franky_sim.franka_robot_server import FrankaRobotServer
@@ -28,43 +31,49 @@ from franky_sim.franka_robot_state import FrankaRobotState
 from franky_sim.franka_server import BaseCommand
 from franky_sim.mujoco_simulator import FrankaMujocoRobot
 
+from burnish.fr3 import CARTESIAN_STIFFNESS_RANGE, JOINT_STIFFNESS_RANGE
+from burnish.real.franka.impedance import CartesianImpedance, Controller, JointImpedance, Tool
 from burnish.real.franka.reflexes import ERRORS, CommandWatch
 
-DESIRED_STIFFNESS = (3000.0, 3000.0, 3000.0, 2500.0, 2500.0, 2000.0, 2000.0)
-"""N·m/rad, libfranka's default for the internal joint impedance controller."""
-DAMPING_RATIO = 0.05
-"""s; damping per stiffness, of the same order as the real controller's settling."""
+NOT_NOW, INVALID = 1, 2
+"""Answers to a command that sets something: not while it moves, and not this value."""
 CONTACT_CYCLES = 5
 """External torque above its threshold for so long is a collision, not the jolt of a touch."""
 
 
 class Arm(FrankaMujocoRobot):
-    """An arm whose impedance controller follows moving set points without lag, as the real one does, and says quickly
+    """An arm whose impedance controllers follow moving set points without lag, as the real ones do, and says quickly
     what it measures: franky-sim's state takes longer to make than the millisecond it is for.
-    """
 
-    external: np.ndarray
-    """(7,) torque by contact, N·m."""
+    Attributes:
+        joint, cartesian: its controllers; `control` is the one at work.
+        external: (7,) torque by contact and pushes, N·m.
+        push: (3,) N, base frame, by which somebody pushes at the tool.
+    """
 
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)  # pyright: ignore[reportArgumentType]
-        self.kp = np.array(DESIRED_STIFFNESS)
-        self.kv = self.kp * DAMPING_RATIO
-        self.external, self.ticks, self.stuck = np.zeros(7), 0, False
-        self.q_d = np.array(self.initial_q)
+        inner: Any = self
+        self.tool = Tool(inner._BaseRobot__model, inner._BaseRobot__tcp_frame_id)
+        self.joint, self.cartesian = JointImpedance(), CartesianImpedance(self.tool)
+        self.control: Controller = self.joint
+        self.external, self.push, self.ticks, self.stuck = np.zeros(7), np.zeros(3), 0, False
+        self.q_d, self._pushed = np.array(self.initial_q), np.zeros(7)
         self.dq_d, self.ddq_d = np.zeros(7), np.zeros(7)
 
     def joint_position_control(self, target_q: np.ndarray, has_new_command: bool = True) -> None:
-        """Spring and damper towards the set point, with its velocity and acceleration fed forward."""
+        """Towards the set point, its velocity fed forward."""
         target, before = np.asarray(target_q, float), self.dq_d
         self.dq_d = (target - self.q_d) / 1e-3
         self.ddq_d, self.q_d = (self.dq_d - before) / 1e-3, target
         data, dofs = self._data, self._dof_addrs
         assert data is not None
         q, dq = data.qpos[self._qpos_addrs], data.qvel[dofs]
-        torque = self.kp * (target - q) + self.kv * (self.dq_d - dq)
+        torque = self.control.torque(q, dq, target, self.dq_d)
         # What MuJoCo calls bias is gravity, Coriolis and centrifugal forces: the real controller compensates them.
         self._torque_control(torque + data.qfrc_bias[dofs] - data.qfrc_passive[dofs])
+        self._pushed = self.tool.jacobian(q)[:3].T @ self.push if self.push.any() else np.zeros(7)
+        data.qfrc_applied[dofs] += self._pushed
 
     def place(self, joints: np.ndarray) -> None:
         """At rest at `joints`, rad."""
@@ -86,7 +95,7 @@ class Arm(FrankaMujocoRobot):
     def _post_step(self) -> None:
         self.ticks += 1
         assert self._data is not None
-        self.external = self._data.qfrc_constraint[self._dof_addrs].copy()
+        self.external = self._data.qfrc_constraint[self._dof_addrs] + self._pushed
 
     @property
     def state(self) -> FrankaRobotState:
@@ -138,6 +147,8 @@ class Interface(FrankaRobotServer):
         handlers[RobotCommand.kMove] = _Move
         handlers[RobotCommand.kAutomaticErrorRecovery] = _Recovery
         handlers[RobotCommand.kSetCollisionBehavior] = _CollisionBehavior
+        handlers[RobotCommand.kSetJointImpedance] = _Stiffness
+        handlers[RobotCommand.kSetCartesianImpedance] = _CartesianStiffness
 
     @property
     def robot_state(self) -> FrankaRobotState:
@@ -167,11 +178,23 @@ class Interface(FrankaRobotServer):
         """Torques by contact, N·m, above which it stops."""
         self._threshold = np.array(upper)
 
-    def start_motion(self, *modes: Any) -> None:
+    def start_motion(self, controller_mode: MoveCommandControllerMode, *modes: Any) -> None:
         """A motion begins where the set point is, not where the arm sags to."""
-        super().start_motion(*modes)
+        super().start_motion(controller_mode, *modes)
+        soft = controller_mode == MoveCommandControllerMode.kCartesianImpedance
+        self.arm.control = self.arm.cartesian if soft else self.arm.joint
         self._FrankaRobotServer__current_control_command = UDPCommand(q_c=tuple(self.arm.q_d))
         self.watch.start(self.arm.q_d.copy())
+
+    def stop_motion(self, send_preemption_signal: bool = True) -> None:
+        """Without a motion it is held at its joints."""
+        super().stop_motion(send_preemption_signal)
+        self.arm.control = self.arm.joint
+
+    def _reset_state(self) -> None:
+        """A client is gone, or a new one there: likewise."""
+        super()._reset_state()
+        self.arm.control = self.arm.joint
 
     def process_commands(self) -> None:
         """One millisecond's."""
@@ -232,7 +255,33 @@ class _Move(MoveCommand):
         if server.error or server.user_stop:
             self.reply(MoveStatus.kCommandNotPossibleRejected)
             return
+        soft = self.controller_mode == MoveCommandControllerMode.kCartesianImpedance
+        if soft and server.arm.tool.singular(server.arm.q_d):
+            self.reply(MoveStatus.kStartAtSingularPoseRejected)
+            return
         super().handle(server)
+
+
+class _Stiffness(SetJointImpedanceCommand):
+    def handle(self, server: Interface) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        self.reply(_set(server, server.arm.joint, self.K_theta, JOINT_STIFFNESS_RANGE))
+
+
+class _CartesianStiffness(SetCartesianImpedanceCommand):
+    def handle(self, server: Interface) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        self.reply(_set(server, server.arm.cartesian, self.K_x, CARTESIAN_STIFFNESS_RANGE))
+
+
+def _set(
+    server: Interface, control: JointImpedance | CartesianImpedance, stiffness: Sequence[float], allowed: Any
+) -> int:
+    """The answer, after `control` was set if it may be."""
+    if server.current_motion_id:
+        return NOT_NOW
+    if not ((stiffness >= np.array(allowed[0])) & (stiffness <= np.array(allowed[1]))).all():  # NaN too
+        return INVALID
+    control.set(stiffness)
+    return 0
 
 
 class _Recovery(AutomaticErrorRecoveryCommand):

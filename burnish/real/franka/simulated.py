@@ -47,7 +47,7 @@ class SimulatedFranka(SimulatedRobot):
     """Steps physics and protocol once a millisecond."""
 
     Config = SimulatedFrankaConfig
-    faults = ("reflex", "user_stop", "release", "lose", "silent", "gripper_stuck")
+    faults = ("reflex", "user_stop", "release", "lose", "silent", "gripper_stuck", "push")
 
     def __init__(self, config: SimulatedFrankaConfig) -> None:
         logging.getLogger("franky_sim").setLevel(logging.ERROR)
@@ -117,7 +117,8 @@ class SimulatedFranka(SimulatedRobot):
 
     def hurt(self, fault: str, settings: dict[str, Any]) -> None:
         """reflex: it stops by itself; user_stop and release: the emergency stop; lose: `share` of all packets; silent:
-        no packet any more; gripper_stuck: the fingers stay where they are."""
+        no packet any more; gripper_stuck: the fingers stay where they are; push: at the tool with `force` (x, y, z, N,
+        base frame), until another one."""
         if fault == "reflex":
             self._interface.stop_by("joint_reflex")
         elif fault == "user_stop":
@@ -129,6 +130,8 @@ class SimulatedFranka(SimulatedRobot):
             self._interface.lost = float(settings["share"])
         elif fault == "silent":
             self._interface.silent = bool(settings.get("on", True))
+        elif fault == "push":
+            self._arm.push = np.array(settings["force"], float)
         else:
             self._arm.stuck = bool(settings.get("on", True))
 

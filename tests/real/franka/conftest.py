@@ -103,11 +103,19 @@ class Bench:
         return {name: count for name, count in now.items() if count != self._before.get(name)}
 
     @contextmanager
-    def session(self, plans: Any, mode: str = "ensemble", **settings: Any) -> Iterator[Session]:
-        box = mailbox_path()
-        told = Settings("franka", {"address": self.robot.address}, RATE_HZ, 8, str(box), PlayerConfig(mode), **settings)
+    def session(
+        self,
+        plans: Any,
+        mode: str = "ensemble",
+        *,
+        name: str = "franka",
+        config: dict[str, Any] | None = None,
+        senses: Mapping[str, Any] | None = None,
+    ) -> Iterator[Session]:
+        box, where = mailbox_path(), {"address": self.robot.address}
+        told = Settings(name, where | (config or {}), RATE_HZ, 8, str(box), PlayerConfig(mode))
         try:
-            with Session(told, plans, self.folder, tell=self.said.append) as session:
+            with Session(told, plans, self.folder, senses=senses, tell=self.said.append) as session:
                 yield session
         finally:
             box.unlink(missing_ok=True)
