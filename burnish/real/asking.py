@@ -10,6 +10,7 @@ import numpy as np
 
 from burnish.contract import STATE, Contract
 from burnish.errors import BurnishError
+from burnish.real.base import Robot
 from burnish.real.mailbox import LONGEST, Row
 from burnish.real.player import Chunk
 
@@ -40,10 +41,17 @@ class Asking:
     """One question at a time."""
 
     def __init__(
-        self, plans: Plans, senses: Mapping[str, Callable[[], np.ndarray]], size: int, *, realtime: bool
+        self,
+        plans: Plans,
+        senses: Mapping[str, Callable[[], np.ndarray]],
+        robot: Robot,
+        rate_hz: float,
+        *,
+        realtime: bool,
     ) -> None:
-        """`senses`: observations the robot itself does not give; `size`: numbers per action."""
-        self._plans, self._senses, self._size, self._realtime = plans, senses, size, realtime
+        """`senses`: observations that the `robot` itself does not give; `rate_hz`: of the actions."""
+        self._plans, self._senses, self._realtime, self._period_s = plans, senses, realtime, 1 / rate_hz
+        self._size, self._translator = robot.spec.action.shape[-1], robot.translator
         self._pool = ThreadPoolExecutor(1, "planning")
         self.forget()
 
@@ -54,8 +62,10 @@ class Asking:
 
     def forget(self) -> None:
         """What was asked or planned before is not gone on with."""
-        self._pending: Future[np.ndarray] | None = None
-        self._answering, self._chunk = -1, None
+        self._pending: Future[tuple[Chunk, Chunk]] | None = None
+        self._answering = -1
+        self._chunk: Chunk | None = None
+        self._played: Chunk | None = None
 
     def renew(self) -> None:
         """Begin anew after a failure. Raises `BurnishError` if an answer is still owed, or nobody can plan."""
@@ -71,21 +81,41 @@ class Asking:
             self._pending = self._pool.submit(self._plan, row)
 
     def answer(self) -> Chunk | None:
-        """The plan that is ready. Raises `BurnishError` if it could not be made, or is of another shape."""
+        """The set points of the plan that is ready.
+
+        Raises `BurnishError` if it could not be made, is of another shape, or means nothing.
+        """
         if self._pending is None or self.busy:
             return None
         pending, self._pending = self._pending, None
-        actions = np.asarray(pending.result(), float)
-        if actions.ndim != 2 or actions.shape[1] != self._size or not 0 < len(actions) <= LONGEST:
-            raise BurnishError(f"it has the shape {actions.shape}, expected (1 … {LONGEST}, {self._size})")
-        self._chunk = Chunk(self._answering, actions)
-        return self._chunk
+        self._chunk, self._played = pending.result()
+        return self._played
 
     def close(self) -> None:
         """Wait for nobody."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _plan(self, row: Row) -> np.ndarray:
+    def _plan(self, row: Row) -> tuple[Chunk, Chunk]:
+        """What the policy says, and what the robot is to play of it."""
+        actions = np.asarray(self._ask(row), float)
+        if actions.ndim != 2 or actions.shape[1] != self._size or not 0 < len(actions) <= LONGEST:
+            raise BurnishError(f"it has the shape {actions.shape}, expected (1 … {LONGEST}, {self._size})")
+        chunk = Chunk(row.asked, actions)
+        return chunk, self._translated(chunk, row)
+
+    def _translated(self, chunk: Chunk, row: Row) -> Chunk:
+        """Gone on with from the action before, where one is being played; else from where the robot is."""
+        if self._translator is None:
+            return chunk
+        start, before = row.setpoint, None
+        if self._chunk is not None and self._played is not None:
+            last = chunk.slot - 1 - self._chunk.slot
+            if 0 <= last < len(self._chunk.actions) and np.isfinite(self._played.actions[last]).all():
+                start, before = self._played.actions[last], self._chunk.actions[last]
+        setpoints = self._translator.setpoints(chunk.actions, start, before, self._period_s)
+        return Chunk(chunk.slot, setpoints)
+
+    def _ask(self, row: Row) -> np.ndarray:
         obs = {key: sense() for key, sense in self._senses.items()}
         obs[STATE] = row.state.astype(np.float32)
         rest = self._chunk.actions[row.asked - self._chunk.slot :] if self._realtime and self._chunk else ()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from burnish import registry
-from burnish.contract import STATE, Contract, Field, difference
+from burnish.contract import ACTION, STATE, Contract, Field, difference
 from burnish.errors import BurnishError, ContractError
 from burnish.limits import Limits
 
@@ -39,6 +39,30 @@ class Body(Protocol):
 
     def clearance(self, setpoint: np.ndarray) -> float:
         """Smallest distance between parts that are not neighbours, or to the floor it stands on, m."""
+        ...
+
+
+class Translator(Protocol):
+    """Of a robot whose policies command something else than its set points: the tool's pose, for an arm of joints."""
+
+    field: Field
+    """What they command."""
+
+    def setpoints(
+        self, actions: np.ndarray, start: np.ndarray, before: np.ndarray | None, period_s: float
+    ) -> np.ndarray:
+        """(H, A) set points of `actions` (H, N), as near as can be; `Safety` judges them as any others.
+
+        Args:
+            start: (A,) the set point from which the first one is gone on with.
+            before: (N,) the action that led there, None where there is none.
+            period_s: of the actions.
+        Raises `BurnishError` for an action that means nothing.
+        """
+        ...
+
+    def actions(self, setpoints: np.ndarray) -> np.ndarray:
+        """(H, N) what set points (H, A) are as actions."""
         ...
 
 
@@ -83,11 +107,12 @@ class RobotSpec:
     """What a robot is, before anything is connected.
 
     Attributes:
-        contract: what it can observe and what it is commanded, at the rate of its cycle.
+        contract: what it can observe and what its set points are, at the rate of its cycle.
         limits: of its setpoint.
         smooth: whether actions are joined by jerk-limited motion (arms) or applied as they come (legs, rotors).
         halt: what happens when it is halted, for messages ("held", "damped", "landed").
         adrift: whether a standing set point does not hold it (a quadrotor's tilt), so that it is halted in a pause too.
+        asked: what a policy commands, where that is something else than a set point (`Robot.translator`).
     """
 
     name: str
@@ -96,6 +121,12 @@ class RobotSpec:
     smooth: bool
     halt: str
     adrift: bool = False
+    asked: Field | None = None
+
+    @property
+    def action(self) -> Field:
+        """What a policy commands."""
+        return self.asked or self.contract.action
 
     @property
     def state(self) -> Field:
@@ -113,7 +144,7 @@ class RobotSpec:
         Args:
             here: what `policy` belongs to, e.g. "checkpoint runs/lift/policy".
         """
-        offered, problems = self.contract.fields, []
+        offered, problems = self.contract.fields | {ACTION: self.action}, []
         for key, field in policy.fields.items():
             if key not in offered:
                 problems.append(f"{key}: the {here} reads it, robot {self.name} has {', '.join(sorted(offered))}")
@@ -140,6 +171,8 @@ class Robot(ABC):
     spec: RobotSpec
     body: Body | None = None
     """Its shape, where its limits name a workspace or a clearance."""
+    translator: Translator | None = None
+    """What makes its set points of a policy's actions, where these are something else."""
 
     @abstractmethod
     def __init__(self, config: Any) -> None:

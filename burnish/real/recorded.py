@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from burnish.contract import STATE, Contract
 from burnish.datasets.convert.base import End, Frame, Losses, Options
 from burnish.datasets.convert.steps import Steps
 from burnish.errors import BurnishError, CorruptFileError
+from burnish.real.base import Robot, Translator
 from burnish.real.control import Settings, make_robot
 from burnish.real.journal import Recording
 from burnish.real.mailbox import PHASES
@@ -52,20 +52,36 @@ class CyclesReader:
         options = self._options
         steps = Steps((STATE,), self.contract.action.rate_hz, options.pause_s, options.stale_s)
         state = [self._column(name) for name in self.contract.observation[STATE].names]
-        setpoint = [self._column(f"setpoint/{name}") for name in self.contract.action.names]
+        setpoint, translator = self._setpoint()
         phase, time = self._column("phase"), self._column("time_s")
         events, ahead = self._events(), self._ahead
         for first in range(0, max(len(self._rows) - ahead, 0), BLOCK):
             rows = np.array(self._rows[first : first + BLOCK + ahead])
-            for now, then in zip(rows[:-ahead], rows[ahead:], strict=True):
+            actions = rows[ahead:, setpoint]
+            if translator is not None:
+                actions = translator.actions(actions)
+            for now, then, action in zip(rows[:-ahead], rows[ahead:], actions, strict=True):
                 if now[phase] == then[phase] == PLAYING:
                     steps.see(STATE, now[time], now[state].astype(np.float32))
-                    yield from steps.act(now[time], then[setpoint].astype(np.float32), False)
+                    yield from steps.act(now[time], action.astype(np.float32), False)
                 elif then[phase] == HALTED:
                     yield from steps.end("verdict", _nearest(events, then[time]))
                 else:
                     yield from steps.end("hold")
         yield from steps.end("end")
+
+    def _setpoint(self) -> tuple[list[int], Translator | None]:
+        """Columns of the set point, and what makes actions of it, where these are something else."""
+        names, translator = self.contract.action.names, None
+        if f"setpoint/{names[0]}" not in self._names and (self._path / "control.json").exists():
+            robot = self._robot()
+            if robot.spec.action.names == names:
+                names, translator = robot.spec.contract.action.names, robot.translator
+        return [self._column(f"setpoint/{name}") for name in names], translator
+
+    def _robot(self) -> Robot:
+        settings = Settings.read(self._path / "control.json")
+        return make_robot(settings.robot, settings.config)
 
     def _column(self, name: str) -> int:
         if name not in self._names:
@@ -84,9 +100,8 @@ class CyclesReader:
     def _contract(self, rate_hz: float) -> Contract:
         if self._options.contract is not None:
             return Contract.load(self._options.contract)
-        settings = Settings.read(self._path / "control.json")
-        known: Any = make_robot(settings.robot, settings.config).spec.contract
-        state, action = (replace(field, rate_hz=rate_hz) for field in (known.observation[STATE], known.action))
+        spec = self._robot().spec
+        state, action = (replace(field, rate_hz=rate_hz) for field in (spec.state, spec.action))
         return Contract({STATE: state}, action)
 
 

@@ -72,7 +72,8 @@ class Session:
         self._layout = Layout(self.spec.state.shape[-1], self.spec.contract.action.shape[-1])
         self._mailbox = Mailbox(Path(settings.mailbox), self._layout, create=True)
         self._journal = Journal(folder, self.spec, self._layout, settings)
-        self._asking = Asking(plans, self._senses, self._layout.action, realtime=settings.player.mode == "realtime")
+        realtime = settings.player.mode == "realtime"
+        self._asking = Asking(plans, self._senses, robot, settings.rate_hz, realtime=realtime)
         self._verdicts = 0
         self.row: Row | None = None
         self._first_s: float | None = None

@@ -6,14 +6,15 @@ their stiffness and its ranges; the damping here is of the same order as the rea
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import pinocchio as pin
 
 from burnish.fr3 import CARTESIAN_STIFFNESS, JOINT_STIFFNESS
 
+pin: Any = importlib.import_module("pinocchio")  # in a folder of its own, which type checkers do not look into
 SETTLING_S = 0.05
 """Damping per stiffness of the joint controller at libfranka's default; softer ones are damped as much critically."""
 APPARENT = (5.0, 5.0, 5.0, 0.3, 0.3, 0.3)
@@ -76,7 +77,7 @@ class CartesianImpedance:
 class Tool:
     """Where the simulated arm's tool is, by the model that it tells its clients."""
 
-    def __init__(self, model: pin.Model, frame: int) -> None:
+    def __init__(self, model: Any, frame: int) -> None:
         self._model, self._frame, self._data = model, frame, model.createData()
 
     def pose(self, q: np.ndarray) -> Any:

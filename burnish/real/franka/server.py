@@ -57,7 +57,8 @@ class Arm(FrankaMujocoRobot):
         self.tool = Tool(inner._BaseRobot__model, inner._BaseRobot__tcp_frame_id)
         self.joint, self.cartesian = JointImpedance(), CartesianImpedance(self.tool)
         self.control: Controller = self.joint
-        self.external, self.push, self.ticks, self.stuck = np.zeros(7), np.zeros(3), 0, False
+        self.external, self.ticks, self.stuck = np.zeros(7), 0, False
+        self.push: np.ndarray = np.zeros(3)
         self.q_d, self._pushed = np.array(self.initial_q), np.zeros(7)
         self.dq_d, self.ddq_d = np.zeros(7), np.zeros(7)
 
