@@ -13,6 +13,7 @@ from tyro.conf import Fixed, Suppress
 
 from burnish import registry
 from burnish.commands import flags
+from burnish.commands.senses import Senses
 from burnish.console import say
 from burnish.errors import BurnishError
 from burnish.files import write_json
@@ -43,6 +44,22 @@ class Config:
     """Start the simulated robot, and move that one over the same protocol."""
     seconds: float = 30.0
     """How long the policy moves the robot."""
+    cameras: tuple[str, ...] = ()
+    """What the policy sees: NAME=DRIVER or NAME=DRIVER:DEVICE each, e.g. front=v4l2:/dev/video0 (v4l2, realsense,
+    simulated)."""
+    camera_timeout: float = 0.2
+    """A camera without a new picture for so long is blind, s."""
+    instruction: str = ""
+    """What to do, for a policy that is told."""
+    task: str = ""
+    """ROBOT/TASK whose things a tracker sees, e.g. franka/lift, for a policy that reads their poses; with --sim they
+    lie before the robot."""
+    tracker: str = ""
+    """What sees them: NAME or NAME:ADDRESS; with --sim "simulated" is the simulated robot's own."""
+    target: tuple[float, ...] = ()
+    """Where the task's goal or hole stands; with --sim it is drawn."""
+    seed: int = 0
+    """Of the task's episode that --sim lays out."""
     rate_hz: float | None = None
     """Actions per second of a policy that does not say so itself."""
     token: str | None = None
@@ -66,10 +83,12 @@ def configure(words: list[str]) -> Config:
 def run(config: Config) -> dict[str, Any]:
     """Move the robot for `seconds`; what the session counted."""
     kind = load_robot(config.name)
+    if config.task:
+        registry.tracked_tasks.load(config.name).check(config.task)
     with ExitStack() as stack:
-        settings = asdict(config.robot)
+        settings, robot = asdict(config.robot), None
         if config.sim:
-            words = kind.simulation(config.robot)
+            words = [*kind.simulation(config.robot), *(["--task", config.task] if config.task else [])]
             robot = stack.enter_context(simulated(config.name, config.robot.address, config.out, words))
             settings["address"] = robot.address
         source = open_plans(config.checkpoint, config.out, token=config.token, rate_hz=config.rate_hz)
@@ -79,21 +98,21 @@ def run(config: Config) -> dict[str, Any]:
             raise RobotError(
                 f"the policy was not trained for this {config.name}, which is not armed: {wrong}; {advice}"
             )
-        reads = () if plans.contract is None else plans.contract.observation
-        senses = {key: sense for key, sense in kind.senses(config.robot).items() if key in reads}
+        senses = stack.enter_context(Senses(config, kind, plans.contract, robot))
         box = mailbox_path()
         stack.callback(lambda: box.unlink(missing_ok=True))
         told = Settings(config.name, settings, plans.rate_hz, plans.replan, str(box), config.player, config.safety)
         session = stack.enter_context(
-            Session(told, plans, config.out, senses=senses, tell=lambda line: say(f"  {line}"))
+            Session(told, plans, config.out, senses=senses.given, tell=lambda line: say(f"  {line}"))
         )
+        senses.follow(session)
         operator = stack.enter_context(Operator(session))
         say(f"{config.name} at {plans.rate_hz:g} actions a second; {operator.help}")
         session.play()
         session.run(config.seconds, operator.done)
-        found = session.summary()
+        found, done = session.summary(), senses.verdict()
     halts = f"{found['halts']} halts, the last by {found['last_halt']!r}" if found["halts"] else "no halt"
-    say(f"{found['actions']} actions in {found['seconds']:.1f} s, {halts} → {config.out}")
+    say(f"{found['actions']} actions in {found['seconds']:.1f} s, {halts}{done} → {config.out}")
     return found
 
 

@@ -15,6 +15,7 @@ from burnish.contract import ACTION, TASK, Contract, Field, decode_text
 from burnish.datasets.convert.base import End, Frame
 from burnish.datasets.store import Written
 from burnish.files import atomic_file
+from burnish.pictures import square
 
 INTERVENTION = "complementary_info.is_intervention"
 """The dataset's column: lerobot's name for "a human drove"."""
@@ -85,14 +86,3 @@ class Staging:
 
     def _pixels(self, number: int, key: str) -> Path:
         return self._folder / f"episode_{number:06d}.{key.rpartition('.')[2]}.u8"
-
-
-def square(image: np.ndarray, size: int) -> np.ndarray:
-    """(H, W, 3) uint8 → (size, size, 3): the middle square, each pixel the mean of those it stands for."""
-    from PIL import Image
-
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    middle = np.ascontiguousarray(image[top : top + side, left : left + side])
-    return middle if side == size else np.asarray(Image.fromarray(middle).resize((size, size), Image.Resampling.BOX))

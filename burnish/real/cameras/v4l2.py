@@ -32,8 +32,10 @@ class V4l2Camera:
     Config = Config
 
     def __init__(self, config: Config) -> None:
-        from linuxpy.video.device import Device, VideoCapture
-
+        try:
+            from linuxpy.video.device import Device, VideoCapture
+        except ImportError as error:
+            raise CameraError("a V4L2 camera needs linuxpy: pip install 'burnish[cameras]'") from error
         self._config, self._stack = config, ExitStack()
         self.matrix = np.zeros((3, 3))
         try:

@@ -5,12 +5,13 @@ The world's tasks need a simulator only to be simulated: what they know and when
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from burnish import registry
+from burnish.errors import BurnishError
 from burnish.real.trackers.base import Tracker, TrackerError
 from burnish.sim.franka.kinematics import tool_position
 from burnish.sim.franka.task import Scene, Task, begin
@@ -45,6 +46,13 @@ class TrackedTask:
         self.target = start.target
         settings = {"joints": joints.tolist(), "width": start.width, "target": start.target.tolist()}
         return settings if start.place is None else settings | {"object": start.place.tolist()}
+
+    def aim(self, target: Sequence[float]) -> None:
+        """Where a goal or a hole stands, when nobody placed it. Raises `BurnishError` unless it is what it takes."""
+        if len(target) != self.task.targets:
+            needs = f"{self.task.targets} numbers of where the target is" if self.task.targets else "no target"
+            raise BurnishError(f"franka/{self.task.name} takes {needs}, given are {len(target)}; see --target")
+        self.target = np.array(target, float)
 
     def know(self) -> np.ndarray:
         """(K,) float32 `observation.environment_state`. Raises `TrackerError` if the object is out of sight."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from burnish.errors import BurnishError
+from burnish.real.words import Words
 
 ARROW = ":="
 
 
 def parse(parameter: str, words: Sequence[str], example: str) -> dict[str, str]:
     """`["front:=/camera/front/image"]` to name → topic. Raises `BurnishError` that names parameter and word."""
-    found = {}
-    for word in filter(None, words):
-        name, arrow, topic = word.partition(ARROW)
-        if not (name and arrow and topic):
-            raise BurnishError(f"parameter {parameter}: {word!r}; write NAME{ARROW}TOPIC, e.g. {example}")
-        found[name] = topic
-    return found
+    return topics(parameter, example).parse(words)
+
+
+def topics(parameter: str, example: str) -> Words:
+    """How they are written in `parameter`."""
+    return Words(f"parameter {parameter}", ARROW, "topic", example)
