@@ -33,6 +33,7 @@ TURN_COS, TURN_SIN = math.cos(HAND_TURN), math.sin(HAND_TURN)
 Vector = tuple[float, float, float]
 Frame = tuple[Vector, Vector, Vector, Vector]
 """Three axes and the origin, m, base frame."""
+TIP: Vector = (0.0, 0.0, TOOL_M)
 BASE: Frame = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
 
 
@@ -51,7 +52,7 @@ class FrankaBody:
 
     def tool(self, setpoint: np.ndarray) -> np.ndarray:
         """(3,) the tool's centre point between the finger tips, m, base frame."""
-        return np.array(point(self.frames(setpoint)[8], (0.0, 0.0, TOOL_M)))
+        return np.array(point(self.frames(setpoint)[8], TIP))
 
     def clearance(self, setpoint: np.ndarray) -> float:
         """Smallest distance between links that are not neighbours, or of the arm to the floor z = 0, m."""
@@ -76,6 +77,12 @@ def place(joints: list[float]) -> list[Frame]:
     x, y = _mix(TURN_COS, x, TURN_SIN, y), _mix(-TURN_SIN, x, TURN_COS, y)
     found.append((x, y, z, point((x, y, z, origin), (0.0, 0.0, FLANGE_M))))
     return found
+
+
+def tool(joints: list[float]) -> Frame:
+    """The tool at `joints` (7, …), rad: the point between the finger tips, turned as the hand is."""
+    x, y, z, origin = place(joints[:7])[8]
+    return x, y, z, point((x, y, z, origin), TIP)
 
 
 def _mix(a: float, x: Vector, b: float, y: Vector) -> Vector:

@@ -40,13 +40,17 @@ LOW, HIGH, SPEED = (np.array(part) for part in (ARM_LIMITS.low, ARM_LIMITS.high,
 
 
 class ToolPoses:
-    """The `Translator` of actions that are poses of the tool: position (m), rotation, and the gripper's width (m)."""
+    """The `Translator` of actions that are poses of the tool: position (m), rotation, and the gripper's width (m).
+
+    Attributes:
+        rotation: how it is written down.
+    """
 
     def __init__(self, rotation: str) -> None:
         """`rotation`: a name in `ROTATIONS`."""
-        self._rotation = ROTATIONS[rotation]
-        names = ("tool_x", "tool_y", "tool_z", *(f"tool_{name}" for name in self._rotation.names), WIDTH)
-        units = ("m",) * 3 + (self._rotation.unit,) * len(self._rotation.names) + ("m",)
+        self.rotation = ROTATIONS[rotation]
+        names = ("tool_x", "tool_y", "tool_z", *(f"tool_{name}" for name in self.rotation.names), WIDTH)
+        units = ("m",) * 3 + (self.rotation.unit,) * len(self.rotation.names) + ("m",)
         self.field: Field = state_field(names, units, "base", RATE_HZ)
 
     def setpoints(
@@ -57,7 +61,7 @@ class ToolPoses:
         A row that is not finite becomes one that is not. Raises `BurnishError` for what is no rotation.
         """
         asked = np.vstack([self.actions(start[None]) if before is None else before, actions])
-        turns, joints, found = self._rotation.read(asked[:, 3:-1]), start[:7], np.full((len(actions), 8), np.nan)
+        turns, joints, found = self.rotation.read(asked[:, 3:-1]), start[:7], np.full((len(actions), 8), np.nan)
         for number, row in enumerate(found):
             (last, place), (turned, wish) = asked[number : number + 2, :3], turns[number : number + 2]
             if np.isfinite(asked[number + 1]).all():
@@ -69,7 +73,7 @@ class ToolPoses:
     def actions(self, setpoints: np.ndarray) -> np.ndarray:
         """(N, 4 + R): where the tool is at `setpoints` (N, 8)."""
         tool = frames(setpoints[:, :7])[:, TOOL]
-        return np.concatenate([tool[:, :3, 3], self._rotation.write(tool[:, :3, :3]), setpoints[:, 7:]], axis=1)
+        return np.concatenate([tool[:, :3, 3], self.rotation.write(tool[:, :3, :3]), setpoints[:, 7:]], axis=1)
 
 
 def follow(joints: np.ndarray, place: np.ndarray, wish: np.ndarray, period_s: float) -> np.ndarray:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from burnish.fr3 import TOOL_M
 from burnish.real.base import State
 from burnish.real.energy import EnergyTank
-from burnish.real.franka.body import Frame, Vector, dot, minus, place, point
+from burnish.real.franka.body import Frame, Vector, dot, minus, tool
 from burnish.real.motion import Moment
 
 APPARENT = (1.0, 1.0, 1.0, 0.05, 0.05, 0.05)
@@ -37,9 +36,9 @@ class CartesianTank(EnergyTank):
     def _power(self, state: State, now: Moment, period_s: float) -> float:
         part, self._cycle = self._cycle % PARTS, self._cycle + 1
         if part == 0:
-            self._here, self._goal = _tool(state.measured.tolist()), now[0].tolist()
+            self._here, self._goal = tool(state.measured.tolist()), now[0].tolist()
         elif part == 1:
-            self._aim = _tool(self._goal)
+            self._aim = tool(self._goal)
         else:
             return self._work(PARTS * period_s) / period_s
         return 0.0
@@ -57,11 +56,6 @@ class CartesianTank(EnergyTank):
             moved, away, aims = (dot(axis, part) for part in parts)
             work += damping * moved * moved / span_s - stiffness * away * aims
         return work
-
-
-def _tool(setpoint: list[float]) -> Frame:
-    x, y, z, origin = place(setpoint[:7])[8]
-    return x, y, z, point((x, y, z, origin), (0.0, 0.0, TOOL_M))
 
 
 def _turn(one: Frame, other: Frame) -> Vector:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from burnish.contract import STATE, Contract
+from burnish.real.franka.body import tool
 from burnish.real.franka.driver import SPEC, Franka, FrankaConfig
 from burnish.real.franka.reach import ToolPoses
 
@@ -35,4 +36,5 @@ class FrankaTool(Franka):
         self.spec = replace(SPEC, name="franka-tool", contract=seen, asked=field)
 
     def _values(self, state: Any, width: float) -> np.ndarray:
-        return self._poses.actions(np.array([[*state.q, width]]))[0]
+        *axes, place = tool(list(state.q))
+        return np.array([*place, *self._poses.rotation.write(np.array(axes).T), width])
