@@ -1,12 +1,12 @@
 """A simulated Franka through the whole stack: punctuality of the 1 kHz loop, and chunks under planning latency.
 
-`uv run python benchmarks/real.py [--seconds 20] [--only loop chunks] [--quick]`. `loop`: the arm sways for `--seconds`
-under a plan that costs nothing; the robot counts the cycles that were answered in time, the control process what each
-cost. `chunks`: a flow policy (10 steps, 20 actions a second, chunks of 16) that learned to lead the arm around a loop
-plays it with planning latencies of 0, 100 and 200 ms in each mode: RMS jerk of the set points, as a ratio to the same
-mode without latency, share of the time in which the arm stood, and how far it was from the loop. Everything else the
-machine does is measured too: no real-time kernel, so keep it quiet. The last line is JSON: `ours` is the 99th
-percentile of a cycle's cost in µs, `peer` the bar of 150.
+`uv run python benchmarks/real.py [--seconds 20] [--only loop chunks] [--impedance joint] [--quick]`. `loop`: the arm
+sways for `--seconds` under a plan that costs nothing; the robot counts the cycles that were answered in time, the
+control process what each cost. `chunks`: a flow policy (10 steps, 20 actions a second, chunks of 16) that learned to
+lead the arm around a loop plays it with planning latencies of 0, 100 and 200 ms in each mode: RMS jerk of the set
+points, as a ratio to the same mode without latency, share of the time in which the arm stood, and how far it was from
+the loop. Everything else the machine does is measured too: no real-time kernel, so keep it quiet. The last line is
+JSON: `ours` is the 99th percentile of a cycle's cost in µs, `peer` the bar of 150.
 """
 
 from __future__ import annotations
@@ -125,9 +125,9 @@ def learned(out: Path, steps: int) -> Policy:
 
 
 @contextmanager
-def session(robot: SimulatedProcess, plans: Any, mode: Any, out: Path) -> Any:
-    box = mailbox_path()
-    told = Settings("franka", {"address": robot.address}, RATE_HZ, EXECUTE, str(box), PlayerConfig(mode))
+def session(robot: SimulatedProcess, plans: Any, mode: Any, out: Path, impedance: str = "joint") -> Any:
+    box, config = mailbox_path(), {"address": robot.address, "impedance": impedance}
+    told = Settings("franka", config, RATE_HZ, EXECUTE, str(box), PlayerConfig(mode))
     start = HOME.copy()
     start[0] += LOOP_RAD
     robot.ask("place", joints=start.tolist())
@@ -138,11 +138,11 @@ def session(robot: SimulatedProcess, plans: Any, mode: Any, out: Path) -> Any:
         box.unlink(missing_ok=True)
 
 
-def measure_loop(out: Path, seconds: float) -> dict[str, float]:
+def measure_loop(out: Path, seconds: float, impedance: str) -> dict[str, float]:
     """Punctuality and cost of the 1 kHz loop, on a robot whose clock waits for nobody."""
     with (
         SimulatedProcess("franka", ["--address", ADDRESS, "--patience-s", "0"]) as robot,
-        session(robot, Scripted(), "ensemble", out / "loop") as running,
+        session(robot, Scripted(), "ensemble", out / "loop", impedance) as running,
     ):
         running.run(1.0)
         before = robot.ask("report")
@@ -228,6 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--only", nargs="+", choices=("loop", "chunks"), default=["loop", "chunks"])
+    parser.add_argument("--impedance", choices=("joint", "cartesian"), default="joint", help="of the loop")
     parser.add_argument("--quick", action="store_true", help="hardly trained and short: no result")
     args = parser.parse_args()
     seconds, steps = (4.0, 50) if args.quick else (args.seconds, 2_000)
@@ -235,7 +236,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
         if "loop" in args.only:
-            found = measure_loop(out, seconds)
+            found = measure_loop(out, seconds, args.impedance)
             print(
                 f"{found['cycles']} cycles at {found['rate_hz']:.0f} Hz, {found['answered']:.2%} answered in time; "
                 f"answer after {found['answer_p50_us']:.0f} µs p50, {found['answer_p99_us']:.0f} µs p99, all computing "

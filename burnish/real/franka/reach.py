@@ -61,7 +61,9 @@ class ToolPoses:
         A row that is not finite becomes one that is not. Raises `BurnishError` for what is no rotation.
         """
         asked = np.vstack([self.actions(start[None]) if before is None else before, actions])
-        turns, joints, found = self.rotation.read(asked[:, 3:-1]), start[:7], np.full((len(actions), 8), np.nan)
+        with np.errstate(invalid="ignore"):  # what is infinite is no rotation
+            turns = self.rotation.read(asked[:, 3:-1])
+        joints, found = start[:7], np.full((len(actions), 8), np.nan)
         for number, row in enumerate(found):
             (last, place), (turned, wish) = asked[number : number + 2, :3], turns[number : number + 2]
             if np.isfinite(asked[number + 1]).all():
