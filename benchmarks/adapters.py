@@ -83,13 +83,40 @@ def mjlab() -> Bare:
     return Bare(env.reset, env.step)
 
 
+def isaaclab() -> Bare:
+    """It keeps one world in a process in class attributes: the bare one gets a set of its own, too."""
+    from burnish.sim.isaaclab.world import World
+
+    world = World()
+    with world:
+        import gymnasium
+        import isaaclab_tasks  # noqa: F401  (registers them)
+        from isaaclab_tasks.utils import parse_env_cfg
+
+        device = "cuda:0" if torch.cuda.is_available() else "cpu"
+        overrides = ["physics=newton_mjwarp"]
+        config: Any = parse_env_cfg("Isaac-Cartpole", device=device, num_envs=LANES["isaaclab"], overrides=overrides)
+        config.episode_length_s, config.sim.create_stage_in_memory = float(HORIZON), True
+        env: Any = gymnasium.make("Isaac-Cartpole", cfg=config).unwrapped
+
+    def within(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any) -> Any:
+            with world:
+                return call(*arguments)
+
+        return called
+
+    return Bare(within(env.reset), within(env.step))
+
+
 SIMULATORS: dict[str, tuple[str, Callable[[], Bare]]] = {
     "metaworld": ("metaworld/reach", metaworld),
     "libero": ("libero/object/0", libero),
     "robosuite": ("robosuite/Lift", robosuite),
     "mjlab": ("mjlab/Cartpole-Balance", mjlab),
+    "isaaclab": ("isaaclab/Isaac-Cartpole", isaaclab),
 }
-LANES: Mapping[str, int] = {"mjlab": 64}
+LANES: Mapping[str, int] = {"mjlab": 64, "isaaclab": 64}
 """Of a batch; of a simulator that steps one world at a time it is one."""
 
 

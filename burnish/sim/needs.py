@@ -29,16 +29,22 @@ class Need(ABC):
 
 @dataclass(frozen=True)
 class Package(Need):
-    """A Python package, by the name it is imported with; `extra` of ours brings it."""
+    """A Python package, by the name it is imported with; `extra` of ours brings it.
+
+    Attributes:
+        alone: whether it conflicts with what the other simulators need.
+    """
 
     module: str
     extra: str
+    alone: bool = False
 
     def lack(self) -> Lack | None:
         """Looks for its files only."""
         if find_spec(self.module) is not None:
             return None
-        return Lack(f"{self.module} is not installed", f"pip install 'burnish[{self.extra}]'")
+        extras, where = (f"train,{self.extra}", " in an environment of its own") if self.alone else (self.extra, "")
+        return Lack(f"{self.module} is not installed", f"pip install 'burnish[{extras}]'{where}")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, override
 
 from burnish import registry
 from burnish.errors import BurnishError
+from burnish.sim.isaaclab.tasks import TASKS as ISAACLAB_TASKS
 from burnish.sim.maniskill.tasks import TASKS as MANISKILL_TASKS
 from burnish.sim.seeds import evaluation_seed
 
@@ -152,12 +153,8 @@ QUADROTOR = SeededFamily("quadrotor", 1, 500, {"track": 1000, "waypoints": 1000,
 ROBOSUITE = SeededFamily("robosuite", 1, 400, {})
 """The horizon is robomimic's (arXiv 2108.03298)."""
 
-MANISKILL = SeededFamily("maniskill", 1, 50, {name: task.steps for name, task in MANISKILL_TASKS.items()})
+ISAACLAB = SeededFamily("isaaclab", 1, 300, {name: task.steps for name, task in ISAACLAB_TASKS.items()})
 """The horizons are its own."""
-
-MJLAB = SeededFamily(
-    "mjlab", 1, 1000, dict.fromkeys(["Tracking-Flat-Unitree-G1", "Tracking-Flat-Unitree-G1-No-State-Estimation"], 500)
-)
 
 
 def protocol(task: str, episodes: int = 100, seed: int = 0) -> Protocol:

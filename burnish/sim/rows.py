@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
 
 Place = tuple[Any, str]
 """An object and the name of its attribute."""
+View = Callable[[Any], Any]
+"""What to see in an attribute's value: a tensor that shares its memory, or the value itself."""
+
+
+def as_it_is(value: Any) -> Any:
+    """The `View` of a simulator that keeps torch's tensors."""
+    return value
 
 
 class Rows:
     """Those in `tensors`, and those found, attribute by attribute, in every object of `packages` behind `root`."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], root: Any, packages: tuple[str, ...], count: int) -> None:
+    def __init__(
+        self,
+        tensors: Mapping[str, Tensor],
+        root: Any,
+        packages: tuple[str, ...],
+        count: int,
+        view: View = as_it_is,
+    ) -> None:
         self._tensors, self._numbers = dict(tensors), dict[str, Place]()
-        for path, owner, name, value in _walk(root, packages):
+        for path, owner, name, value in _walk(root, packages, view):
             if isinstance(value, Tensor):
                 if value.ndim and value.shape[0] == count:
                     self._tensors[path] = value
-            else:
+            elif not name.endswith("_id"):  # who somebody is, not what he is up to
                 self._numbers[path] = (owner, name)
 
     def take(self, mask: Tensor) -> dict[str, Tensor]:
@@ -49,26 +63,31 @@ def _is_expanded(tensor: Tensor) -> bool:
     return tensor.shape[0] > 1 and tensor.stride(0) == 0
 
 
-def _walk(root: Any, packages: tuple[str, ...]) -> Iterator[tuple[str, Any, str, Any]]:
+def _walk(root: Any, packages: tuple[str, ...], view: View) -> Iterator[tuple[str, Any, str, Any]]:
     seen: set[int] = set()
     todo = [("", root)]
     while todo:
         path, owner = todo.pop()
-        if id(owner) in seen:
-            continue
-        seen.add(id(owner))
+        if not isinstance(owner, Slot):  # which are made anew: what one of them was called, the next one may be
+            if id(owner) in seen:
+                continue
+            seen.add(id(owner))
         if isinstance(owner, Mapping):
             todo += [(f"{path}/{key}", Slot(owner, key)) for key in owner]
         elif isinstance(owner, (list, tuple)):
             todo += [(f"{path}/{index}", Slot(owner, index)) for index in range(len(owner))]
         elif isinstance(owner, Slot):
-            value = owner.value
+            value = view(owner.value)
             if isinstance(value, Tensor):
                 yield path, owner, "value", value
             else:
                 todo.append((path, value))
         elif type(owner).__module__.startswith(packages):
-            for name, value in getattr(owner, "__dict__", {}).items():
+            attributes = getattr(owner, "__dict__", {})
+            if attributes.get("data", owner) is None:  # a cache that was never filled: nothing to be as old as another
+                continue
+            for name, kept in attributes.items():
+                value = view(kept)
                 if isinstance(value, (Tensor, bool, int, float)):
                     yield f"{path}.{name}", owner, name, value
                 else:

@@ -175,7 +175,9 @@ def _display_model(model: mujoco.MjModel, fovys: Sequence[float]) -> Any:
 
 
 def _invisible(model: mujoco.MjModel) -> np.ndarray:
-    colors = np.where(model.geom_matid[:, None] >= 0, model.mat_rgba[model.geom_matid], model.geom_rgba)
+    colors = model.geom_rgba
+    if model.nmat:
+        colors = np.where(model.geom_matid[:, None] >= 0, model.mat_rgba[model.geom_matid], colors)
     return colors[:, 3] == 0
 
 

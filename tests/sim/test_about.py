@@ -16,6 +16,7 @@ from burnish.sim.needs import Location, Package
 
 SIMULATORS = registry.simulators.names()
 RUNNING = [name for name in SIMULATORS if about(name).lack() is None]
+SLOW = ("isaaclab", "maniskill", "mjlab")
 SITE = Path(pytest.__file__).resolve().parents[1]
 HEAVY = ("torch", "mujoco", "metaworld", "libero", "robosuite", "mjlab", "mani_skill", "sapien", "isaaclab", "warp")
 
@@ -34,7 +35,7 @@ def test_every_task_is_described_once(simulator):
 
 @pytest.mark.parametrize(
     "simulator",
-    [pytest.param(name, marks=pytest.mark.slow if name in ("maniskill", "mjlab") else ()) for name in RUNNING],
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in RUNNING],
 )
 def test_what_is_said_is_so(simulator):
     told = about(simulator)
@@ -67,6 +68,8 @@ def test_an_unknown_simulator_or_beginning_gets_the_closest():
 def test_a_need_says_what_is_missing_and_what_to_do(monkeypatch, tmp_path):
     lack = Package("no_such_simulator", "metaworld").lack()
     assert lack and (lack.what, lack.mend) == ("no_such_simulator is not installed", "pip install 'burnish[metaworld]'")
+    alone = Package("no_such_simulator", "isaaclab", alone=True).lack()
+    assert alone and alone.mend == "pip install 'burnish[train,isaaclab]' in an environment of its own"
     assert Package("json", "metaworld").lack() is None
     need = Location("BURNISH_TEST_FOLDER", "FOLDER with meshes")
     monkeypatch.delenv("BURNISH_TEST_FOLDER", raising=False)
@@ -92,7 +95,8 @@ def test_a_simulator_that_is_not_installed_is_one_line_with_the_extra(simulator,
     paths = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
     done = subprocess.run(words, env=paths, capture_output=True, text=True, check=True)
     need = packages(simulator)[0]
-    assert f"{need.module} is not installed; pip install 'burnish[{need.extra}]'" in done.stdout
+    extras = f"train,{need.extra}" if need.alone else need.extra
+    assert f"{need.module} is not installed; pip install 'burnish[{extras}]'" in done.stdout
 
 
 def packages(simulator: str) -> list[Package]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,14 @@ from burnish.sim.agents import RandomAgent
 from burnish.sim.base import VecEnv, make_env, next_seed
 
 LANES, HORIZON = 3, 6
-NAMES = registry.environments.names()
-MARKS = {"mjlab": [pytest.mark.slow], "maniskill": [pytest.mark.slow, pytest.mark.needs("vulkan")]}
+ELSEWHERE = {"isaaclab": "tests/sim/isaaclab/test_interpreter.py"}
+"""Those that share an interpreter with no other, and what runs these tests in theirs."""
+NAMES = [name for name in registry.environments.names() if name not in ELSEWHERE or find_spec(name)]
+MARKS = {
+    "mjlab": [pytest.mark.slow],
+    "isaaclab": [pytest.mark.slow],
+    "maniskill": [pytest.mark.slow, pytest.mark.needs("vulkan")],
+}
 """Those that compile their kernels first, or want a driver that Debian does not ship, are not tested by default."""
 SIMULATORS = [pytest.param(name, marks=MARKS.get(name, [])) for name in NAMES]
 COSTLY = {"robosuite": [pytest.mark.slow]}
@@ -247,7 +254,7 @@ if __name__ == "__main__":
 """
 
 
-THREADED = ("franka", "mjlab", "quadrotor")
+THREADED = ("franka", "isaaclab", "mjlab", "quadrotor")
 """Whose workers are threads (or lanes of one tensor), which die with their process anyway."""
 
 

@@ -11,7 +11,13 @@ from burnish import registry
 from burnish.contract import STATE
 from burnish.sim.base import VecEnv
 
-GAINS = {"mjlab/Cartpole-Balance": ({"cart_pos0": 1.0, "cart_vel0": 1.5, "pole_angle1": 20.0, "pole_vel0": 4.0}, 1.0)}
+GAINS = {
+    "mjlab/Cartpole-Balance": ({"cart_pos0": 1.0, "cart_vel0": 1.5, "pole_angle1": 20.0, "pole_vel0": 4.0}, 1.0),
+    "isaaclab/Isaac-Cartpole": (
+        {"joint_pos_rel0": 0.4, "joint_vel_rel0": 0.5, "joint_pos_rel1": -2.3, "joint_vel_rel1": -0.5},
+        1.0,
+    ),
+}
 """Task → weights of the numbers it reads by name, and the action's scale."""
 
 

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from typing import Any, override
 
 import torch
 from torch import Tensor
 
+from burnish.sim.verdicts import Verdict
+
 UPRIGHT_RAD, HELD_STEPS = 0.2, 100
 """Of the pole; 5 s at 20 Hz."""
 VELOCITY_ERROR = 0.25
 """Mean difference to the commanded velocity in the ground's plane, m/s."""
-
-
-class Verdict(ABC):
-    """Counts what it needs of the episodes of `count` lanes."""
-
-    def __init__(self, count: int, device: str) -> None:
-        self.count, self.device = count, device
-
-    @abstractmethod
-    def begin(self, lanes: Tensor) -> None:
-        """New episodes in `lanes` (n,) int64."""
-
-    @abstractmethod
-    def judge(self, env: Any, last: Tensor) -> Tensor:
-        """(N,) bool: solved, after a step of mjlab's `env`. `last` (N,) bool: at the horizon."""
 
 
 class Held(Verdict):
@@ -51,10 +37,6 @@ class Held(Verdict):
 
 class Lifted(Verdict):
     """mjlab's own word: the command term knows whether the cube is where it should be."""
-
-    @override
-    def begin(self, lanes: Tensor) -> None:
-        """It remembers nothing."""
 
     @override
     def judge(self, env: Any, last: Tensor) -> Tensor:
@@ -82,10 +64,6 @@ class Walked(Verdict):
 
 class Followed(Verdict):
     """The motion was not lost until the horizon."""
-
-    @override
-    def begin(self, lanes: Tensor) -> None:
-        """It remembers nothing."""
 
     @override
     def judge(self, env: Any, last: Tensor) -> Tensor:

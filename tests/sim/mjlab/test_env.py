@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
 
 import pytest
 import torch
-from torch.overrides import TorchFunctionMode
 
 from burnish import registry
 from burnish.contract import STATE
@@ -18,21 +16,6 @@ from burnish.sim.mjlab.tasks import HELD_STEPS, TASKS, Followed, Walked
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first world of a kind compiles its kernels
 BALANCE = "mjlab/Cartpole-Balance"
-
-
-class HostCopies(TorchFunctionMode):
-    """Notes every tensor that code of ours brings to the host: (dtype, numbers)."""
-
-    NAMES = ("cpu", "numpy", "tolist", "item")
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if getattr(func, "__name__", "") in self.NAMES and "/burnish/" in sys._getframe(1).f_code.co_filename:
-            self.found.append((args[0].dtype, args[0].numel()))
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +31,10 @@ def test_mjlab_has_the_tasks_that_are_listed():
     assert {f"Mjlab-{name}" for name in TASKS} == {*list_tasks()}
 
 
-def test_only_flags_come_to_the_host(balance):
+def test_only_flags_come_to_the_host(balance, host_copies):
     balance.reset([1, 2, 3, 4])
     action = torch.zeros(4, 1)
-    with HostCopies() as copies:
+    with host_copies as copies:
         for _ in range(3):
             step = balance.step(action)
     assert copies.found and all(dtype == torch.bool for dtype, _ in copies.found)
