@@ -63,11 +63,22 @@ class TrackedTask:
         return bool(self.task.solved(self._scene())[0])
 
     def _scene(self) -> Scene:
-        state = self._state()
-        scene = {"tool": tool_position(state[None, :7]), "width": state[None, 14], "target": self.target[None]}
+        tool, width = self._hand(self._state())
+        scene = {"tool": tool[None], "width": width[None], "target": self.target[None]}
         if self.task.has_object:
             seen = self._tracker.read()
             if "object" not in seen:
                 raise TrackerError(f"the tracker sees no 'object'; it sees {', '.join(sorted(seen)) or 'nothing'}")
             scene["object"] = np.append(seen["object"], np.zeros(6))[None]  # nobody measures how fast it moves
         return scene
+
+    def _hand(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(3,) where the tool is, m, and () how wide it is open, m."""
+        return tool_position(state[None, :7])[0], state[14]
+
+
+class TrackedToolTask(TrackedTask):
+    """Of `franka-tool`, which tells where its tool is."""
+
+    def _hand(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return state[:3], state[-1]
