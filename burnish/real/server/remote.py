@@ -6,6 +6,7 @@ remote:127.0.0.1:8000 --task isaaclab/Isaac-Cartpole`, and `burnish serve` in th
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class ServedPolicy(Policy):
         nn.Module.__init__(self)  # no normaliser: the server has its own
         self.config, self.contract, self.stats = config, contract, {}
         self._remote, self.horizon, self.nfe = remote, remote.horizon or 1, 1
+        weakref.finalize(self, remote.close)
         self.place = nn.Parameter(torch.zeros(0), requires_grad=False)  # agents ask where a policy's weights are
 
     @property
@@ -97,8 +99,12 @@ def load(folder: Path, *, contract: Contract | None = None, there: str = "enviro
     """
     address = folder.name
     remote = RemotePolicy(address)
-    if remote.contract is None:
-        raise BurnishError(f"{address}: the server does not tell what its numbers mean; `burnish serve` does")
-    if contract is not None:
-        remote.contract.check(contract.only(remote.contract.observation), here=f"policy at {address}", there=there)
+    try:
+        if remote.contract is None:
+            raise BurnishError(f"{address}: the server does not tell what its numbers mean; `burnish serve` does")
+        if contract is not None:
+            remote.contract.check(contract.only(remote.contract.observation), here=f"policy at {address}", there=there)
+    except BurnishError:
+        remote.close()
+        raise
     return ServedPolicy(ServedConfig(address), remote.contract, remote).eval()
