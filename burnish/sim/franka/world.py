@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 from mujoco import rollout
 
+from burnish.sim.franka.hand import Hands
 from burnish.sim.franka.kinematics import tool_position
 from burnish.sim.franka.model import (
     ARM,
@@ -45,7 +46,7 @@ class World:
         self._models = [self._model] * lanes
         self._furnished = has_fixture(self._model, task)
         ticks = round(period_s / TIMESTEP_S)
-        self._motion = SetpointMotion(lanes, ticks, TIMESTEP_S)
+        self._motion, self._hands = SetpointMotion(lanes, ticks, TIMESTEP_S), Hands(lanes, ticks, TIMESTEP_S)
         self._physics = np.zeros((lanes, mujoco.mj_stateSize(self._model, FULL)))
         self._target, self._seed = np.zeros((lanes, task.targets)), [0] * lanes
         self._gains, self._sight = np.ones((lanes, 7)), np.zeros((lanes, 10))
@@ -63,6 +64,7 @@ class World:
             qpos[OBJECT] = start.place
         self._target[lane] = start.target
         self._motion.start(lane, joints)
+        self._hands.start(lane, start.width)
         self._draw(lane, seed)
         self._plan[lane, :, ARM] = joints * STIFFNESS * self._gains[lane]
         self._plan[lane, :, FINGER] = start.width / 2
@@ -73,7 +75,8 @@ class World:
         plan = np.zeros((len(lanes), position.shape[0], self._model.nu))
         torque = STIFFNESS * position + DAMPING * velocity
         plan[:, :, ARM] = torque.transpose(1, 0, 2) * self._gains[lanes, None]
-        plan[:, :, FINGER] = np.clip(action[:, None, 7:] / 2, 0, WIDEST)
+        wish = np.clip(action[:, 7].astype(np.float64), 0, 2 * WIDEST)
+        plan[:, :, FINGER] = self._hands.follow(lanes, wish, self._width(lanes))[:, :, None] / 2
         control = self._delayed(lanes, plan)
         self._plan[lanes] = plan
         after = self._rolled(lanes, control)
@@ -81,13 +84,14 @@ class World:
         if lost.any():
             raise LaneError(int(lanes[lost.argmax()])) from ArithmeticError("the physics became unstable")
         self._physics[lanes] = after[:, -1]
+        self._hands.look(lanes, self._width(lanes))
 
     def observe(self, lanes: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, Scene]:
         """Of `lanes`, after `steps` of their episodes: the robot's own state (n, 15), what only a simulator knows, and
         the scene without noise."""
         qpos, qvel = self._moving(lanes)
         scene = self._scene(lanes, qpos, qvel)
-        state = np.concatenate([qpos[:, ARM], qvel[:, ARM], scene["width"][:, None]], axis=1)
+        state = np.concatenate([qpos[:, ARM], qvel[:, ARM], self._hands.told(lanes)[:, None]], axis=1)
         know = self.task.know(scene)
         noise = self._randomization
         if noise.joint_noise or noise.object_noise:
@@ -101,12 +105,14 @@ class World:
         """What `restore` needs."""
         parts = {"physics": self._physics, "target": self._target, "plan": self._plan, "last": self._motion.last}
         copies = {name: part[lane].copy() for name, part in parts.items()}
-        return copies | {"seed": np.array(self._seed[lane], np.uint64), "motion": self._motion.now[:, lane].copy()}
+        copies |= {"motion": self._motion.now[:, lane].copy(), "hand": self._hands.now[:, lane].copy()}
+        return copies | {"seed": np.array(self._seed[lane], np.uint64)}
 
     def restore(self, lane: int, state: Mapping[str, np.ndarray]) -> None:
         """Go on from `state`, bit for bit."""
         self._physics[lane], self._target[lane] = state["physics"], state["target"]
         self._motion.now[:, lane], self._motion.last[lane] = state["motion"], state["last"]
+        self._hands.now[:, lane] = state["hand"]
         self._draw(lane, int(state["seed"]))
         self._plan[lane] = state["plan"]
 
@@ -156,6 +162,9 @@ class World:
         """`qpos` and `qvel` inside the state: what comes first in it is the time."""
         nq, nv = self._model.nq, self._model.nv
         return self._physics[lanes, 1 : 1 + nq], self._physics[lanes, 1 + nq : 1 + nq + nv]
+
+    def _width(self, lanes: np.ndarray) -> np.ndarray:
+        return self._moving(lanes)[0][:, FINGER].sum(axis=1)
 
     def _scene(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> Scene:
         scene = {
