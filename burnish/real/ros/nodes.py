@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -20,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from burnish import processes
 from burnish.errors import BurnishError
+from burnish.real.ros.parameters import described
 from burnish.real.ros.profile import use_profile
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -52,12 +52,9 @@ def declare(node: Node, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for one in parameters:
-        about = ParameterDescriptor(description=one.meaning, read_only=True)
+        about = described(one.meaning, one.default, one.low, one.high)
+        about.read_only = True
         bounds = f" between {one.low:g} and {one.high:g}" if math.isfinite(one.low) else ""
-        if math.isfinite(one.low) and isinstance(one.default, float):
-            about.floating_point_range = [FloatingPointRange(from_value=one.low, to_value=float(one.high))]
-        elif math.isfinite(one.low):
-            about.integer_range = [IntegerRange(from_value=int(one.low), to_value=int(one.high), step=1)]
         default = RosParameter.Type.STRING_ARRAY if one.default == [] else one.default
         try:
             value = node.declare_parameter(one.name, default, about).value

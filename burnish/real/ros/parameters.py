@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
@@ -15,12 +16,24 @@ from rclpy.parameter import Parameter
 from burnish.errors import BurnishError
 from burnish.real.ros.words import flat
 
+MOST_WHOLE, MOST = 2**31, 1e9
+"""ROS knows no range without an end."""
 KINDS = {
     bool: Parameter.Type.BOOL,
     int: Parameter.Type.INTEGER,
     float: Parameter.Type.DOUBLE,
     str: Parameter.Type.STRING,
 }
+
+
+def described(meaning: str, default: Any, low: float = -math.inf, high: float = math.inf) -> ParameterDescriptor:
+    """Of a parameter like `default`; a number with a `low` is between the two."""
+    about = ParameterDescriptor(description=meaning)
+    if math.isfinite(low) and isinstance(default, int):
+        about.integer_range = [IntegerRange(from_value=int(low), to_value=int(min(high, MOST_WHOLE)), step=1)]
+    elif math.isfinite(low):
+        about.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(min(high, MOST)))]
+    return about
 
 
 def declare(
@@ -39,13 +52,9 @@ def declare(
         choices: all it can be.
         least: the smallest number it can be.
     """
-    about = ParameterDescriptor(description=meaning)
+    about = described(meaning, default, -math.inf if least is None else least)
     if choices:
         about.additional_constraints = f"one of: {', '.join(choices)}"
-    if least is not None and isinstance(default, int):
-        about.integer_range = [IntegerRange(from_value=int(least), to_value=2**31)]
-    elif least is not None:
-        about.floating_point_range = [FloatingPointRange(from_value=float(least), to_value=1e9)]
     node.declare_parameter(name, KINDS[default] if isinstance(default, type) else default, about)
 
 
