@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from functools import cache
 from itertools import groupby
 
 import mujoco
@@ -32,8 +31,8 @@ def film(members: Sequence[LiberoTask], poses: Sequence[Arrays], size: int) -> n
     return np.concatenate(frames)
 
 
-@cache
 def _visible(task: LiberoTask) -> mujoco.MjModel:
+    """A copy, dropped after use: it has the scene's textures, and there may be many tasks."""
     model = copy.copy(scene(task, looks=True).model)
     hidden = model.geom_group == COLLISION_GROUP
     model.geom_matid[hidden], model.geom_rgba[hidden, 3] = -1, 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import mujoco
 import numpy as np
@@ -59,8 +59,8 @@ def film(task: str, poses: Sequence[Arrays], size: int) -> np.ndarray:
     return raytrace(_visible(task), traced, Camera.of(here.model, "agentview"), size)
 
 
-@cache
 def _visible(task: str) -> mujoco.MjModel:
+    """A copy, dropped after use: it has the scene's textures."""
     model = copy.copy(scene(task, True).model)
     hidden = model.geom_group == COLLISION_GROUP
     model.geom_matid[hidden], model.geom_rgba[hidden, 3] = -1, 0.0
