@@ -64,6 +64,15 @@ class DistillConfig:
     max_grad_norm: float = 1.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if min(self.rounds, self.lanes, self.updates, self.batch_size) < 1:
+            raise BurnishError("distill: rounds, lanes, updates and batch_size must be 1 or more")
+        if self.env_steps < self.rounds * self.lanes:
+            raise BurnishError(
+                f"distill: {self.env_steps} env_steps are no step for each of {self.lanes} lanes in {self.rounds} "
+                f"rounds; give {self.rounds * self.lanes} or more"
+            )
+
     @property
     def looks(self) -> dict[str, int]:
         """What the environment must show for it, as `make_env` calls that."""

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from burnish.contract import STATE
 from burnish.datasets.demonstrations import Demonstrations
-from burnish.errors import NonFiniteError
+from burnish.errors import BurnishError, NonFiniteError
 from burnish.policies.base import Policy, load_policy
 from burnish.policies.meanflow import MeanFlowConfig
 from burnish.rl_finetune.distill import DistillConfig, Distiller, train
@@ -55,6 +55,13 @@ def test_an_interrupted_run_ends_like_one_that_was_not(
         train(Run(tmp_path / "broken", "distill", {}), base, env, demos, SMALL)
     whole, broken = (load_policy(tmp_path / name / "policy").state_dict() for name in ("whole", "broken"))
     assert all(torch.equal(value, broken[key]) for key, value in whole.items())
+
+
+def test_too_few_steps_are_named_before_anything_begins() -> None:
+    with pytest.raises(BurnishError, match="100 env_steps are no step for each of 20 lanes in 6 rounds; give 120"):
+        DistillConfig(env_steps=100)
+    with pytest.raises(BurnishError, match="must be 1 or more"):
+        DistillConfig(updates=0)
 
 
 def test_a_nan_label_stops_the_run_and_keeps_what_was_seen(base: Policy, demos: Demonstrations, tmp_path: Path) -> None:
