@@ -83,6 +83,17 @@ def read_json(path: Path) -> Any:
         raise CorruptFileError(f"{path}: not valid JSON ({error}); restore the file or make it again") from error
 
 
+def json_object(text: str, source: str) -> dict[str, Any]:
+    """The JSON object that `text` is. Raises `CorruptFileError` that begins with `source` if it is none."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CorruptFileError(f"{source} is no JSON: {text[:200]!r} ({error})") from error
+    if not isinstance(found, dict):
+        raise CorruptFileError(f"{source} is {text[:200]!r}, expected a JSON object")
+    return found
+
+
 def fingerprint(data: bytes) -> dict[str, Any]:
     """Size and SHA-256 of a file's content, to be recorded for `read_marked`."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

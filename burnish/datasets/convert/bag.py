@@ -6,7 +6,6 @@ Topics are told apart by the last part of their names: `observation`, `setpoint`
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from burnish.datasets.convert.mcap import ABOUT, MAGIC, Mcap, Message, in_order
 from burnish.datasets.convert.meaning import image_field
 from burnish.datasets.convert.steps import Steps
 from burnish.errors import BurnishError, CorruptFileError
+from burnish.files import json_object
 
 ABOUT_FIRST = 1000
 """Messages among which what they mean is looked for."""
@@ -114,19 +114,10 @@ class BagReader:
     def _read_about(self) -> dict[str, Any]:
         for count, message in enumerate(self._bag.messages()):
             if message.topic.endswith(ABOUT):
-                return self._said(self._decode(message).data)
+                return json_object(self._decode(message).data, f"{self._bag.path}: {ABOUT}")
             if count == ABOUT_FIRST:
                 break
         return {}
-
-    def _said(self, text: str) -> dict[str, Any]:
-        try:
-            found = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise CorruptFileError(f"{self._bag.path}: {ABOUT} is no JSON ({error})") from error
-        if not isinstance(found, dict):
-            raise CorruptFileError(f"{self._bag.path}: {ABOUT} is no JSON object")
-        return found
 
     def _contract(self) -> Contract:
         if self._options.contract is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
 PUSH_STEPS = 4
 """Steps for which one random push keeps its direction, unless said otherwise."""
@@ -57,3 +58,20 @@ class Disturbance:
             else:
                 executed[lane, : self._pushed] = push
         return np.clip(executed, -1, 1)
+
+
+class DisturbedExpert:
+    """What the experts that read states have in common: `act`, which a subclass gives, is disturbed."""
+
+    label: Tensor
+
+    def __init__(self, disturbance: Disturbance) -> None:
+        self._disturbance = disturbance
+
+    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
+        """Start a new episode in `lanes`, its disturbances drawn from `seeds`."""
+        self._disturbance.reset(lanes, seeds)
+
+    def looks(self) -> list[int]:
+        """It reads states."""
+        return []

@@ -5,7 +5,7 @@ What an expert does is a function of the present observation alone; so are its l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
-from burnish.datasets.experts.disturbance import Disturbance
+from burnish.datasets.experts.disturbance import Disturbance, DisturbedExpert
 from burnish.datasets.experts.franka_scripts import SCRIPTS
 from burnish.fr3 import DOWN, TOOL, frames
 from burnish.sim.base import VecEnv
@@ -32,7 +32,7 @@ LARGEST = 0.03
 """rad per action: what `noise` is measured in; a push is up to half of it."""
 
 
-class FrankaExpert:
+class FrankaExpert(DisturbedExpert):
     """Executes the script's action plus noise and labels it with the clean one (DART, arXiv 1703.09327)."""
 
     def __init__(self, env: VecEnv, *, noise: float = 0.0, push_steps: int = 0) -> None:
@@ -46,16 +46,8 @@ class FrankaExpert:
         if task not in SCRIPTS:
             raise registry.unknown("expert of the Franka task", task, SCRIPTS)
         self._script, self._period = SCRIPTS[task], 1 / env.contract.action.rate_hz
-        self._disturbance = Disturbance(env.num_envs, 7, 7, noise=noise * LARGEST, push_steps=push_steps)
+        super().__init__(Disturbance(env.num_envs, 7, 7, noise=noise * LARGEST, push_steps=push_steps))
         self.label: Tensor = torch.zeros(env.num_envs, 8)
-
-    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
-        """Start a new episode in `lanes`, its noise drawn from `seeds`."""
-        self._disturbance.reset(lanes, seeds)
-
-    def looks(self) -> list[int]:
-        """It reads states."""
-        return []
 
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Actions to execute (N, 8), rad and m; `label` holds the clean ones."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE
-from burnish.datasets.experts.disturbance import Disturbance
+from burnish.datasets.experts.disturbance import Disturbance, DisturbedExpert
 from burnish.sim.base import VecEnv
 
 REACH_M = 0.1
@@ -19,23 +19,15 @@ BEHIND_M, LOW_M, ASIDE_M = 0.08, 0.02, 0.02
 CLOSED = -1.0
 
 
-class ManiSkillExpert:
+class ManiSkillExpert(DisturbedExpert):
     """Executes the script's action plus noise and labels it with the clean one."""
 
     def __init__(self, env: VecEnv, *, noise: float = 0.0, push_steps: int = 0) -> None:
         """`noise`, `push_steps`: see `Disturbance`. Raises `UnknownNameError` for a task without an expert."""
         if env.task != "maniskill/PushCube-v1":
             raise registry.unknown("expert of the task", env.task, ["maniskill/PushCube-v1"])
-        self._disturbance = Disturbance(env.num_envs, 3, 3, noise=noise, push_steps=push_steps)
+        super().__init__(Disturbance(env.num_envs, 3, 3, noise=noise, push_steps=push_steps))
         self.label: Tensor = torch.zeros(env.num_envs, 7)
-
-    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
-        """Start a new episode in `lanes`, its noise drawn from `seeds`."""
-        self._disturbance.reset(lanes, seeds)
-
-    def looks(self) -> list[int]:
-        """It reads states."""
-        return []
 
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Actions to execute (N, 7); `label` holds the clean ones."""

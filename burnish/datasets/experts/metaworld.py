@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
-from burnish.datasets.experts.disturbance import Disturbance
+from burnish.datasets.experts.disturbance import Disturbance, DisturbedExpert
 from burnish.sim.base import VecEnv
 
 SCALE = np.array([0.01, 0.01, 0.01, 1.0])
@@ -26,7 +26,7 @@ def expert(env: VecEnv, *, noise: float = 0.0, push_steps: int = 0) -> MetaWorld
     return MetaWorldExpert(env.task.partition("/")[2], env.num_envs, noise=noise, push_steps=push_steps)
 
 
-class MetaWorldExpert:
+class MetaWorldExpert(DisturbedExpert):
     """Executes the script's action plus noise and labels it with the script's clean one."""
 
     def __init__(self, task_name: str, lanes: int, *, noise: float = 0.0, push_steps: int = 0) -> None:
@@ -43,16 +43,8 @@ class MetaWorldExpert:
         if task_name not in scripts:
             raise registry.unknown("Meta-World task", task_name, scripts)
         self._script: Any = scripts[task_name]()
-        self._disturbance = Disturbance(lanes, len(SCALE), 3, noise=noise, push_steps=push_steps, hold=PUSH_STEPS)
+        super().__init__(Disturbance(lanes, len(SCALE), 3, noise=noise, push_steps=push_steps, hold=PUSH_STEPS))
         self.label: Tensor = torch.zeros(lanes, len(SCALE))
-
-    def reset(self, lanes: Sequence[int], seeds: Sequence[int]) -> None:
-        """Start a new episode in `lanes`, its noise drawn from `seeds`."""
-        self._disturbance.reset(lanes, seeds)
-
-    def looks(self) -> list[int]:
-        """It reads states."""
-        return []
 
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Actions to execute (N, 4), physical units; `label` holds the clean ones."""

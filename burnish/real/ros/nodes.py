@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import sys
@@ -63,18 +62,6 @@ def declare(node: Node, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
             raise BurnishError(f"parameter {one.name} ({one.meaning}) must be {wanted}: {error}") from error
         values[one.name] = list(one.default) if value is None and isinstance(one.default, list) else value
     return values
-
-
-def robot_config(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The robot's settings in the parameter `robot_config`. Raises `BurnishError` unless it is a JSON object."""
-    text = given["robot_config"]
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BurnishError(f"parameter robot_config is no JSON: {text!r} ({error})") from error
-    if not isinstance(found, dict):
-        raise BurnishError(f"parameter robot_config is {text!r}, expected a JSON object")
-    return found
 
 
 def status(node: Node, name: str, level: bytes, message: str, values: Mapping[str, Any]) -> DiagnosticArray:

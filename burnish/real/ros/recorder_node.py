@@ -20,9 +20,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from burnish.contract import IMAGES, Contract
 from burnish.errors import BurnishError
+from burnish.files import json_object
 from burnish.real.control import make_robot
 from burnish.real.recording import Item, Recording
-from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, robot_config, run, status
+from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, run, status
 
 TOPICS = [
     "joint_states", "observation", "chunk", "setpoint", "robot/verdict", "intervention", "intervention_chunk",
@@ -113,7 +114,8 @@ def describe(given: dict[str, Any]) -> dict[str, Any]:
     if not given["robot"] and not given["checkpoint"]:
         raise BurnishError("the recorder must know what it records: set parameter robot, or checkpoint")
     about: dict[str, Any] = {"instruction": given["instruction"], "topics": given["topics"]}
-    spec = make_robot(given["robot"], robot_config(given)).spec if given["robot"] else None
+    settings = json_object(given["robot_config"], "parameter robot_config")
+    spec = make_robot(given["robot"], settings).spec if given["robot"] else None
     if given["checkpoint"]:
         contract = Contract.load(Path(given["checkpoint"]) / "contract.json")
     else:

@@ -24,10 +24,11 @@ from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from burnish.errors import BurnishError
+from burnish.files import json_object
 from burnish.real.control import make_robot
 from burnish.real.intervention import Intervention
 from burnish.real.joystick import Input, Joystick, Keyboard, Wish
-from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, robot_config, run, status
+from burnish.real.ros.nodes import ERROR, OK, WARN, Holder, Parameter, declare, run, status
 
 PARAMETERS = (
     Parameter("robot", "", "registered name of the robot"),
@@ -52,7 +53,7 @@ class TeleopNode(Holder):
         self._given = given = declare(self, PARAMETERS)
         if not given["robot"]:
             raise BurnishError("teleop must know whose limits to keep: set parameter robot")
-        limits = make_robot(given["robot"], robot_config(given)).spec.limits
+        limits = make_robot(given["robot"], json_object(given["robot_config"], "parameter robot_config")).spec.limits
         self._names = list(limits.names)
         self._human = Intervention(limits, given["speed"])
         self._input: Input | None = self._open()
