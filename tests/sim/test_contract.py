@@ -29,6 +29,8 @@ MARKS = {
 SIMULATORS = [pytest.param(name, marks=MARKS.get(name, [])) for name in NAMES]
 COSTLY = {"robosuite": [pytest.mark.slow]}
 """Of which no worker processes are tested by default: robosuite has LIBERO's."""
+POOLS = [pytest.param(name, marks=(MARKS | COSTLY | {"libero": [pytest.mark.slow]}).get(name, [])) for name in NAMES]
+"""For what a pool of workers does by itself, whatever it steps: Meta-World's is LIBERO's too."""
 
 
 def task_of(simulator: str) -> str:
@@ -228,7 +230,7 @@ def test_a_lane_that_was_never_reset_says_so(simulator):
         env.step(actions(env, 1)[0])
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("simulator", POOLS)
 def test_closing_twice_is_fine(simulator):
     for workers in (0, 2):
         env = make(simulator, workers)
@@ -259,7 +261,7 @@ THREADED = ("franka", "isaaclab", "mjlab", "quadrotor")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("simulator", POOLS)
 def test_workers_die_with_their_parent(simulator):
     parent = subprocess.Popen([sys.executable, "-c", ORPHANS, task_of(simulator)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
