@@ -104,15 +104,14 @@ def _done(robot: SimulatedRobot, wish: str, order: dict[str, Any]) -> dict[str, 
         return {"stopped": robot.report()}
     if wish == "report":
         return robot.report()
-    if wish == "place":
-        try:
-            robot.place(order)
-        except RobotError as error:
-            return {"refused": str(error)}
-        return {"done": wish}
-    if wish not in robot.faults:
+    if wish != "place" and wish not in robot.faults:
         return {"refused": f"unknown fault {wish!r}; known: {', '.join(robot.faults)}"}
-    robot.hurt(wish, order)
+    try:
+        robot.place(order) if wish == "place" else robot.hurt(wish, order)
+    except RobotError as error:
+        return {"refused": str(error)}
+    except (LookupError, TypeError, ValueError) as error:  # settings that it does not know what to do with
+        return {"refused": f"{order}: {type(error).__name__}: {error}"}
     return {"done": wish}
 
 

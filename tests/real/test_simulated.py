@@ -28,7 +28,7 @@ class Slow(SimulatedRobot):
         return {"late_s": late_s}
 
     def hurt(self, fault: str, settings: dict[str, Any]) -> None:
-        pass
+        float(settings.get("height", 0.0))
 
     def close(self) -> None:
         pass
@@ -49,6 +49,8 @@ def test_a_late_answer_is_not_taken_for_the_next_one(monkeypatch, capsys):
     assert door.ask("report") == {"late_s": 0.0}
     with pytest.raises(RobotError, match="unknown fault 'fly'"):
         door.ask("fly")
+    with pytest.raises(RobotError, match=r"refuses 'fall'.*could not convert string to float: 'high'"):
+        door.ask("fall", height="high")
     door.ask("stop")
     thread.join(5)
     door.close()
