@@ -39,6 +39,8 @@ SEEING = Contract(
 SMALL: dict[str, Any] = {"width": 16, "depth": 2, "horizon": 4, "replan": 2}
 
 IN_CONTEXT = ("dita", "actor3d")
+SHOWN_BY_OTHERS = ("diffusion", "residual")
+"""Policies that are tested with those with the slow tests: flow and meanflow show what these networks do."""
 TINY_MINT: dict[str, Any] = {
     "tokenizer_config": {"horizon": 8, "scales": (1, 2), "codebook": 16, "code_width": 8, "width": 8},
     "width": 16, "depth": 1, "replan": 2,
@@ -201,8 +203,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from burnish import registry
 
         cases = [(name, config) for name in registry.policies.names() for config in CONFIGS.get(name, [None])]
-        ids = [f"{name}-{_kind(config or {})}" for name, config in cases]
-        metafunc.parametrize("policy_config", cases, ids=ids)
+        metafunc.parametrize("policy_config", [_case(name, config) for name, config in cases])
+
+
+def _case(name: str, config: dict[str, Any] | None) -> Any:
+    kind = _kind(config or {})
+    slow = name in SHOWN_BY_OTHERS and kind in IN_CONTEXT
+    return pytest.param((name, config), id=f"{name}-{kind}", marks=[pytest.mark.slow] if slow else [])
 
 
 @pytest.fixture
