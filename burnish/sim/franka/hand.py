@@ -46,7 +46,7 @@ class Hands:
         busy = np.maximum(busy, begins)
         walked = self._stride * np.clip(np.arange(1, self._ticks + 1) - np.where(begins, first, 0)[:, None], 0, None)
         way = (goal - target)[:, None]
-        path = target[:, None] + np.sign(way) * np.minimum(walked * busy[:, None], np.abs(way))
+        path = target[:, None] + np.sign(way) * np.minimum(walked * (busy[:, None] > 0), np.abs(way))
         self.now[:, lanes] = path[:, -1], goal, coming, since + self._ticks, told, measured, busy + (busy > 0)
         return path
 

@@ -54,9 +54,9 @@ def test_an_episode_goes_on_bit_for_bit_while_the_fingers_move():
         for _ in range(4):
             env.step(action)
         kept = env.state()
-        first = [env.step(action).obs[STATE] for _ in range(8)]
+        first = [env.step(action).obs[STATE] for _ in range(12)]
         env.restore(kept)
-        again = [env.step(action).obs[STATE] for _ in range(8)]
+        again = [env.step(action).obs[STATE] for _ in range(12)]
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert first[0][0, 14] > 0.079 and first[-1][0, 14] < 0.05
 
