@@ -35,24 +35,26 @@ from burnish.sim.quadrotor import dynamics
 from burnish.sim.quadrotor.dynamics import advance
 from burnish.sim.quadrotor.vehicles import named
 
-LANES = 4096
+LANES, BATCH = 4096, 5
 ANSWER = "answer "
 """As `quadrotor_crazyflow` answers."""
 
-Timed = Callable[[int], float]
-"""Of so many steps: how many of all environments were taken per second."""
+Timed = Callable[[float], float]
+"""For so many seconds: how many steps of all environments are taken per second."""
 
 
 def timed(step: Callable[[], object]) -> Timed:
     """By this process's clock."""
 
-    def run(steps: int) -> float:
-        begin = time.perf_counter()
-        for _ in range(steps):
-            step()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        return LANES * steps / (time.perf_counter() - begin)
+    def run(seconds: float) -> float:
+        begin, count, took = time.perf_counter(), 0, 0.0
+        while took < seconds:
+            for _ in range(BATCH):
+                step()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            count, took = count + BATCH, time.perf_counter() - begin
+        return LANES * count / took
 
     return run
 
@@ -110,9 +112,9 @@ class Crazyflow:
                 return json.loads(line.removeprefix(ANSWER))
         raise SystemExit(f"crazyflow ended with {self._process.wait()}")
 
-    def run(self, steps: int) -> float:
+    def run(self, seconds: float) -> float:
         """Steps per second by its clock."""
-        return self.ask({"steps": steps})
+        return self.ask({"seconds": seconds})
 
     def apart(self) -> dict[str, float]:
         """Largest differences after a second of the same tumbling flight, m and m/s."""
@@ -149,7 +151,7 @@ def main() -> None:
         for name, make in {"world": world, "physics": physics}.items():
             begin, kind = time.perf_counter(), name + ", compiled" * compiled
             steps[kind] = timed(make(compiled, args.device))
-            steps[kind](3)
+            steps[kind](0.01)
             print(f"{kind:20} ready after {time.perf_counter() - begin:.0f} s", flush=True)
     if importlib.util.find_spec("l2f"):
         steps["l2f"] = timed(l2f_step())
@@ -157,12 +159,12 @@ def main() -> None:
     if peer is not None:
         steps["crazyflow"] = peer.run
         print(f"a second of flight, from crazyflow's: {peer.apart()}", flush=True)
-        peer.run(3)
-    rounds, count = (2, 5) if args.quick else (7, 100)
+        peer.run(0.01)
+    rounds, seconds = (2, 0.1) if args.quick else (7, 0.5)
     found = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            found[name].append(step(count))
+            found[name].append(step(seconds))
     middle = {name: statistics.median(rates) for name, rates in found.items()}
     for name, rate in middle.items():
         print(f"{name:20} {rate / 1e6:8.2f} million steps/s")
