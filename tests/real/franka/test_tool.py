@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,40 +14,9 @@ from burnish.datasets.convert.base import Frame, Options
 from burnish.datasets.convert.convert import open_recording
 from burnish.errors import ContractError
 from burnish.real.control import make_robot
-from tests.real.franka.conftest import LENGTH, RATE_HZ, Bench
+from tests.real.franka.conftest import CENTRE, RADIUS_M, RATE_HZ, Bench, Circle
 
 pytestmark = pytest.mark.robots
-
-CENTRE, RADIUS_M, TURN_S = np.array([0.5, 0.0, 0.4]), 0.08, 4.0
-STEP_M = 0.015
-"""By which the tool comes nearer to the circle per action."""
-
-
-class Circle:
-    """Leads the tool around a level circle; `spoil` changes what it would plan."""
-
-    contract, realtime = None, True
-
-    def __init__(self) -> None:
-        self.spoil: Callable[[np.ndarray], np.ndarray] = lambda actions: actions
-        self.centre = CENTRE.copy()
-
-    def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None = None, frozen: int = 0) -> np.ndarray:
-        pose = obs[STATE].astype(float)
-        ahead, away = np.arange(1, LENGTH + 1), pose[:3] - self.centre
-        phase = np.arctan2(away[1], away[0]) if np.hypot(*away[:2]) > 0.02 else 0.0
-        turned = phase + 2 * np.pi * ahead / (TURN_S * RATE_HZ)
-        goal = self.centre + RADIUS_M * np.stack([np.cos(turned), np.sin(turned), 0 * turned], axis=1)
-        actions = np.tile(pose, (LENGTH, 1))
-        far = np.linalg.norm(goal - pose[:3], axis=1)
-        actions[:, :3] += np.minimum(1.0, STEP_M * ahead / far)[:, None] * (goal - pose[:3])
-        actions[:, 3:] = [1, 0, 0, 0, -1, 0, 0.06]  # the hand straight down
-        if previous is not None:
-            actions[:frozen] = previous[:frozen]
-        return self.spoil(actions)
-
-    def renew(self) -> None:
-        self.__init__()
 
 
 @pytest.mark.parametrize("mode", ["ensemble", "realtime", "synchronous"])

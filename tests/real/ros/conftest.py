@@ -98,9 +98,9 @@ class Stack:
                 if self.probe.state(name) == "inactive":
                     assert self.probe.change(name, "cleanup")
 
-    def ready(self, kind: str = "sway", mode: str = "ensemble", cameras: str = "") -> None:
+    def ready(self, kind: str = "sway", mode: str = "ensemble", cameras: str = "", robot: str = "franka") -> None:
         """The policy's node active, the robot's unconfigured."""
-        self.start_robot()
+        self.start_robot(robot)
         self.start_policy(kind, cameras)
         self.probe.set("robot", **{"player.mode": mode, "out": str(self.folder)})
 
@@ -117,12 +117,12 @@ class Stack:
         assert self.probe.change("policy", "configure"), self.probe.told("policy")
         assert self.probe.change("policy", "activate")
 
-    def start_robot(self) -> None:
+    def start_robot(self, name: str = "franka") -> None:
         """Its node, unconfigured."""
         if not lives(self.robot):
             self._gone("robot")
             given = {"robot.address": self.arm.address, "out": str(self.folder), "policy_timeout": 3.0}
-            given |= {"player.mode": "ensemble"}
+            given |= {"player.mode": "ensemble", "robot": name}
             self.robot = self._start(["-m", "burnish.real.ros.main", "franka_node"], given)
 
     def moving(self, seconds: float = 1.0) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from real.franka.conftest import LENGTH, RATE_HZ, Sway
+from real.franka.conftest import LENGTH, RATE_HZ, Circle, Sway
 
 from burnish.contract import ACTION, IMAGES, STATE, Contract, Field
 from burnish.fr3 import contract
+from burnish.real.control import make_robot
 from burnish.real.ros import policy_node
 from burnish.real.ros.description import Description
 from burnish.real.ros.node import run
@@ -21,7 +22,10 @@ EYE = Field((SIDE, SIDE, 3), ("r", "g", "b"), ("1/255",) * 3, "front", RATE_HZ, 
 
 
 def described(kind: str) -> Contract:
-    """At 20 Hz; `seeing` reads a camera too, `permuted` has its joints in another order."""
+    """At 20 Hz; `seeing` reads a camera too, `permuted` has its joints in another order, `poses` are of the tool."""
+    if kind == "poses":
+        spec = make_robot("franka-tool", {}).spec
+        return Contract({STATE: replace(spec.state, rate_hz=RATE_HZ)}, replace(spec.action, rate_hz=RATE_HZ))
     whole = contract()
     state, action = (replace(whole.fields[key], rate_hz=RATE_HZ) for key in (STATE, ACTION))
     if kind == "permuted":
@@ -34,7 +38,7 @@ class Swaying:
 
     def __init__(self, kind: str, seed: int) -> None:
         self.description = Description(kind, described(kind), LENGTH, 8, realtime=True)
-        self._sway, self._kind = Sway(), kind
+        self._sway, self._kind = Circle() if kind == "poses" else Sway(), kind
 
     def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None, frozen: int) -> np.ndarray:
         if self._kind == "slow":
