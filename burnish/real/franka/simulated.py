@@ -131,7 +131,7 @@ class SimulatedFranka(SimulatedRobot):
         elif fault == "silent":
             self._interface.silent = bool(settings.get("on", True))
         elif fault == "push":
-            self._arm.push = np.array(settings["force"], float)
+            self._arm.push = np.array(settings["force"], float).reshape(3)
         else:
             self._arm.stuck = bool(settings.get("on", True))
 
