@@ -84,11 +84,10 @@ def _walk(root: Any, packages: tuple[str, ...], view: View) -> Iterator[tuple[st
                 todo.append((path, value))
         elif type(owner).__module__.startswith(packages):
             attributes = getattr(owner, "__dict__", {})
-            if attributes.get("data", owner) is None:  # a cache that was never filled: nothing to be as old as another
-                continue
+            empty = attributes.get("data", owner) is None  # a cache that was never filled is not as old as another
             for name, kept in attributes.items():
                 value = view(kept)
-                if isinstance(value, (Tensor, bool, int, float)):
+                if isinstance(value, Tensor) or (isinstance(value, (bool, int, float)) and not empty):
                     yield f"{path}.{name}", owner, name, value
                 else:
                     todo.append((f"{path}.{name}", value))

@@ -26,7 +26,7 @@ def _stage(file: Path) -> Any:
     stage: Any = Usd.Stage.CreateNew(str(file))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/Root").GetPrim())
+    stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/Asset").GetPrim())
     return stage
 
 
@@ -34,20 +34,20 @@ def _ground(stage: Any) -> None:
     """An endless plane to stand on, and a square of 100 m to be seen, whose texture is scaled with it."""
     from pxr import Sdf, UsdGeom, UsdPhysics, UsdShade
 
-    plane = UsdGeom.Plane.Define(stage, "/Root/CollisionPlane")
+    plane = UsdGeom.Plane.Define(stage, "/Asset/CollisionPlane")
     plane.CreateAxisAttr(UsdGeom.Tokens.z)
     UsdPhysics.CollisionAPI.Apply(plane.GetPrim())
     UsdGeom.Imageable(plane).CreatePurposeAttr(UsdGeom.Tokens.guide)
-    UsdGeom.Xform.Define(stage, "/Root/Environment").AddScaleOp().Set((1.0, 1.0, 1.0))
-    mesh = UsdGeom.Mesh.Define(stage, "/Root/Environment/Geometry")
+    UsdGeom.Xform.Define(stage, "/Asset/Environment").AddScaleOp().Set((1.0, 1.0, 1.0))
+    mesh = UsdGeom.Mesh.Define(stage, "/Asset/Environment/Geometry")
     corners = [(-50.0, -50.0), (50.0, -50.0), (50.0, 50.0), (-50.0, 50.0)]
     mesh.CreatePointsAttr([(x, y, 0.0) for x, y in corners])
     mesh.CreateFaceVertexCountsAttr([4])
     mesh.CreateFaceVertexIndicesAttr([0, 1, 2, 3])
     st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.varying)
     st.Set([(x / 2, y / 2) for x, y in corners])
-    UsdShade.Material.Define(stage, "/Root/Looks/theGrid")
-    UsdShade.Shader.Define(stage, "/Root/Looks/theGrid/Shader")
+    UsdShade.Material.Define(stage, "/Asset/Looks/theGrid")
+    UsdShade.Shader.Define(stage, "/Asset/Looks/theGrid/Shader")
     stage.Save()
 
 
@@ -62,18 +62,18 @@ def _cartpole(stage: Any) -> None:
     _box(stage, "slider", (0.03, 8.0, 0.03), (0.0, 0.0, 0.0))
     _box(stage, "cart", (0.2, 0.25, 0.2), (0.0, 0.0, 0.0))
     _box(stage, "pole", (0.04, 0.06, POLE_M), (0.12, 0.0, 0.0), centre_m=POLE_M / 2)
-    fixed = UsdPhysics.FixedJoint.Define(stage, "/Root/rootJoint")
-    fixed.CreateBody1Rel().SetTargets([Sdf.Path("/Root/slider")])
-    slide = UsdPhysics.PrismaticJoint.Define(stage, "/Root/slider_to_cart")
+    fixed = UsdPhysics.FixedJoint.Define(stage, "/Asset/rootJoint")
+    fixed.CreateBody1Rel().SetTargets([Sdf.Path("/Asset/slider")])
+    slide = UsdPhysics.PrismaticJoint.Define(stage, "/Asset/slider_to_cart")
     slide.CreateAxisAttr("Y")
     slide.CreateLowerLimitAttr(-4.0)
     slide.CreateUpperLimitAttr(4.0)
-    turn = UsdPhysics.RevoluteJoint.Define(stage, "/Root/cart_to_pole")
+    turn = UsdPhysics.RevoluteJoint.Define(stage, "/Asset/cart_to_pole")
     turn.CreateAxisAttr("X")
     turn.CreateLocalPos0Attr((0.12, 0.0, 0.0))
     for joint, first, second in ((slide, "slider", "cart"), (turn, "cart", "pole")):
-        joint.CreateBody0Rel().SetTargets([Sdf.Path(f"/Root/{first}")])
-        joint.CreateBody1Rel().SetTargets([Sdf.Path(f"/Root/{second}")])
+        joint.CreateBody0Rel().SetTargets([Sdf.Path(f"/Asset/{first}")])
+        joint.CreateBody1Rel().SetTargets([Sdf.Path(f"/Asset/{second}")])
     for joint, kind, fastest in ((slide, "linear", 100.0), (turn, "angular", math.degrees(8.0))):
         drive = UsdPhysics.DriveAPI.Apply(joint.GetPrim(), kind)
         drive.CreateStiffnessAttr(0.0)
@@ -88,7 +88,7 @@ def _box(stage: Any, name: str, size: tuple[float, ...], place: tuple[float, ...
     """A body at `place` m, a box of `size` m whose centre is `centre_m` above it."""
     from pxr import UsdGeom, UsdPhysics
 
-    body = UsdGeom.Xform.Define(stage, f"/Root/{name}")
+    body = UsdGeom.Xform.Define(stage, f"/Asset/{name}")
     body.AddTranslateOp().Set(place)
     UsdPhysics.RigidBodyAPI.Apply(body.GetPrim())
     weight = UsdPhysics.MassAPI.Apply(body.GetPrim())
@@ -96,7 +96,7 @@ def _box(stage: Any, name: str, size: tuple[float, ...], place: tuple[float, ...
     weight.CreateCenterOfMassAttr((0.0, 0.0, centre_m))
     squares = math.fsum(side**2 for side in size)
     weight.CreateDiagonalInertiaAttr(tuple(MASS_KG / 12 * (squares - side**2) for side in size))
-    cube = UsdGeom.Cube.Define(stage, f"/Root/{name}/shape")
+    cube = UsdGeom.Cube.Define(stage, f"/Asset/{name}/shape")
     cube.CreateSizeAttr(1.0)
     cube.AddTranslateOp().Set((0.0, 0.0, centre_m))
     cube.AddScaleOp().Set(size)
