@@ -6,6 +6,7 @@ The two processes exchange lines of JSON: a wished width (m) one way, the measur
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import subprocess
@@ -17,6 +18,10 @@ from burnish.real.base import RobotError
 
 SPEED, FORCE = 0.1, 40.0
 """m/s and N."""
+PERIOD_S = 1e-3
+"""Of the robot's cycles."""
+BEHIND_S = 0.1
+"""From a wish until fingers move, at most: what is believed of a motion is not ahead of it."""
 CHANGE_M = 0.004
 """A wish closer to the last one than this is the same wish."""
 SETTLED_CYCLES = 20
@@ -33,7 +38,8 @@ class Hand:
     """From the control loop's side: nothing here waits.
 
     Attributes:
-        width: opening, m, as last measured, or as it should be by now while the fingers move.
+        width: opening, m, as last measured; while the fingers move, which nobody can measure meanwhile, as it is by
+            now if nothing is between them.
         fault: why it cannot move ("" while it can).
     """
 
@@ -46,6 +52,7 @@ class Hand:
         self.width, self.fault, self._buffer = 0.0, "", b""
         self._wish: float | None = None
         self._coming, self._since, self._cycles = 0.0, 0, 0
+        self._begun: tuple[int, float] | None = None
         self._await_first(address)
 
     def _await_first(self, address: str) -> None:
@@ -70,8 +77,12 @@ class Hand:
             self._coming, self._since = width, self._cycles
         settled = self._cycles - self._since > SETTLED_CYCLES
         if settled and (self._wish is None or abs(width - self._wish) > CHANGE_M):
-            self._wish = width
+            self._wish, self._begun = width, (self._cycles, self.width)
             self._say({"width": width})
+        if self._begun is not None and self._wish is not None:
+            begun, start = self._begun
+            way, walked = self._wish - start, SPEED * max(0.0, (self._cycles - begun) * PERIOD_S - BEHIND_S)
+            self.width = start + math.copysign(min(walked, abs(way)), way)
 
     def close(self) -> None:
         """Leave the fingers as they are."""
@@ -95,7 +106,9 @@ class Hand:
         *lines, self._buffer = (self._buffer + said).split(b"\n")
         if lines:
             heard = json.loads(lines[-1])
-            self.width, self.fault, self._heard = heard["width"], heard["fault"], True
+            self.fault, self._heard = heard["fault"], True
+            if heard["done"] == self._wish:  # else it was said before the motion that goes on
+                self.width, self._begun = heard["width"], None
 
 
 def main(address: str) -> None:
@@ -117,7 +130,7 @@ def main(address: str) -> None:
             fault = _move(gripper, wish, wished)
             wished = wish
         width = gripper.read_once().width
-        print(json.dumps({"width": width, "fault": fault}), flush=True)
+        print(json.dumps({"width": width, "fault": fault, "done": wished}), flush=True)
 
 
 def _move(gripper: Any, width: float, last: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The hand: told at rest alone, one motion after the other, and as slow as the robot's."""
+"""The hand: measured at rest alone, one motion after the other, and as slow as the robot's."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def played(wishes: list[float], stop: float = 0.0) -> tuple[list[float], list[fl
     return told, wide
 
 
-def test_the_fingers_move_at_their_speed_and_tell_when_they_rest():
+def test_the_fingers_move_at_their_speed():
     told, wide = played([0.04] * 12)
     assert np.allclose(wide[:3], [0.077, 0.072, 0.067])  # 20 ms until the wish counts, then 0.1 m/s
-    assert told[:9] == [0.08] * 9 and told[10] == pytest.approx(0.04)
+    assert np.allclose(told[2:9], wide[:7]) and told[9] == pytest.approx(0.04), "believed to be 0.1 s behind"
 
 
 def test_what_is_between_them_ends_the_motion():
     told, _ = played([0.0] * 14, stop=0.04)
-    assert told[8] == 0.08 and told[-1] == pytest.approx(0.04)
+    assert told[8] == pytest.approx(0.047) and np.allclose(told[9:], 0.04)
 
 
 def test_a_motion_that_began_is_finished_before_the_next():
@@ -58,7 +58,7 @@ def test_an_episode_goes_on_bit_for_bit_while_the_fingers_move():
         env.restore(kept)
         again = [env.step(action).obs[STATE] for _ in range(12)]
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
-    assert first[0][0, 14] > 0.079 and first[-1][0, 14] < 0.05
+    assert first[0][0, 14] > 0.06 and first[-1][0, 14] < 0.05
 
 
 def env_action(obs, width: float):
