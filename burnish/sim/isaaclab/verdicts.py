@@ -25,6 +25,7 @@ class Held(Verdict):
     def __init__(self, count: int, device: str) -> None:
         super().__init__(count, device)
         self.held = torch.zeros(count, dtype=torch.long, device=device)
+        self.pole = -1
 
     @override
     def begin(self, lanes: Tensor) -> None:
@@ -33,7 +34,9 @@ class Held(Verdict):
     @override
     def judge(self, env: Any, last: Tensor) -> Tensor:
         (robot,) = env.scene.articulations.values()
-        angle = robot.data.joint_pos.torch[:, robot.joint_names.index("cart_to_pole")]
+        if self.pole < 0:  # to look up names takes longer than to judge
+            self.pole = robot.joint_names.index("cart_to_pole")
+        angle = robot.data.joint_pos.torch[:, self.pole]
         self.held = torch.where(torch.cos(angle) > math.cos(UPRIGHT_RAD), self.held + 1, 0)
         return (self.held >= HELD_STEPS) & ~env.reset_terminated
 
