@@ -11,6 +11,7 @@ import numpy as np
 
 from burnish import registry
 from burnish.errors import BurnishError
+from burnish.files import read_json
 from burnish.real.journal import read_cycles
 from burnish.real.mailbox import PHASES
 from burnish.real.ros.client import Client
@@ -57,16 +58,17 @@ class NodesStand:
         client.set("robot", out=str(folder))
         self._change("configure")
         self._change("activate")
-        solved = self._watch(task, horizon)
+        rate_hz = float(read_json(folder / "cycles.json")["policy_rate_hz"])
+        solved = self._watch(task, horizon, SLOWEST * horizon / rate_hz)
         halts = int(bool(client.rule))
         self._change("deactivate")
         self._change("cleanup")
         actions = _actions(folder)
         return Played(solved and actions <= horizon + 1, min(actions, horizon), halts)
 
-    def _watch(self, task: Any, horizon: int) -> bool:
+    def _watch(self, task: Any, horizon: int, seconds: float) -> bool:
         """Let it play until it is solved, halted, or its actions are over, by its own diagnostics."""
-        client, end = self._client, time.monotonic() + SLOWEST * horizon / 20.0
+        client, end = self._client, time.monotonic() + seconds
         client.diagnostics.clear()  # they may be of the episode before
         while time.monotonic() < end and not client.rule:
             if task.solved():
