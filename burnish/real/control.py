@@ -204,10 +204,10 @@ class Control:
 
     def _play(self, state: State) -> None:
         """Ask for a plan when one is wanted; begin the action that is due."""
-        period = 1 / self.settings.rate_hz
-        if self.player.wants():
+        period, due = 1 / self.settings.rate_hz, state.time_s >= self._due_s - 1e-9
+        if self.player.wants() and (due or not self._looks_at_rest):
             self.player.ask()
-        if state.time_s < self._due_s - 1e-9:
+        if not due:
             return
         actions = self.player.next(1 + FOLLOWING)
         if actions is None:
@@ -215,6 +215,14 @@ class Control:
         late = state.time_s - self._due_s
         self._due_s = (self._due_s if late < period else state.time_s) + period
         self.safety.want(state, actions, max(1, round((self._due_s - state.time_s) * self.robot.spec.rate_hz)))
+        if self.player.wants() and not self._looks_at_rest:
+            self.player.ask()
+
+    @property
+    def _looks_at_rest(self) -> bool:
+        """An arm whose plans follow one another looks when the last action is over, as it does where it was trained;
+        legs and rotors cannot wait for that."""
+        return self.settings.player.mode == "synchronous" and self.robot.spec.smooth
 
     @property
     def _patience(self) -> float | None:
