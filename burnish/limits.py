@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -80,6 +81,16 @@ class Limits:
         room = np.minimum(position - low, high - position)
         near = np.sqrt(doubled * np.maximum(room, 0)) - offset
         return np.minimum(top, np.maximum(near, 0))
+
+    @cached_property
+    def open(self) -> tuple[list[float], list[float]]:
+        """Low and high: between them the velocity limit is `velocity`, nearer to the ends of the range less. Of what is
+        `free` nothing is limited."""
+        near = np.full(len(self.names), -math.inf)
+        if self.deceleration is not None and self.offset is not None:
+            near = (np.array(self.velocity) + self.offset) ** 2 / (2 * np.array(self.deceleration))
+            near[[name in self.free for name in self.names]] = -math.inf
+        return (self.low + near).tolist(), (self.high - near).tolist()
 
     @cached_property
     def _speeds(self) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:

@@ -7,7 +7,7 @@ of whatever a policy wants; `write` sends it. Nothing else can make a setpoint, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -37,8 +37,9 @@ class Body(Protocol):
         """(3,) m, base frame."""
         ...
 
-    def clearance(self, setpoint: np.ndarray) -> float:
-        """Smallest distance between parts that are not neighbours, or to the floor it stands on, m."""
+    def clearances(self, setpoint: np.ndarray) -> Iterator[float]:
+        """Smallest distances between parts that are not neighbours, or to the floor it stands on, m: of some of them,
+        then of others, so that no cycle of the robot looks at all."""
         ...
 
 

@@ -71,9 +71,10 @@ class SmoothMotion:
             given.max_jerk = self._jerk[self._bound].tolist()
         half = np.where(self._free, np.inf, (self._high - self._low) / 2)
         self._middle = np.stack([(self._high + self._low) / 2, *np.zeros((3, len(half)))])[:, None]
-        speed = np.array(limits.velocity)
-        self._edges = np.stack([half, speed, self._acceleration, self._jerk])[:, None] + HAIR
-        self._edges[:, :, self._free] = np.inf
+        self._fastest = np.array(limits.velocity) * share
+        self._open = np.stack([half, self._fastest, self._acceleration, self._jerk])[:, None] + HAIR
+        self._open[:, :, self._free] = np.inf
+        self._edges = self._open
         self._joining: dict[int, np.ndarray] = {}
 
     def start(self, position: np.ndarray) -> None:
@@ -87,7 +88,7 @@ class SmoothMotion:
         """Join the motion through `moments` at the first one that the limits allow; else stop at the first."""
         moments, self._cycle = iter(moments), 0
         first = next(moments)
-        self._top = self._speed(np.array((self.now[0], first[0]))).min(axis=0)
+        self._slow_down(self.now[0], first[0])
         for number, moment in enumerate(chain((first,), moments)):
             samples = self._quintic(moment, (number + 1) * cycles)
             if self._keeps(samples):
@@ -141,6 +142,15 @@ class SmoothMotion:
         self._solver.calculate(given, self._path)
         self._solved = True
 
+    def _slow_down(self, *places: np.ndarray) -> None:
+        """How fast it may be between `places`. Most of the range is open, which plain numbers tell soonest."""
+        low, high = self._limits.open
+        if all(a < x < b for place in places for a, x, b in zip(low, place.tolist(), high, strict=True)):
+            self._top, self._edges = self._fastest, self._open
+            return
+        self._top, self._edges = self._speed(np.array(places)).min(axis=0), self._open.copy()
+        self._edges[1, 0] = np.where(self._free, np.inf, self._top + HAIR)
+
     def _speed(self, position: np.ndarray) -> np.ndarray:
         return self._limits.speed(position) * self._share
 
@@ -157,7 +167,6 @@ class SmoothMotion:
 
     def _keeps(self, samples: np.ndarray) -> bool:
         """Whether the limits hold all along."""
-        self._edges[1, 0] = np.where(self._free, np.inf, self._top + HAIR)
         return bool((np.abs(samples - self._middle) <= self._edges).all())
 
 

@@ -216,7 +216,8 @@ class Safety:
         yield None
         if self._body is not None:
             yield self._leaves(allowed[0])
-            yield self._collides(allowed[0])
+            for found in self._body.clearances(allowed[0]) if self.spec.limits.clearance is not None else ():
+                yield self._collides(found)
 
     def _aim(self, allowed: np.ndarray, cycles: int) -> None:
         span_s = cycles / self.spec.rate_hz
@@ -232,9 +233,9 @@ class Safety:
         low, high = (np.round(corner, 3).tolist() for corner in self._box)
         return "workspace", f"the tool would be at {np.round(tool, 3).tolist()} m, outside {low} … {high}"
 
-    def _collides(self, action: np.ndarray) -> Fault | None:
+    def _collides(self, found: float) -> Fault | None:
         least = self.spec.limits.clearance
-        if least is None or self._body is None or (found := self._body.clearance(action)) >= least:
+        if least is None or found >= least:
             return None
         return "clearance", f"parts of the robot would be {found:.3f} m apart, at least {least:g}"
 

@@ -5,11 +5,13 @@ The owner of a session never blocks the robot: planning runs in a thread, the ro
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,10 @@ class Session:
 
         Raises `BurnishError` if the policy or the robot is not ready.
         """
-        self._asking.renew()
+        with ThreadPoolExecutor(1) as pool:  # a policy may take minutes to load, and the robot is held only by an owner
+            ready = pool.submit(self._asking.renew)
+            self._quietly(math.inf, ready.done)
+            ready.result()
         self._order("resume", "resumed by the operator")
         self.run(RESUME_S, lambda: self.row is not None and self.row.phase == "holding")
         if self.row is None or self.row.phase != "holding":
@@ -217,7 +222,7 @@ class Session:
             self._asking.ask(self.row)
 
     def _quietly(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Go on recording while the control process ends."""
+        """Go on recording, and be there, while something else is waited for."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not until():
             self._mailbox.beat()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -24,8 +25,8 @@ class Box:
     def tool(self, setpoint: np.ndarray) -> np.ndarray:
         return setpoint
 
-    def clearance(self, setpoint: np.ndarray) -> float:
-        return 0.5 - abs(float(setpoint[1]))
+    def clearances(self, setpoint: np.ndarray) -> Iterator[float]:
+        yield 0.5 - abs(float(setpoint[1]))
 
 
 def started(**settings: object) -> Safety:

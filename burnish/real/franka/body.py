@@ -8,6 +8,7 @@ cycles of a millisecond, that takes a fifth of the time that NumPy needs.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,6 +25,7 @@ LINKS = (  # frame, one end, other end (m, in the frame), radius (m); frames cou
 PAIRS = tuple(
     (first, second) for first, second in [(0, 2), (0, 3), (0, 4), (0, 5), (1, 3), (1, 4), (1, 5), (2, 4), (2, 5)]
 )
+RADIUS = tuple(link[4] for link in LINKS)
 ABOVE_FLOOR = (2, 3, 4)
 """The fingers may touch it: what they may do there is the workspace's matter."""
 
@@ -54,13 +56,13 @@ class FrankaBody:
         """(3,) the tool's centre point between the finger tips, m, base frame."""
         return np.array(point(self.frames(setpoint)[8], TIP))
 
-    def clearance(self, setpoint: np.ndarray) -> float:
-        """Smallest distance between links that are not neighbours, or of the arm to the floor z = 0, m."""
+    def clearances(self, setpoint: np.ndarray) -> Iterator[float]:
+        """Smallest distances, m: of the arm to the floor z = 0, then between links that are not neighbours."""
         placed = self.frames(setpoint)
         ends = [(point(placed[frame], start), point(placed[frame], end)) for _, frame, start, end, _ in LINKS]
-        radius = [link[4] for link in LINKS]
-        floor = [min(ends[link][0][2], ends[link][1][2]) - radius[link] for link in ABOVE_FLOOR]
-        return min(*floor, *(_between(*ends[i], *ends[j]) - radius[i] - radius[j] for i, j in PAIRS))
+        yield min(min(ends[link][0][2], ends[link][1][2]) - RADIUS[link] for link in ABOVE_FLOOR)
+        for some in (PAIRS[:5], PAIRS[5:]):
+            yield min(_between(*ends[i], *ends[j]) - RADIUS[i] - RADIUS[j] for i, j in some)
 
 
 def place(joints: list[float]) -> list[Frame]:

@@ -19,7 +19,7 @@ from burnish.sim.seeds import EVALUATION_FIRST
 
 State = Mapping[str, np.ndarray]
 """What `World.restore` takes, without the seed."""
-PARTS = ("physics", "target", "plan", "last", "motion")
+PARTS = ("physics", "target", "plan", "last", "motion", "hand")
 STREAM = 4
 """Of the random numbers that an episode's seed gives: 0 … 3 are the start's, the expert's, the world's, the noise's."""
 

@@ -147,6 +147,25 @@ def test_the_operators_stop(bench: Bench) -> None:
         bench.moving(session)
 
 
+def test_the_robot_is_held_while_a_policy_takes_long_to_come_back(bench: Bench) -> None:
+    class Slow(Sway):
+        def renew(self) -> None:
+            super().renew()
+            time.sleep(2.0)
+
+    with bench.session(Slow()) as session, ThreadPoolExecutor() as pool:
+        bench.moving(session)
+        session.halt()
+        bench.held(session, "operator")
+        coming, oldest = pool.submit(session.resume), 0.0
+        while not coming.done():
+            oldest = max(oldest, session._mailbox.age_s())
+            time.sleep(0.01)
+        coming.result()
+        assert oldest < 1.0, "the owner was there all the time"
+        bench.moving(session)
+
+
 def test_resuming_waits_until_it_stands(bench: Bench) -> None:
     with bench.session(Sway()) as session:
         bench.moving(session)
