@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -68,3 +69,11 @@ def pytest_sessionfinish(session, exitstatus) -> None:
 
 def _skips_matter() -> bool:
     return bool(os.environ.get("BURNISH_NO_SKIPS"))
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_priority() -> Iterator[None]:
+    """libfranka makes the thread that commands a robot the first of all; what later tests start would inherit that."""
+    yield
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
