@@ -63,9 +63,13 @@ class Hands:
         rests = (moved == 0) | ((moved > self._ticks) & (np.abs(measured - before) < RESTS_M))
         walked = self._stride * np.maximum(moved - self._behind, 0)
         believed = begun + np.sign(goal - begun) * np.minimum(walked, np.abs(goal - begun))
-        parts = [PARTS.index(name) for name in ("target", "told", "moved")]
-        told = np.where(rests, measured, believed)
-        self.now[np.ix_(parts, lanes)] = np.where(rests, goal, target), told, np.where(rests, 0, moved)
+        told, target, moved = (
+            np.where(rests, measured, believed),
+            np.where(rests, goal, target),
+            np.where(rests, 0, moved),
+        )
+        for name, part in (("target", target), ("told", told), ("moved", moved)):
+            self.now[PARTS.index(name), lanes] = part
 
     def told(self, lanes: np.ndarray) -> np.ndarray:
         """(n,) how wide they say that they are."""

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from burnish.errors import BurnishError
 from burnish.real.journal import read_cycles
 from tests.real.ros.conftest import Stack, until
 
@@ -60,7 +61,7 @@ def test_wrong_parameters_are_refused_by_name(stack: Stack) -> None:
     assert until(lambda: "share must be above 0" in probe.told("robot").get("message", ""), 5.0)
     probe.set("robot", **{"safety.share": 0.8})
     assert probe.change("robot", "configure")
-    with pytest.raises(AssertionError, match="clean up the node"):
+    with pytest.raises(BurnishError, match="clean up the node"):
         probe.set("robot", **{"safety.share": 1.0})
 
 
