@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, override
 
 import numpy as np
@@ -20,6 +21,7 @@ from burnish.contract import Contract
 from burnish.errors import BurnishError, NonFiniteError
 from burnish.sim.base import Obs, Step, VecEnv, next_seed
 from burnish.sim.checks import check_seeds, check_seen, check_shape, check_size, check_snapshot, check_step, chosen
+from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.rows import Rows
 
 
@@ -68,7 +70,7 @@ class Batch(ABC):
 
 
 class BatchEnv(VecEnv):
-    """N lanes in the `Batch` that `make` makes.
+    """N lanes in the `Batch` that `make` makes; `workers` are of no use to a batch.
 
     `info["crashed"]` (N,) bool: the episode ended, as truncated, by what cannot be mended, such as a fall.
     """
@@ -78,16 +80,23 @@ class BatchEnv(VecEnv):
     def __init__(
         self,
         task: str,
-        make: Callable[[], Batch],
+        make: Callable[[int, int, str], Batch],
         *,
         num_envs: int,
-        horizon: int,
-        auto_reset: bool,
+        workers: int = 0,
+        horizon: int | None = None,
+        auto_reset: bool = False,
         dense_reward: bool = False,
+        device: str | None = None,
     ) -> None:
-        check_size(task, num_envs, horizon)
-        self.task, self.num_envs, self.max_episode_steps, self._auto_reset = task, num_envs, horizon, auto_reset
-        self._make, self._dense_reward = make, dense_reward
+        """`make(num_envs, horizon, device)`; `device`: "cuda" or "cpu", None takes a GPU if there is one.
+
+        Raises `BurnishError` for a GPU that is not there.
+        """
+        place, steps = _torch_device(device, task), default_horizon(task) if horizon is None else horizon
+        check_size(task, num_envs, steps)
+        self.task, self.num_envs, self.max_episode_steps, self._auto_reset = task, num_envs, steps, auto_reset
+        self._make, self._dense_reward = partial(make, num_envs, steps, place), dense_reward
         self._open()
 
     def _open(self) -> None:
@@ -252,7 +261,7 @@ class BatchEnv(VecEnv):
             _set_generators(before)
 
 
-def torch_device(device: str | None, task: str) -> str:
+def _torch_device(device: str | None, task: str) -> str:
     """`device`, or a GPU if there is one. Raises `BurnishError` for a GPU that is not there."""
     if device is None:
         return "cuda:0" if torch.cuda.is_available() else "cpu"

@@ -18,7 +18,7 @@ from torch import Tensor
 from burnish.errors import BurnishError
 from burnish.sim.about import known_task
 from burnish.sim.base import Obs
-from burnish.sim.batched import Batch, BatchEnv, torch_device
+from burnish.sim.batched import Batch, BatchEnv
 from burnish.sim.camera import Camera
 from burnish.sim.isaaclab.about import ABOUT
 from burnish.sim.isaaclab.assets import VARIABLE
@@ -28,7 +28,6 @@ from burnish.sim.isaaclab.tasks import TASKS
 from burnish.sim.isaaclab.verdicts import VERDICTS
 from burnish.sim.isaaclab.world import World
 from burnish.sim.libero.quiet import quiet
-from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.rows import Rows
 from burnish.sim.tracer import start_warp
 
@@ -110,33 +109,19 @@ class IsaacLabBatch(Batch):
 
 
 class IsaacLab(BatchEnv):
-    """One task ("Isaac-Cartpole") in `num_envs` lanes; `workers` are of no use to a batch."""
+    """One task ("Isaac-Cartpole")."""
 
     tasks = ABOUT.tasks
     has_cameras = True
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        num_envs: int,
-        workers: int = 0,
-        horizon: int | None = None,
-        auto_reset: bool = False,
-        dense_reward: bool = False,
-        cameras: int | None = None,
-        device: str | None = None,
-    ) -> None:
-        """`device`: "cuda" or "cpu"; None takes a GPU if there is one. Raises `UnknownNameError`, `BurnishError`."""
+    def __init__(self, name: str, *, cameras: int | None = None, **settings: Any) -> None:
+        """`cameras`: pixels; `settings`: of `BatchEnv`. Raises `UnknownNameError`, `BurnishError`."""
         known_task("isaaclab", name, TASKS)
         task = f"isaaclab/{name}"
         if cameras is not None and not TASKS[name].cameras:
             able = ", ".join(one for one in TASKS if TASKS[one].cameras)
             raise BurnishError(f"{task}: cameras={cameras}, but it has none; take one of these: {able}")
-        place, steps = torch_device(device, task), default_horizon(task) if horizon is None else horizon
-        make_batch = partial(IsaacLabBatch, name, num_envs, steps, place, cameras)
-        told = {"auto_reset": auto_reset, "dense_reward": dense_reward}
-        super().__init__(task, make_batch, num_envs=num_envs, horizon=steps, **told)
+        super().__init__(task, partial(IsaacLabBatch, name, pixels=cameras), **settings)
 
 
 def make(task: str, num_envs: int, horizon: int, device: str, pixels: int | None, running: ExitStack) -> Any:

@@ -20,12 +20,11 @@ from torch import Tensor
 from burnish.contract import ENVIRONMENT_STATE, IMAGES, STATE, Contract, Field
 from burnish.sim.about import known_task
 from burnish.sim.base import Obs
-from burnish.sim.batched import Batch, BatchEnv, torch_device
+from burnish.sim.batched import Batch, BatchEnv
 from burnish.sim.camera import Camera
 from burnish.sim.libero.quiet import quiet
 from burnish.sim.mjlab.about import ABOUT, MOTION
 from burnish.sim.mjlab.tasks import TASKS
-from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.rows import Rows
 from burnish.sim.tracer import start_warp
 
@@ -103,28 +102,14 @@ class MjlabBatch(Batch):
 
 
 class Mjlab(BatchEnv):
-    """One task ("Lift-Cube-Yam") in `num_envs` lanes; `workers` are of no use to a batch."""
+    """One task ("Lift-Cube-Yam")."""
 
     tasks = ABOUT.tasks
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        num_envs: int,
-        workers: int = 0,
-        horizon: int | None = None,
-        auto_reset: bool = False,
-        dense_reward: bool = False,
-        device: str | None = None,
-    ) -> None:
-        """`device`: "cuda" or "cpu"; None takes a GPU if there is one. Raises `UnknownNameError`, `BurnishError`."""
+    def __init__(self, name: str, **settings: Any) -> None:
+        """`settings`: of `BatchEnv`. Raises `UnknownNameError`, `BurnishError`."""
         known_task("mjlab", name, TASKS)
-        task = f"mjlab/{name}"
-        place, steps = torch_device(device, task), default_horizon(task) if horizon is None else horizon
-        make_batch = partial(MjlabBatch, name, num_envs, steps, place)
-        told = {"auto_reset": auto_reset, "dense_reward": dense_reward}
-        super().__init__(task, make_batch, num_envs=num_envs, horizon=steps, **told)
+        super().__init__(f"mjlab/{name}", partial(MjlabBatch, name), **settings)
 
 
 def make(task: str, num_envs: int, horizon: int, device: str) -> Any:

@@ -9,18 +9,24 @@ import torch
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, IMAGES, STATE
-from burnish.errors import BurnishError, NonFiniteError, UnknownNameError
+from burnish.errors import BurnishError, UnknownNameError
 from burnish.sim.about import about
 from burnish.sim.base import make_env
 from burnish.sim.isaaclab.assets import VARIABLE
 from burnish.sim.isaaclab.tasks import TASKS
 from burnish.sim.isaaclab.verdicts import HELD_STEPS, VERDICTS
+from tests.sim.batches import (  # noqa: F401  (collected here)
+    test_a_world_that_diverges_is_named_with_what_to_do,
+    test_no_gpu_is_one_line,
+    test_nobody_elses_random_numbers_change,
+    test_only_flags_come_to_the_host,
+)
 
 CARTPOLE, CAMERA = "isaaclab/Isaac-Cartpole", "isaaclab/Isaac-Cartpole-Camera"
 
 
 @pytest.fixture(scope="module")
-def cartpole():
+def poles():
     with make_env(CARTPOLE, 4, settings={"device": "cpu"}) as env:
         yield env
 
@@ -43,15 +49,15 @@ def test_every_task_is_isaac_labs_and_says_when_it_is_solved():
             assert config.commands.base_velocity.vel_xy_success_threshold > 0
 
 
-def test_a_pole_that_is_held_counts_and_one_that_is_let_go_does_not(cartpole):
+def test_a_pole_that_is_held_counts_and_one_that_is_let_go_does_not(poles):
     """Lanes 0 and 1 are held, in 2 and 3 the cart is driven off its rail: their outcome is known."""
-    expert = registry.experts.load("isaaclab")(cartpole)
-    obs, solved = cartpole.reset([1, 2, 3, 4]), torch.zeros(4, dtype=torch.bool)
+    expert = registry.experts.load("isaaclab")(poles)
+    obs, solved = poles.reset([1, 2, 3, 4]), torch.zeros(4, dtype=torch.bool)
     running, ended = [0, 1, 2, 3], {}
-    for count in range(cartpole.max_episode_steps):
+    for count in range(poles.max_episode_steps):
         action = expert.act(obs)
         action[2:] = 1.0
-        step = cartpole.step(action, ids=running)
+        step = poles.step(action, ids=running)
         obs, solved = step.obs, solved | step.info["success"]
         for lane in [lane for lane in running if step.done[lane]]:
             ended[lane] = count + 1
@@ -77,35 +83,6 @@ def test_the_last_observation_is_of_the_episode_that_ended_not_of_the_next():
         final, fresh = step.info["final_obs"][STATE][lane], obs[STATE][lane]
         assert abs(final[0]) > 3.0 > abs(fresh[0]) and abs(final[0] - before[STATE][lane, 0]) < 0.5
         assert step.info["dense_reward"].shape == (2,)
-
-
-def test_only_flags_come_to_the_host(cartpole, host_copies):
-    cartpole.reset([1, 2, 3, 4])
-    action = torch.zeros(4, 1)
-    with host_copies as copies:
-        for _ in range(3):
-            step = cartpole.step(action)
-    assert copies.found and all(dtype == torch.bool for dtype, _ in copies.found)
-    assert sum(count for _, count in copies.found) <= 3 * 2 * cartpole.num_envs * 2
-    assert all(value.device == cartpole.device for value in (step.obs[STATE], step.reward, step.info["success"]))
-
-
-def test_nobody_elses_random_numbers_change(cartpole):
-    torch.manual_seed(3)
-    expected = torch.rand(5)
-    torch.manual_seed(3)
-    cartpole.reset([1, 2, 3, 4])
-    cartpole.step(torch.zeros(4, 1))
-    assert torch.equal(torch.rand(5), expected)
-
-
-def test_a_world_that_diverges_is_named_with_what_to_do(cartpole):
-    cartpole.reset([1, 2, 3, 4])
-    cartpole._batch._physics.tensors()["state.joint_qd"][2] = float("nan")
-    with pytest.raises(NonFiniteError, match="lane 2 is not finite: its physics diverged; reset that lane"):
-        cartpole.step(torch.zeros(4, 1))
-    cartpole.reset([5], ids=[2])
-    assert torch.isfinite(cartpole.step(torch.zeros(4, 1)).obs[STATE]).all()
 
 
 def test_two_worlds_side_by_side_do_not_notice_each_other():
@@ -144,9 +121,6 @@ def test_bad_input_is_one_line(monkeypatch, tmp_path):
         make_env("isaaclab/Isaac-Cartpol", 1)
     with pytest.raises(BurnishError, match=r"cameras=32, but it has none; take one of these: .*Isaac-Cartpole-Camera"):
         make_env(CARTPOLE, 1, cameras=32)
-    if not torch.cuda.is_available():
-        with pytest.raises(BurnishError, match="device='cuda', but torch finds no CUDA device; take 'cpu'"):
-            make_env(CARTPOLE, 1, settings={"device": "cuda"})
     with pytest.raises(BurnishError, match=f"ant.*; export {VARIABLE}=FOLDER that has it"):
         make_env("isaaclab/Isaac-Ant", 1, settings={"device": "cpu"})
     with make_env(CARTPOLE, 1, settings={"device": "cpu"}) as env:  # what could not be made leaves nothing behind

@@ -9,17 +9,23 @@ import torch
 
 from burnish import registry
 from burnish.contract import STATE
-from burnish.errors import BurnishError, NonFiniteError
+from burnish.errors import BurnishError
 from burnish.sim.base import make_env
 from burnish.sim.mjlab.about import MOTION
 from burnish.sim.mjlab.tasks import HELD_STEPS, TASKS, Followed, Walked
+from tests.sim.batches import (  # noqa: F401  (collected here)
+    test_a_world_that_diverges_is_named_with_what_to_do,
+    test_no_gpu_is_one_line,
+    test_nobody_elses_random_numbers_change,
+    test_only_flags_come_to_the_host,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first world of a kind compiles its kernels
 BALANCE = "mjlab/Cartpole-Balance"
 
 
 @pytest.fixture(scope="module")
-def balance():
+def poles():
     with make_env(BALANCE, 4, horizon=HELD_STEPS + 1, settings={"device": "cpu"}) as env:
         yield env
 
@@ -31,56 +37,21 @@ def test_mjlab_has_the_tasks_that_are_listed():
     assert {f"Mjlab-{name}" for name in TASKS} == {*list_tasks()}
 
 
-def test_only_flags_come_to_the_host(balance, host_copies):
-    balance.reset([1, 2, 3, 4])
-    action = torch.zeros(4, 1)
-    with host_copies as copies:
-        for _ in range(3):
-            step = balance.step(action)
-    assert copies.found and all(dtype == torch.bool for dtype, _ in copies.found)
-    assert sum(count for _, count in copies.found) <= 3 * 2 * balance.num_envs * 2
-    assert all(value.device == balance.device for value in (step.obs[STATE], step.reward, step.info["success"]))
-
-
-def test_a_pole_that_is_held_counts_and_one_that_is_let_go_does_not(balance):
+def test_a_pole_that_is_held_counts_and_one_that_is_let_go_does_not(poles):
     """Lanes 0 and 1 are held, 2 and 3 pushed over: their outcome is known."""
-    expert = registry.experts.load("mjlab")(balance)
-    obs, solved = balance.reset([1, 2, 3, 4]), torch.zeros(4, dtype=torch.bool)
+    expert = registry.experts.load("mjlab")(poles)
+    obs, solved = poles.reset([1, 2, 3, 4]), torch.zeros(4, dtype=torch.bool)
     running = [0, 1, 2, 3]
     for count in range(HELD_STEPS + 1):
         action = expert.act(obs)
         action[2:] = 1.0
-        step = balance.step(action, ids=running)
+        step = poles.step(action, ids=running)
         obs, solved = step.obs, solved | step.info["success"]
         running = [lane for lane in running if not step.done[lane]]
         assert solved.tolist() == [count + 1 >= HELD_STEPS] * 2 + [False] * 2
     assert step.truncated.tolist() == [False, False, True, True]
     fallen = step.info["final_obs"][STATE]
     assert fallen[2, 1] < math.cos(0.2)
-
-
-def test_nobody_elses_random_numbers_change(balance):
-    torch.manual_seed(3)
-    expected = torch.rand(5)
-    torch.manual_seed(3)
-    balance.reset([1, 2, 3, 4])
-    balance.step(torch.zeros(4, 1))
-    assert torch.equal(torch.rand(5), expected)
-
-
-def test_a_world_that_diverges_is_named_with_what_to_do(balance):
-    balance.reset([1, 2, 3, 4])
-    balance._batch._env.sim.data.qvel[2] = float("nan")
-    with pytest.raises(NonFiniteError, match="lane 2 is not finite: its physics diverged; reset that lane"):
-        balance.step(torch.zeros(4, 1))
-    balance.reset([5], ids=[2])
-    assert torch.isfinite(balance.step(torch.zeros(4, 1)).obs[STATE]).all()
-
-
-def test_no_gpu_is_one_line():
-    if not torch.cuda.is_available():
-        with pytest.raises(BurnishError, match="device='cuda', but torch finds no CUDA device; take 'cpu'"):
-            make_env(BALANCE, 1, settings={"device": "cuda"})
 
 
 def test_a_motion_that_is_missing_is_one_line(monkeypatch):
