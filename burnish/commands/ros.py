@@ -15,12 +15,10 @@ from burnish.commands.deploy import simulated
 from burnish.console import say
 from burnish.real.player import PlayerConfig
 from burnish.real.ros.main import need_rclpy
-from burnish.real.ros.supervisor import Part, Supervisor, tracker
-from burnish.real.ros.words import executable, parameters
+from burnish.real.ros.parts import policy_part, robot_part, tracker_part
+from burnish.real.ros.supervisor import Part, Supervisor
+from burnish.real.ros.words import parameters
 from burnish.real.safety import SafetyConfig
-
-POLICY_TIMEOUT_S = 120.0
-"""A large checkpoint is loaded in less."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def run(config: Config) -> None:
             words = ["--task", config.task] if config.task else []
             robot = stack.enter_context(simulated(config.name, config.robot.address, config.out, words))
             config = replace(config, robot=replace(config.robot, address=robot.address))
-            more = [tracker(robot.door)] if config.task else []
+            more = [tracker_part(robot.door)] if config.task else []
         nodes = stack.enter_context(Supervisor(parts(config) + more, lambda line: say(f"  {line}")))
         say(f"{config.name}: nodes /robot and /policy, recording in {config.out}; Ctrl-C ends both, the robot at rest")
         nodes.run()
@@ -80,21 +78,8 @@ def run(config: Config) -> None:
 
 def parts(config: Config) -> list[Part]:
     """The nodes, as the launch files have them."""
-    policy = {"checkpoint": config.checkpoint, "instruction": config.instruction, "autostart": "activate"}
-    policy |= {"camera_timeout": config.camera_timeout} | ({"cameras": list(config.cameras)} if config.cameras else {})
-    policy |= {"task": config.task}
-    policy |= {"objects": list(config.objects)} if config.objects else {}
-    policy |= {"target": list(config.target)} if config.target else {}
-    robot = {"robot": config.name, "out": str(config.out), "policy_timeout": POLICY_TIMEOUT_S, "autostart": "activate"}
-    for prefix in ("robot", "player", "safety"):
-        robot |= parameters(prefix, getattr(config, prefix))
-    return [
-        Part(
-            executable(config.name),
-            "robot",
-            robot,
-            {"autostart": "configure"},  # nobody expects a robot to move because a process was started again
-            "the robot is held meanwhile, and then until the service /robot/play is called",
-        ),
-        Part("policy_node", "policy", policy, {}, "the robot is held until the service /robot/resume is called"),
-    ]
+    words = ("cameras", "camera_timeout", "task", "objects", "target", "instruction")
+    policy = {word: getattr(config, word) for word in words}
+    policy = {word: list(value) if isinstance(value, tuple) else value for word, value in policy.items()}
+    robot = parameters("robot", config.robot) | {"out": str(config.out), "autostart": "activate"}
+    return [robot_part(config.name, config.player, config.safety, robot), policy_part(config.checkpoint, policy)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 
 from burnish import registry
-from burnish.contract import ENVIRONMENT_STATE, TASK, Contract, difference, encode_text
-from burnish.errors import BurnishError, ContractError
+from burnish.contract import ENVIRONMENT_STATE, TASK, Contract, encode_text
+from burnish.errors import BurnishError
+from burnish.opening import Opened
 from burnish.real.base import Robot
 from burnish.real.cameras.views import Views
 from burnish.real.session import Session
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from burnish.commands.deploy import Config
 
 
-class Senses:
+class Senses(Opened):
     """For `with`.
 
     Attributes:
@@ -35,27 +35,16 @@ class Senses:
 
         Raises `BurnishError` that names what it reads and nobody gives, or what is given and it does not read.
         """
-        self._config, self._contract, self._stack = config, contract, ExitStack()
-        self._simulated, self._session, self._task = simulated, None, None
+        super().__init__()
+        self.given: dict[str, Callable[[], Any]] = {}
+        self._config, self._contract, self._simulated = config, contract, simulated
+        self._session, self._task = None, None
         self._own = kind.senses(config.robot)
         if contract is None and (config.cameras or config.task or config.instruction):
             raise BurnishError(
                 f"{config.checkpoint} does not say what its policy reads, so that --cameras, --task and --instruction "
                 "cannot be given to it; serve it with `burnish serve`"
             )
-
-    def __enter__(self) -> Senses:
-        self.given: dict[str, Callable[[], Any]] = {}
-        if self._contract is not None:
-            try:
-                self._open(self._contract)
-            except BaseException:
-                self._stack.close()
-                raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def follow(self, session: Session) -> None:
         """What a tracker sees is told together with where this session's robot is."""
@@ -67,11 +56,15 @@ class Senses:
             return ""
         return f"; {self._config.task} is {'' if self._task.solved() else 'not '}done"
 
-    def _open(self, contract: Contract) -> None:
-        config, reads = self._config, contract.observation
+    @override
+    def _open(self) -> None:
+        config, contract = self._config, self._contract
+        if contract is None:
+            return
+        reads = contract.observation
         self.given |= {key: sense for key, sense in self._own.items() if key in reads}
         if config.task or ENVIRONMENT_STATE in reads.keys() - self.given.keys():
-            self.given[ENVIRONMENT_STATE] = self._tracked(reads)
+            self.given[ENVIRONMENT_STATE] = self._tracked(contract)
         if TASK in reads:
             told = encode_text(config.instruction, reads[TASK].shape[0])
             self.given[TASK] = lambda: told
@@ -80,10 +73,10 @@ class Senses:
         views = Views(config.cameras, contract, config.camera_timeout)
         self.given |= self._stack.enter_context(views).senses
 
-    def _tracked(self, reads: Any) -> Callable[[], np.ndarray]:
+    def _tracked(self, contract: Contract) -> Callable[[], np.ndarray]:
         """Of the task's things: their poses by the tracker, and what else it knows by the robot's own state."""
         config, simulated = self._config, self._simulated
-        if ENVIRONMENT_STATE not in reads:
+        if ENVIRONMENT_STATE not in contract.observation:
             raise BurnishError(f"--task {config.task}: the policy does not read {ENVIRONMENT_STATE}; leave it out")
         if not (config.task and config.tracker):
             raise BurnishError(
@@ -93,9 +86,7 @@ class Senses:
         kind = registry.tracked_tasks.load(config.name)
         kind.check(config.task)
         self._task = task = kind(config.task, self._tracker(), self._state)
-        read, known = reads[ENVIRONMENT_STATE].names, task.task.names
-        if read != known:
-            raise ContractError(difference(f"{ENVIRONMENT_STATE}.names", read, known, "policy", f"task {config.task}"))
+        task.serve(contract)
         if simulated is not None:
             simulated.ask("place", **task.begin(config.seed))
         else:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import ExitStack
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, override
 
 import numpy as np
 
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE
+from burnish.opening import Opened
 from burnish.real.control import Settings
 from burnish.real.planning import open_plans
 from burnish.real.player import PlayerConfig
@@ -53,45 +54,43 @@ class Played:
     halts: int
 
 
-class Stand(Protocol):
-    """For `with`."""
-
-    def play(self, seed: int, horizon: int, folder: Path) -> Played:
-        """The episode of `seed`, until it is solved, halted, or `horizon` actions are over; recorded in `folder`."""
-        ...
-
-
-def watch_by(robot: SimulatedProcess) -> Tracker:
-    """A tracker that sees what lies around it."""
-    kind = load_tracker("simulated")
-    return kind(kind.Config(robot.door))
-
-
-class SessionStand:
-    """Through driver and safety, in this process and its children."""
+class Stand(Opened):
+    """For `with`: the policy of `setup`, a simulated robot, and a tracker that sees what lies around it."""
 
     def __init__(self, setup: Setup, robot: SimulatedProcess) -> None:
-        self._setup, self._robot, self._stack = setup, robot, ExitStack()
+        super().__init__()
+        self._setup, self._robot = setup, robot
 
-    def __enter__(self) -> SessionStand:
-        self._tracker = watch_by(self._robot)
+    @override
+    def _open(self) -> None:
+        kind = load_tracker("simulated")
+        self._tracker: Tracker = kind(kind.Config(self._robot.door))
         self._stack.callback(self._tracker.close)
-        try:
-            self._plans = self._stack.enter_context(open_plans(self._setup.checkpoint, self._setup.out))
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
+    @abstractmethod
     def play(self, seed: int, horizon: int, folder: Path) -> Played:
-        """See `Stand`."""
+        """The episode of `seed`, until it is solved, halted, or `horizon` actions are over; recorded in `folder`."""
+
+    def _begin(self, seed: int, state: Callable[[], np.ndarray]) -> Any:
+        """The task, placed before the robot for the episode of `seed`; `state`: the robot's latest, (S,)."""
+        task = registry.tracked_tasks.load(self._setup.robot)(self._setup.task, self._tracker, state)
+        self._robot.ask("place", **task.begin(seed))
+        return task
+
+
+class SessionStand(Stand):
+    """Through driver and safety, in this process and its children."""
+
+    @override
+    def _open(self) -> None:
+        super()._open()
+        self._plans = self._stack.enter_context(open_plans(self._setup.checkpoint, self._setup.out))
+
+    @override
+    def play(self, seed: int, horizon: int, folder: Path) -> Played:
         setup, plans = self._setup, self._plans
         latest: list[Session] = []
-        task = registry.tracked_tasks.load(setup.robot)(setup.task, self._tracker, lambda: _state(latest))
-        self._robot.ask("place", **task.begin(seed))
+        task = self._begin(seed, lambda: _state(latest))
         box = mailbox_path()
         settings = asdict(registry.robots.load(setup.robot).Config(address=self._robot.address))
         told = Settings(setup.robot, settings, plans.rate_hz, plans.replan, str(box), setup.player, setup.safety)

@@ -13,8 +13,9 @@ from burnish.contract import IMAGES, Contract
 from burnish.errors import BurnishError
 from burnish.pictures import square
 from burnish.real.cameras.base import CameraError, Shot, load_camera
-from burnish.real.cameras.newest import Newest
+from burnish.real.cameras.needed import needed
 from burnish.real.cameras.watch import Watch, WatchConfig
+from burnish.real.newest import Newest
 from burnish.real.words import Words
 
 WORDS = Words("--cameras", "=", "driver:device", "front=v4l2:/dev/video0")
@@ -35,7 +36,7 @@ class Views:
         `contract` reads.
         """
         self._places = WORDS.parse(words)
-        self._newest = Newest[Shot](contract, self._places, timeout_s, WORDS)
+        self._newest = Newest[Shot]("camera", "frame", needed(contract, self._places, WORDS), timeout_s)
         self._shapes = {name: contract.observation[IMAGES + name].shape for name in self._newest.names}
         self._watches = {name: _watch(place) for name, place in self._places.items()}
         self._threads = [threading.Thread(target=self._see, args=(name,), daemon=True) for name in self._watches]

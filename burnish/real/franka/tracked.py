@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from burnish import registry
-from burnish.errors import BurnishError
+from burnish.contract import ENVIRONMENT_STATE, Contract, difference
+from burnish.errors import BurnishError, ContractError
 from burnish.real.trackers.base import Tracker, TrackerError
 from burnish.sim.franka.kinematics import tool_position
 from burnish.sim.franka.task import Scene, Task, begin
@@ -47,11 +48,19 @@ class TrackedTask:
         settings = {"joints": joints.tolist(), "width": start.width, "target": start.target.tolist()}
         return settings if start.place is None else settings | {"object": start.place.tolist()}
 
+    def serve(self, contract: Contract) -> None:
+        """Raises `ContractError` unless what it knows is what the policy of `contract` reads, in the same order."""
+        read, known = contract.observation[ENVIRONMENT_STATE].names, self.task.names
+        if read != known:
+            here = f"task franka/{self.task.name}"
+            raise ContractError(difference(f"{ENVIRONMENT_STATE}.names", read, known, "policy", here))
+
     def aim(self, target: Sequence[float]) -> None:
         """Where a goal or a hole stands, when nobody placed it. Raises `BurnishError` unless it is what it takes."""
         if len(target) != self.task.targets:
             needs = f"{self.task.targets} numbers of where the target is" if self.task.targets else "no target"
-            raise BurnishError(f"franka/{self.task.name} takes {needs}, given are {len(target)}; see --target")
+            told = "--target, or the node's parameter target"
+            raise BurnishError(f"franka/{self.task.name} takes {needs}, given are {len(target)}: {told}")
         self.target = np.array(target, float)
 
     def know(self) -> np.ndarray:

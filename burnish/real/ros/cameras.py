@@ -13,11 +13,10 @@ from sensor_msgs.msg import Image
 
 from burnish.contract import IMAGES, Contract
 from burnish.errors import BurnishError
-from burnish.real.cameras.newest import Newest
+from burnish.real.cameras.needed import needed
+from burnish.real.newest import Newest
 from burnish.real.ros import messages, qos
-from burnish.real.ros.topics import ARROW, topics
-
-EXAMPLE = f"front{ARROW}/camera/front/image"
+from burnish.real.ros.topics import CAMERAS
 
 
 class Cameras:
@@ -35,7 +34,8 @@ class Cameras:
         Args:
             given: camera → topic.
         """
-        self._node, self._newest = node, Newest[Image](contract, given, timeout_s, topics("cameras", EXAMPLE))
+        self._node = node
+        self._newest = Newest[Image]("camera", "frame", needed(contract, given, CAMERAS), timeout_s)
         self._shapes = {name: contract.observation[IMAGES + name].shape for name in self._newest.names}
         self._subscriptions: list[Subscription[Image]] = [
             node.create_subscription(Image, topic, partial(self._see, name), qos.SENSOR, callback_group=group)

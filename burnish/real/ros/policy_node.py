@@ -17,14 +17,14 @@ from trajectory_msgs.msg import JointTrajectory
 
 from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, encode_text
 from burnish.errors import BurnishError
-from burnish.real.ros import cameras, messages, objects, qos
+from burnish.real.ros import messages, qos
 from burnish.real.ros.cameras import Cameras
 from burnish.real.ros.knowledge import Knowledge
 from burnish.real.ros.messages import Mark
 from burnish.real.ros.node import ManagedNode
 from burnish.real.ros.parameters import declare
 from burnish.real.ros.source import Source, open_source
-from burnish.real.ros.topics import ARROW, parse
+from burnish.real.ros.topics import ARROW, CAMERAS, OBJECTS
 
 
 class PolicyNode(ManagedNode):
@@ -36,7 +36,7 @@ class PolicyNode(ManagedNode):
         declare(self, "cameras", [""], f"what the policy sees: NAME{ARROW}TOPIC each")
         declare(self, "camera_timeout", 0.2, "a camera without a new frame for so long is blind, s", least=0.0)
         declare(self, "task", "", "of which task it reads observation.environment_state, e.g. franka/lift")
-        declare(self, "objects", [objects.EXAMPLE], f"where that task's things are: NAME{ARROW}TOPIC each")
+        declare(self, "objects", [OBJECTS.example], f"where that task's things are: NAME{ARROW}TOPIC each")
         declare(self, "object_timeout", 0.2, "an object without a new pose for so long is out of sight, s", least=0.0)
         declare(self, "target", Parameter.Type.DOUBLE_ARRAY, "what the task draws besides: a goal's or a hole's place")
         declare(self, "instruction", "", "what to do, until the topic `instruction` says otherwise")
@@ -73,7 +73,7 @@ class PolicyNode(ManagedNode):
     def _sense(self, contract: Contract) -> None:
         """Subscribe everything that the policy reads."""
         _check(contract)
-        topics = parse("cameras", list(self.get_parameter("cameras").value), cameras.EXAMPLE)
+        topics = CAMERAS.parse(self.get_parameter("cameras").value)
         timeout_s = float(self.get_parameter("camera_timeout").value)
         self._cameras = Cameras(self, contract, topics, timeout_s, self._looking)
         if ENVIRONMENT_STATE in contract.observation:

@@ -3,56 +3,38 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 
-from burnish import registry
 from burnish.errors import BurnishError
 from burnish.files import read_json
 from burnish.real.journal import read_cycles
 from burnish.real.mailbox import PHASES
 from burnish.real.ros.client import Client
-from burnish.real.ros.objects import EXAMPLE
-from burnish.real.ros.supervisor import Part, Supervisor, tracker
-from burnish.real.ros.words import executable, parameters
+from burnish.real.ros.parts import POLICY_TIMEOUT_S, policy_part, robot_part, tracker_part
+from burnish.real.ros.supervisor import Part, Supervisor
+from burnish.real.ros.topics import OBJECTS
 from burnish.real.simulated import SimulatedProcess
-from burnish.real.stands import SLOWEST, Played, Setup, watch_by
+from burnish.real.stands import SLOWEST, Played, Setup, Stand
 
 LOOK_S = 0.02
-STARTS_S = 120.0
-"""A large checkpoint is loaded in less."""
 
 
-class NodesStand:
+class NodesStand(Stand):
     """As `burnish ros` starts them; the robot's node is configured anew for each episode."""
 
-    def __init__(self, setup: Setup, robot: SimulatedProcess) -> None:
-        self._setup, self._robot, self._stack = setup, robot, ExitStack()
+    @override
+    def _open(self) -> None:
+        super()._open()
+        self._stack.enter_context(Supervisor(parts(self._setup, self._robot), lambda line: None))
+        self._client = self._stack.enter_context(Client("trial"))
+        self._await_policy()
 
-    def __enter__(self) -> NodesStand:
-        enter = self._stack.enter_context
-        self._tracker = watch_by(self._robot)
-        self._stack.callback(self._tracker.close)
-        try:
-            enter(Supervisor(parts(self._setup, self._robot), lambda line: None))
-            self._client = enter(Client("trial"))
-            self._await_policy()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
+    @override
     def play(self, seed: int, horizon: int, folder: Path) -> Played:
-        """See `burnish.real.stands.Stand`."""
-        setup, client = self._setup, self._client
-        task = registry.tracked_tasks.load(setup.robot)(setup.task, self._tracker, self._state)
-        self._robot.ask("place", **task.begin(seed))
+        client, task = self._client, self._begin(seed, self._state)
         if task.target.size:
             client.set("policy", target=task.target.tolist())
         client.set("robot", out=str(folder))
@@ -88,23 +70,18 @@ class NodesStand:
             raise BurnishError(f"the robot's node cannot {transition}: {why}")
 
     def _await_policy(self) -> None:
-        end = time.monotonic() + STARTS_S
+        end = time.monotonic() + POLICY_TIMEOUT_S
         while self._client.state("policy") != "active":
             if time.monotonic() > end:
-                raise BurnishError(f"the policy's node is not active after {STARTS_S:g} s; see what it said")
+                raise BurnishError(f"the policy's node is not active after {POLICY_TIMEOUT_S:g} s; see what it said")
             time.sleep(0.1)
 
 
 def parts(setup: Setup, robot: SimulatedProcess) -> list[Part]:
     """The nodes, who moves something first."""
-    arm = {"robot": setup.robot, "robot.address": robot.address, "policy_timeout": STARTS_S}
-    arm |= parameters("player", setup.player) | parameters("safety", setup.safety)
-    policy = {"checkpoint": setup.checkpoint, "task": setup.task, "objects": [EXAMPLE], "autostart": "activate"}
-    return [
-        Part(executable(setup.robot), "robot", arm, {}, ""),
-        Part("policy_node", "policy", policy, {}, ""),
-        tracker(robot.door),
-    ]
+    arm, seen = {"robot.address": robot.address}, {"task": setup.task, "objects": [OBJECTS.example]}
+    moving = robot_part(setup.robot, setup.player, setup.safety, arm)
+    return [moving, policy_part(setup.checkpoint, seen), tracker_part(robot.door)]
 
 
 def _actions(folder: Path) -> int:

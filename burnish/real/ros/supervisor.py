@@ -35,12 +35,6 @@ class Part:
     advice: str
 
 
-def tracker(door: int) -> Part:
-    """Sees what lies before the simulated robot, whose side `door` it is."""
-    given = {"driver": "simulated", "tracker.address": door}
-    return Part("tracker_node", "tracker", given, {}, "its objects are out of sight meanwhile")
-
-
 class Supervisor:
     """Runs nodes; for `with`.
 

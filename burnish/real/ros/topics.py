@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from burnish.real.words import Words
 
 ARROW = ":="
-
-
-def parse(parameter: str, words: Sequence[str], example: str) -> dict[str, str]:
-    """`["front:=/camera/front/image"]` to name → topic. Raises `BurnishError` that names parameter and word."""
-    return topics(parameter, example).parse(words)
-
-
-def topics(parameter: str, example: str) -> Words:
-    """How they are written in `parameter`."""
-    return Words(f"parameter {parameter}", ARROW, "topic", example)
+CAMERAS = Words("parameter cameras", ARROW, "topic", f"front{ARROW}/camera/front/image")
+OBJECTS = Words("parameter objects", ARROW, "topic", f"object{ARROW}/tracker/object/pose")

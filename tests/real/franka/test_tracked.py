@@ -42,5 +42,5 @@ def test_either_robot_knows_the_same(task: str):
 
 def test_a_target_of_another_size_is_refused():
     tracked = registry.tracked_tasks.load("franka")("franka/peg-insert", Standing(), lambda: states()["franka"])
-    with pytest.raises(BurnishError, match=r"franka/peg-insert takes 7 numbers .*, given are 3; see --target"):
+    with pytest.raises(BurnishError, match=r"franka/peg-insert takes 7 numbers .*, given are 3: --target"):
         tracked.aim((0.1, 0.2, 0.3))

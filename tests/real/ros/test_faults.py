@@ -169,7 +169,7 @@ def test_a_camera_that_is_frozen_or_gone(stack: Stack) -> None:
         stack.moving()
         clock["frozen"] = True
         stack.held("policy", "silence")
-        assert until(lambda: "camera 'front' has sent no new frame" in stack.probe.told("policy")["message"], 2.0)
+        assert until(lambda: "no new frame of camera 'front'" in stack.probe.told("policy")["message"], 2.0)
         clock["frozen"] = False
         time.sleep(2.5)
         again(stack)
@@ -177,7 +177,7 @@ def test_a_camera_that_is_frozen_or_gone(stack: Stack) -> None:
         node.destroy_timer(timer)
         node.destroy_publisher(publisher)
     stack.held("policy", "silence")
-    assert until(lambda: "camera 'front' has sent no new frame" in stack.probe.told("policy")["message"], 2.0)
+    assert until(lambda: "no new frame of camera 'front'" in stack.probe.told("policy")["message"], 2.0)
 
 
 def test_a_policy_that_sees_needs_its_camera_named(stack: Stack) -> None:

@@ -14,8 +14,7 @@ from sensor_msgs.msg import Image
 
 from burnish.errors import BurnishError
 from burnish.real.ros import messages, profile, qos
-from burnish.real.ros.cameras import EXAMPLE
-from burnish.real.ros.topics import parse
+from burnish.real.ros.topics import CAMERAS
 from tests.real.ros.conftest import Probe, until
 
 FRAMES, RATE_HZ = 90, 30
@@ -71,6 +70,6 @@ def test_what_is_no_image_of_that_size_is_refused() -> None:
 
 
 def test_cameras_are_named_with_their_topics() -> None:
-    assert parse("cameras", ["front:=/a", ""], EXAMPLE) == {"front": "/a"}
+    assert CAMERAS.parse(["front:=/a", ""]) == {"front": "/a"}
     with pytest.raises(BurnishError, match="'front=/a'; write NAME:=TOPIC"):
-        parse("cameras", ["front=/a"], EXAMPLE)
+        CAMERAS.parse(["front=/a"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,16 +46,23 @@ def lifting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedProce
         yield process
 
 
+@contextmanager
+def standing(robot: SimulatedProcess, folder: Path) -> Iterator[NodesStand]:
+    """The expert behind a policy server, the robot before its cube, nodes between them."""
+    with serve(Lifting()) as address:
+        setup = Setup(f"ws://{address}", folder, "franka/lift", "franka", PlayerConfig(), SafetyConfig())
+        with NodesStand(setup, robot) as stand:
+            yield stand
+
+
 def test_the_expert_lifts_the_cube_through_nodes_topics_and_safety(
     lifting: SimulatedProcess, tmp_path: Path, probe: Probe
 ) -> None:
-    with serve(Lifting()) as address:
-        setup = Setup(f"ws://{address}", tmp_path, "franka/lift", "franka", PlayerConfig(), SafetyConfig())
-        with NodesStand(setup, lifting) as stand:
-            first = stand.play(SEED, 200, tmp_path / "first")
-            again = stand.play(SEED + 1, 200, tmp_path / "again")
-            assert until(lambda: "age_of_object_s" in probe.told("policy"), 5.0)
-            assert float(probe.told("policy")["age_of_object_s"]) < 0.2
+    with standing(lifting, tmp_path) as stand:
+        first = stand.play(SEED, 200, tmp_path / "first")
+        again = stand.play(SEED + 1, 200, tmp_path / "again")
+        assert until(lambda: "age_of_object_s" in probe.told("policy"), 5.0)
+        assert float(probe.told("policy")["age_of_object_s"]) < 0.2
     assert first.solved and first.halts == 0, probe.told("robot")
     assert again.solved and again.halts == 0, probe.told("robot")
     names, cycles = read_cycles(tmp_path / "again")
@@ -65,16 +73,14 @@ def test_the_expert_lifts_the_cube_through_nodes_topics_and_safety(
 def test_what_is_out_of_sight_is_named_and_the_robot_is_held(
     lifting: SimulatedProcess, tmp_path: Path, probe: Probe
 ) -> None:
-    with serve(Lifting()) as address:
-        setup = Setup(f"ws://{address}", tmp_path, "franka/lift", "franka", PlayerConfig(), SafetyConfig())
-        with NodesStand(setup, lifting) as stand:
-            probe.change("policy", "deactivate")
-            probe.change("policy", "cleanup")
-            probe.set("policy", objects=["object:=/nobody/tells/pose"])
-            probe.change("policy", "configure")
-            probe.change("policy", "activate")
-            played = stand.play(SEED, 200, tmp_path / "blind")
-            assert "object 'object': no pose yet on /nobody/tells/pose" in probe.told("policy")["message"]
+    with standing(lifting, tmp_path) as stand:
+        probe.change("policy", "deactivate")
+        probe.change("policy", "cleanup")
+        probe.set("policy", objects=["object:=/nobody/tells/pose"])
+        probe.change("policy", "configure")
+        probe.change("policy", "activate")
+        played = stand.play(SEED, 200, tmp_path / "blind")
+        assert "no pose of object 'object' yet, on /nobody/tells/pose" in probe.told("policy")["message"]
     assert not played.solved and played.halts == 1
     assert lifting.ask("report")["violations"] == {}
 
