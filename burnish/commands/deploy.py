@@ -108,7 +108,7 @@ def run(config: Config) -> dict[str, Any]:
         senses.follow(session)
         operator = stack.enter_context(Operator(session))
         say(f"{config.name} at {plans.rate_hz:g} actions a second; {operator.help}")
-        session.play()
+        session.play(operator.done)
         session.run(config.seconds, operator.done)
         found, done = session.summary(), senses.verdict()
     halts = f"{found['halts']} halts, the last by {found['last_halt']!r}" if found["halts"] else "no halt"

@@ -113,6 +113,7 @@ class RobotSpec:
         smooth: whether actions are joined by jerk-limited motion (arms) or applied as they come (legs, rotors).
         halt: what happens when it is halted, for messages ("held", "damped", "landed").
         adrift: whether a standing set point does not hold it (a quadrotor's tilt), so that it is halted in a pause too.
+        ends_s: how long it may take to come to rest and be let go of.
         asked: what a policy commands, where that is something else than a set point (`Robot.translator`).
     """
 
@@ -122,6 +123,7 @@ class RobotSpec:
     smooth: bool
     halt: str
     adrift: bool = False
+    ends_s: float = 4.0
     asked: Field | None = None
 
     @property
@@ -205,10 +207,12 @@ class Robot(ABC):
         Raises `RobotError` if it is unreachable, of another protocol version, stopped, or commanded by somebody else.
         """
 
-    def prepare(self) -> State:
+    def prepare(self, heed: Callable[[], None] = lambda: None) -> State:
         """Bring it, within seconds, to where a policy begins; only of robots with `prepares`.
 
-        Raises `RobotError` if it does not come there; it is halted then.
+        Args:
+            heed: to be called every cycle; raises `RobotError` when an operator wants it to stop.
+        Raises `RobotError` if it does not come there; set points that are halted are written then.
         """
         raise NotImplementedError
 
@@ -229,7 +233,10 @@ class Robot(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End the motion as this robot does when nobody commands it, and let go of it. Safe to call twice."""
+        """End the motion as this robot does when nobody commands it, and let go of it. Safe to call twice.
+
+        Takes no longer than `spec.ends_s`.
+        """
 
 
 def state_field(names: tuple[str, ...], unit: tuple[str, ...], frame: str, rate_hz: float) -> Field:

@@ -25,6 +25,8 @@ OWNER_S = 1.0
 """An owner that is silent for so long is gone."""
 ABANDONED_S = 20.0
 """After so long nobody will come back: let go of the robot."""
+STOPPING = ("hold", "halt", "end")
+"""Orders that a robot need not be ready for."""
 PRIORITY = 50
 MOST_CYCLES = 100
 """A robot whose clock leaps further than this in one cycle did not live through it."""
@@ -88,7 +90,8 @@ class Control:
         self.player = ChunkPlayer(settings.player, settings.execute, free)
         self.phase, self._told, self._cycle, self._missed = "holding", None, 0, 0
         self._due_s, self._clock_s, self._verdicts, self._begun = 0.0, 0.0, 0, 0
-        self._ready, self._resuming, self._ending = not robot.prepares, False, False
+        self._resuming, self._ending, self._order = False, False, ""
+        self._ready = self._commanded = not robot.prepares
 
     def run(self) -> None:
         """Until told to end, or until the robot is gone (`RobotError`)."""
@@ -117,7 +120,7 @@ class Control:
         setpoint = self.safety.step(state, cycles=cycles, silence_s=self._patience)
         if self.robot.spec.adrift and self.phase == "holding":
             setpoint = replace(setpoint, halted=True)
-        if self._ready:
+        if self._commanded:
             self.robot.write(setpoint)
         answered = time.perf_counter()
         if smooth:
@@ -146,7 +149,8 @@ class Control:
 
     def _obey(self, state: State) -> State:
         """Follow the operator's order, if there is one; the state to go on with."""
-        order, age_s = self.mailbox.obey(), self.mailbox.age_s()
+        order, age_s = self._order or self.mailbox.obey(), self.mailbox.age_s()
+        self._order = ""
         if age_s > ABANDONED_S:
             self.phase = "ended"
         if age_s > OWNER_S and self.phase == "playing":
@@ -176,15 +180,25 @@ class Control:
     def _begin(self, state: State) -> State:
         """Let the policy play, after the robot was brought to where it can."""
         if not self._ready:
+            self._commanded = True
             try:
-                state = self.robot.prepare()
+                state = self.robot.prepare(self._heed)
             except RobotError as error:
-                self.safety.halt("robot", str(error), state.time_s)
+                self.safety.halt("operator" if self._order else "robot", str(error), state.time_s)
                 return state
             self._anew(state)
             self._ready = True
         self.phase, self._due_s, self._begun = "playing", state.time_s, self.player.slot
         return state
+
+    def _heed(self) -> None:
+        """While the robot is prepared: raise `RobotError` when it is to stop; the order itself is obeyed after that."""
+        order, age_s = self.mailbox.obey(), self.mailbox.age_s()
+        if order in STOPPING:
+            self._order = order
+            raise RobotError("stopped before it was ready, as an operator asked")
+        if age_s > OWNER_S:
+            raise RobotError(f"nothing heard from the process that plans for {OWNER_S:g} s while it was made ready")
 
     def _anew(self, state: State) -> None:
         self._clock_s = state.time_s
@@ -199,7 +213,8 @@ class Control:
             return state
         state = self.robot.read()
         self._anew(state)
-        self.phase, self._told, self._ready = "holding", None, not self.robot.prepares
+        self.phase, self._told = "holding", None
+        self._ready = self._commanded = not self.robot.prepares
         return state
 
     def _play(self, state: State) -> None:

@@ -20,7 +20,7 @@ class Operator:
     """Reads the terminal, where there is one; for `with`."""
 
     def __init__(self, session: Session) -> None:
-        self._session, self._saved = session, None
+        self._session, self._saved, self._ended = session, None, False
         self._terminal = sys.stdin is not None and sys.stdin.isatty()
         self.help = (
             "Enter halts it, r resumes, q ends" if self._terminal else "no terminal to stop it from; Ctrl-C ends"
@@ -28,15 +28,14 @@ class Operator:
 
     def done(self) -> bool:
         """Obey the keys pressed since the last call, a halt before all others; whether to end."""
-        while self._terminal and select.select([sys.stdin], [], [], 0)[0]:
+        while self._terminal and not self._ended and select.select([sys.stdin], [], [], 0)[0]:
             keys = self._keys()
             if HALT & keys:
                 self._session.halt()
             elif "r" in keys:
                 self._resume()
-            if "q" in keys or not keys:
-                return True
-        return False
+            self._ended = self._ended or "q" in keys or not keys
+        return self._ended
 
     def _keys(self) -> set[str]:
         """From the terminal itself: Python's own buffer would keep all but the first. Empty where it is gone."""
@@ -48,7 +47,7 @@ class Operator:
     def _resume(self) -> None:
         try:
             self._session.resume()
-            self._session.play()
+            self._session.play(self.done)
         except BurnishError as error:
             self._session.say("operator", f"not resumed: {error}")
 

@@ -26,10 +26,6 @@ from burnish.real.journal import Journal
 from burnish.real.mailbox import Layout, Mailbox, Row
 
 START_S = 30.0
-HOLD_S = 0.4
-"""It is held for so long before it is let go of, also when it stands already."""
-STOP_S = 3.0
-"""A control process that has not come to rest and let go by then is killed."""
 RESUME_S = 5.0
 PREPARE_S = 60.0
 BEAT_S = 0.002
@@ -90,12 +86,12 @@ class Session:
         )
         self._await_start()
 
-    def play(self) -> None:
-        """Let the policy move the robot, which first stands up or takes off if it has to."""
+    def play(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Let the policy move the robot, which first stands up or takes off if it has to, `until` something is true."""
         # After a hold it asks from the same slot again, and what was planned before the hold is old.
         self._asking.forget()
         self._order("play", "playing")
-        self.run(PREPARE_S, lambda: self.row is not None and self.row.phase != "holding")
+        self.run(PREPARE_S, lambda: until() or (self.row is not None and self.row.phase != "holding"))
 
     def hold(self) -> None:
         """Come to rest; `play` goes on."""
@@ -160,10 +156,8 @@ class Session:
     def close(self) -> None:
         """Come to rest, let go of the robot, and finish what is written."""
         if self.process.poll() is None:
-            self._mailbox.order("hold")
-            self._quietly(HOLD_S)
             self._mailbox.order("end")
-            self._quietly(STOP_S, lambda: self.process.poll() is not None)
+            self._quietly(self.spec.ends_s, lambda: self.process.poll() is not None)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()

@@ -21,7 +21,7 @@ from burnish.real.quadrotor import checks
 from burnish.real.quadrotor.config import QuadrotorConfig
 from burnish.real.quadrotor.frames import angles, from_angles, quaternion, turn_body
 from burnish.real.quadrotor.helm import STICKS, Helm
-from burnish.real.quadrotor.limits import spec
+from burnish.real.quadrotor.limits import LAND_S, spec
 from burnish.real.quadrotor.link import ARM, IGNORE_ATTITUDE, IGNORE_RATES, TAKEOFF, Link, Sample
 from burnish.real.quadrotor.route import Route
 
@@ -29,8 +29,8 @@ LAUNCH_S = 20.0
 """For a take-off."""
 ENGAGE_S = 4.0
 """Until OFFBOARD."""
-LAND_S, DEAF_S = 60.0, 3.0
-"""`close` watches a landing for so long, and does not when nothing is heard for so long."""
+DEAF_S = 3.0
+"""`close` does not watch a landing any more when nothing is heard for so long."""
 
 
 class QuadrotorDriver(Robot):
@@ -73,18 +73,19 @@ class QuadrotorDriver(Robot):
             self.close()
             raise
 
-    def prepare(self) -> State:
+    def prepare(self, heed: Callable[[], None] = lambda: None) -> State:
         """Arm, take off, and follow setpoints from now on; in the air already, only the last. Blocks for seconds.
 
-        Raises `RobotError` with the autopilot's own words if it refuses. It is then left hovering, or on the ground.
+        Raises `RobotError` with the autopilot's own words if it refuses. It is then left on the ground or, halted,
+        hovers and lands after a while.
         """
         link, helm = self._line()
         state = self.read()
         self._home = state.values[:3].copy()
         if not (link.armed and link.landed == LandedState.IN_AIR):
-            self._take_off(link, helm, state)
+            self._take_off(link, helm, state, heed)
         helm.hold()
-        return self._engage()
+        return self._engage(heed)
 
     def read(self) -> State:
         """The next attitude with the newest position. Raises `RobotError` after `silence_s` without any."""
@@ -145,7 +146,7 @@ class QuadrotorDriver(Robot):
             raise RobotError(f"the quadrotor at {self.config.address} is not connected; call connect first")
         return self._open
 
-    def _take_off(self, link: Link, helm: Helm, state: State) -> None:
+    def _take_off(self, link: Link, helm: Helm, state: State, heed: Callable[[], None]) -> None:
         link.set_parameter("MIS_TAKEOFF_ALT", self.config.height_m)
         armed = link.command(ARM, 1)
         if armed:
@@ -154,6 +155,7 @@ class QuadrotorDriver(Robot):
             raise RobotError(f"the autopilot does not take off: {checks.words(link)}")
         end, flew = state.time_s + LAUNCH_S, False
         while link.mode != FlightMode.HOLD or state.values[2] - self._home[2] < self.config.height_m / 2:
+            heed()
             state, flew = self.read(), flew or link.armed
             if state.time_s > end or (flew and not link.armed):
                 raise RobotError(f"it does not come to {self.config.height_m:g} m: {checks.words(link)}")
@@ -164,7 +166,7 @@ class QuadrotorDriver(Robot):
         while link.armed and time.monotonic() < end and link.wait(DEAF_S) is not None:
             pass
 
-    def _engage(self) -> State:
+    def _engage(self, heed: Callable[[], None]) -> State:
         """Stream what keeps it where it is until the autopilot is in OFFBOARD."""
         link, helm = self._line()
         state = self.read()
@@ -174,6 +176,7 @@ class QuadrotorDriver(Robot):
                 raise RobotError(
                     f"the autopilot refuses OFFBOARD: {checks.words(link)}. It hovers; land it or try again"
                 )
+            heed()
             self._send(self._sent)
             helm.take()
             state = self.read()

@@ -72,7 +72,7 @@ class Helm:
             self.hold()
             self._order_hold(now)
         elif self.phase == "hold":
-            if mode not in (FlightMode.HOLD, FlightMode.OFFBOARD):
+            if mode not in (FlightMode.HOLD, FlightMode.OFFBOARD, FlightMode.TAKEOFF):
                 self.phase = "taken"
             elif now - self._since_s > self._land_after_s:
                 self.land()

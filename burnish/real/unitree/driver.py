@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -104,14 +105,14 @@ class Unitree(Robot):
         self._damped = self._damped or setpoint.halted
         self._send(setpoint.values, self.model.policy)
 
-    def stand(self, seconds: float = 3.0) -> State:
+    def stand(self, seconds: float = 3.0, heed: Callable[[], None] = lambda: None) -> State:
         """Stand up from lying (Go2) or hanging with the feet on the floor (G1), smoothly, in so many seconds.
 
-        Raises `RobotError` if it does not come to stand; it is damped then.
+        `heed` may stop it, as in `prepare`. Raises `RobotError` if it does not come to stand; it is damped then.
         """
         state = self.read()
         for pose in self.model.path:
-            state = self._go(state, np.array(pose), seconds / len(self.model.path))
+            state = self._go(state, np.array(pose), seconds / len(self.model.path), heed)
         away = np.abs(state.measured - self.model.path[-1])
         if away.max() > REACHED_RAD:
             self._damped = True
@@ -120,9 +121,9 @@ class Unitree(Robot):
             raise RobotError(f"{self.model.name} does not stand: {which} is {away.max():.2f} rad away; is it blocked?")
         return state
 
-    def prepare(self) -> State:
+    def prepare(self, heed: Callable[[], None] = lambda: None) -> State:
         """Stand up."""
-        return self.stand()
+        return self.stand(heed=heed)
 
     def recover(self) -> None:
         """No more damping; `stand` comes next. Raises `RobotError` while the fault is still there."""
@@ -149,18 +150,28 @@ class Unitree(Robot):
                 self._send(state.measured, self.model.standing)
                 state = self.read()
 
-    def _go(self, state: State, pose: np.ndarray, seconds: float) -> State:
+    def _go(self, state: State, pose: np.ndarray, seconds: float, heed: Callable[[], None] = lambda: None) -> State:
         """To `pose` (A,) with the least jerk that such a time allows. Raises `RobotError` on a fault, damped."""
         start, cycles = np.clip(state.measured, self.model.limits.low, self.model.limits.high), seconds * CYCLE_HZ
         for cycle in range(1, round(cycles) + 1):
             share = cycle / cycles
             smooth = share**3 * (10 - 15 * share + 6 * share**2)
+            self._let(heed, state)
             self._send(start + smooth * (pose - start), self.model.standing)
             state = self.read()
             if state.fault:
                 self._send(state.measured, self.model.standing)
                 raise RobotError(f"{self.model.name} is damped: {state.fault}")
         return state
+
+    def _let(self, heed: Callable[[], None], state: State) -> None:
+        """`heed`; damped if it stops us."""
+        try:
+            heed()
+        except RobotError:
+            self._damped = True
+            self._send(state.measured, self.model.standing)
+            raise
 
     def _send(self, positions: np.ndarray, gains: Gains) -> None:
         if self._damped or self._fault:
