@@ -1,12 +1,14 @@
 """What the control process and its owner share: one small file, mapped by both, so that neither ever waits.
 
-The owner leaves orders and chunks; the control process leaves one row per cycle in a ring, and why it halted. A row
-that is half written is never read: writers count up before and after (a sequence lock).
+The owner leaves orders and chunks; the control process leaves one row per cycle in a ring, and why it halted. What is
+half written is never read: writers count up before and after (a sequence lock). A chunk, which moves the robot, has a
+checksum too: some processors (ARM) let another one see what was written in another order.
 """
 
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +71,7 @@ class Layout:
                 ("lock", "i8"),
                 ("slot", "i8"),
                 ("count", "i8"),
+                ("sum", "i8"),
                 ("actions", "f8", (LONGEST, self.action)),
             ]
         )
@@ -128,6 +131,7 @@ class Mailbox:
         self._in["lock"][0] += 1
         self._in["slot"][0], self._in["count"][0] = chunk.slot, count
         self._in["actions"][0, :count] = chunk.actions
+        self._in["sum"][0] = _sum(chunk.slot, self._in["actions"][0, :count])
         self._in["lock"][0] += 1
 
     def rows(self) -> np.ndarray:
@@ -164,7 +168,8 @@ class Mailbox:
         if lock == self._seen or lock % 2:
             return None
         chunk = Chunk(int(self._in["slot"][0]), self._in["actions"][0, : int(self._in["count"][0])].copy())
-        if lock != int(self._in["lock"][0]):
+        whole = int(self._in["sum"][0]) == _sum(chunk.slot, chunk.actions)
+        if lock != int(self._in["lock"][0]) or not whole:
             return None  # another one is just being written
         self._seen = lock
         return chunk
@@ -181,3 +186,8 @@ class Mailbox:
         self._out["lock"][0] += 1
         self._out["text"][0] = f"{rule}\n{message}".encode()[:TEXT]
         self._out["lock"][0] += 1
+
+
+def _sum(slot: int, actions: np.ndarray) -> int:
+    """Of a chunk."""
+    return zlib.crc32(np.ascontiguousarray(actions), slot & 0xFFFFFFFF)
