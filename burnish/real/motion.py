@@ -9,6 +9,7 @@ given actions as they come, only their rate of change is limited.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ import numpy as np
 from burnish import quintic
 from burnish.limits import Limits
 
-BEYOND = 4
+BEYOND = 5
 """Cycles by which motion goes on past its end, so that the next action may be looked at first."""
 HAIR = 1e-9
 """What rounding may add."""
@@ -27,6 +28,20 @@ Moment = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Position, velocity, acceleration of a setpoint, (A,) each."""
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """What will be joined to the samples `of` a motion in its `cycle`, over so many `cycles`."""
+
+    of: np.ndarray
+    cycle: int
+    cycles: int
+    samples: np.ndarray
+
+    def fits(self, of: np.ndarray | None, cycle: int, cycles: int) -> bool:
+        """Whether this is where the motion is now, and what is asked of it."""
+        return self.of is of and self.cycle == cycle and self.cycles == cycles
+
+
 class Motion(Protocol):
     """Where the setpoint is in each cycle."""
 
@@ -34,6 +49,15 @@ class Motion(Protocol):
 
     def start(self, position: np.ndarray) -> None:
         """At rest at `position` (A,)."""
+        ...
+
+    @property
+    def soon(self) -> np.ndarray:
+        """(A,) where it will be in the next cycle."""
+        ...
+
+    def foresee(self, moment: Moment, cycles: int) -> None:
+        """Work out now what `aim` at `moment`, in the next cycle and `cycles` before it, will ask for."""
         ...
 
     def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
@@ -76,21 +100,41 @@ class SmoothMotion:
         self._open[:, :, self._free] = np.inf
         self._edges = self._open
         self._joining: dict[int, np.ndarray] = {}
+        self._foreseen: Foreseen | None = None
 
     def start(self, position: np.ndarray) -> None:
         """At rest at `position` (A,)."""
         rest = np.zeros_like(position)
         self.now: Moment = (position.copy(), rest, rest)
         self._samples: np.ndarray | None = None
+        self._foreseen = None
         self._cycle, self._solved, self._top = 0, False, self._speed(position)
+
+    @property
+    def soon(self) -> np.ndarray:
+        """(A,) where it will be in the next cycle, while it follows an action; else where it is."""
+        return self.now[0] if self._ahead is None else self._ahead[0]
+
+    def foresee(self, moment: Moment, cycles: int) -> None:
+        """Join `moment` to where motion will be one cycle on, so that `aim` need only look whether that is allowed."""
+        ahead = self._ahead
+        if self._samples is None or ahead is None:
+            return
+        self._slow_down(ahead[0], moment[0])
+        self._foreseen = Foreseen(self._samples, self._cycle + 1, cycles, self._quintic(ahead, moment, cycles))
 
     def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
         """Join the motion through `moments` at the first one that the limits allow; else stop at the first."""
+        foreseen, self._foreseen = self._foreseen, None
+        now = (self._samples, self._cycle, cycles)
+        if foreseen is not None and foreseen.fits(*now) and self._keeps(foreseen.samples):
+            self._samples, self._solved, self._cycle = foreseen.samples, False, 0
+            return True
         moments, self._cycle = iter(moments), 0
         first = next(moments)
         self._slow_down(self.now[0], first[0])
         for number, moment in enumerate(chain((first,), moments)):
-            samples = self._quintic(moment, (number + 1) * cycles)
+            samples = self._quintic(self.now, moment, (number + 1) * cycles)
             if self._keeps(samples):
                 self._samples, self._solved = samples, False
                 return number == 0
@@ -154,12 +198,20 @@ class SmoothMotion:
     def _speed(self, position: np.ndarray) -> np.ndarray:
         return self._limits.speed(position) * self._share
 
-    def _quintic(self, end: Moment, cycles: int) -> np.ndarray:
-        """(4, cycles + `BEYOND`, A) of the polynomial of degree 5 that joins now and `end`; jerk comes last."""
+    @property
+    def _ahead(self) -> Moment | None:
+        """The moment of the next cycle; None where no action is followed any more."""
+        if self._samples is None or self._cycle >= self._samples.shape[1]:
+            return None
+        sample = self._samples[:, self._cycle]
+        return sample[0], sample[1], sample[2]
+
+    def _quintic(self, begin: Moment, end: Moment, cycles: int) -> np.ndarray:
+        """(4, cycles + `BEYOND`, A) of the polynomial of degree 5 that joins `begin` and `end`; jerk comes last."""
         if cycles not in self._joining:
             joining = quintic.joining(np.arange(1, cycles + BEYOND + 1) * self._period, cycles * self._period)
             self._joining[cycles] = joining.reshape(-1, 6)
-        samples = (self._joining[cycles] @ np.array((*self.now, *end))).reshape(4, cycles + BEYOND, -1)
+        samples = (self._joining[cycles] @ np.array((*begin, *end))).reshape(4, cycles + BEYOND, -1)
         for place in self._loose_places:
             samples[:, :, place] = 0.0
             samples[0, :, place] = end[0][place]
@@ -182,6 +234,14 @@ class DirectMotion:
         rest = np.zeros_like(position)
         self.now: Moment = (position.copy(), rest, rest)
         self._target = position.copy()
+
+    @property
+    def soon(self) -> np.ndarray:
+        """(A,) where it is."""
+        return self.now[0]
+
+    def foresee(self, moment: Moment, cycles: int) -> None:
+        """Nothing is worked out."""
 
     def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
         """The position of the first; nothing is spread over `cycles`."""

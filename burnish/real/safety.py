@@ -210,8 +210,11 @@ class Safety:
     def _follow(self, allowed: np.ndarray, cycles: int) -> Iterator[Fault | None]:
         """What an action asks for, in parts, one a cycle, so that no cycle does everything."""
         if self.spec.smooth and cycles > SPREAD:
-            yield None  # motion goes on a little beyond its end, so the next cycle is soon enough
-            cycles -= 1
+            yield None  # motion goes on a little beyond its end, so that two cycles on is soon enough
+            cycles -= 2
+            span_s = cycles / self.spec.rate_hz
+            self._motion.foresee(next(moments(self._motion.soon, allowed, span_s)), cycles)
+            yield None
         self._aim(allowed, cycles)
         yield None
         if self._body is not None:

@@ -43,6 +43,37 @@ def test_no_limit_is_passed_whatever_the_actions(seed: int, reach: float) -> Non
     assert np.abs(velocity[-1]).max() < 1e-9
 
 
+def test_what_was_foreseen_is_what_would_have_been_aimed_for() -> None:
+    time_s = np.arange(1, 20) * CYCLES * PERIOD_S
+    path = np.stack([0.3 * np.sin(2 * time_s), 0.1 * np.cos(3 * time_s), 0.05 + 0.02 * np.sin(time_s)], axis=1)
+    paths = []
+    for foresees in (False, True):
+        motion, seen = SmoothMotion(LIMITS, PERIOD_S), []
+        motion.start(path[0])
+        for number in range(12):
+            cycles, following = CYCLES - 2, path[number : number + 4]
+            seen.append(motion.step())
+            if foresees:
+                motion.foresee(next(moments(motion.soon, following, cycles * PERIOD_S)), cycles)
+            seen.append(motion.step())
+            motion.aim(moments(motion.now[0], following, cycles * PERIOD_S), cycles)
+            seen += [motion.step() for _ in range(cycles)]
+        paths.append(np.array(seen))
+    assert np.array_equal(*paths)
+
+
+def test_what_was_foreseen_is_not_followed_from_anywhere_else() -> None:
+    motion = SmoothMotion(LIMITS, PERIOD_S)
+    motion.start(np.array([0.0, 0.0, 0.05]))
+    path = np.stack([np.arange(1, 20) * 0.02, np.zeros(19), np.full(19, 0.05)], axis=1)
+    play(motion, path, count=3)
+    motion.foresee(next(moments(motion.soon, path[3:], CYCLES * PERIOD_S)), CYCLES)
+    for _ in range(2):  # one cycle was missed
+        before = motion.step()
+    motion.aim(moments(motion.now[0], path[3:], CYCLES * PERIOD_S), CYCLES)
+    assert np.abs(motion.step()[0] - before[0]).max() < 2 * 0.02 / CYCLES
+
+
 def test_a_smooth_path_is_followed_closely() -> None:
     time_s = np.arange(1, 120) * CYCLES * PERIOD_S
     path = np.stack([0.3 * np.sin(2 * time_s), 0.1 * np.cos(3 * time_s), 0.05 + 0.02 * np.sin(time_s)], axis=1)
