@@ -29,6 +29,8 @@ SETTLED_CYCLES = 20
 SHORT_M = 0.01
 """Fingers that stay further closed than wished are stuck. Those that stay further open hold something, unless they did
 not move at all from where they had been free."""
+MOVES_M = 0.0005
+"""Less is none. What lies between the fingers may be closer to them than `CHANGE_M` when they are told to close."""
 START_S = 10.0
 FIRST_READS = 5
 """The first state after connecting may be an empty one."""
@@ -142,7 +144,8 @@ def _move(gripper: Any, width: float, last: float | None) -> str:
         gripper.move(width, SPEED)
     after = gripper.read_once().width
     held = last is not None and before > last + CHANGE_M  # something was between the fingers before
-    if width > after + SHORT_M or (before - after < CHANGE_M < SHORT_M < after - width and not held):
+    still = before - after < MOVES_M and after - width > SHORT_M
+    if width > after + SHORT_M or (still and not held):
         return f"the gripper is stuck at {after:.3f} m; asked for {width:.3f} m"
     return ""
 
