@@ -5,7 +5,6 @@ The episodes are those of `burnish eval --task`; whether one succeeded is judged
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from burnish import registry
 from burnish.commands import flags, stage
 from burnish.commands.deploy import simulated
 from burnish.console import say, track
+from burnish.real.journal import count_halts
 from burnish.real.player import PlayerConfig
 from burnish.real.ros.main import need_rclpy
 from burnish.real.safety import SafetyConfig
@@ -79,20 +79,20 @@ def run(config: Config) -> dict[str, Any]:
         if (done := stage.finished(record)) is not None:
             return done
         rules = protocol(config.task, config.trial.episodes)
-        ledger, halts, begin = Ledger(config.out, rules), 0, time.monotonic()
+        ledger, folders = Ledger(config.out, rules), config.out / "episodes"
         missing = [episode for episode in range(rules.episodes) if episode not in ledger.episodes]
         done = rules.episodes - len(missing)
         with _stand(config) as stand, track("Playing on the robot", rules.episodes, done) as advance:
             for episode in missing:
-                seed, folder = rules.episode_seed(episode), config.out / "episodes" / f"{episode:03d}"
-                played = stand.play(seed, rules.horizon, folder)
+                seed = rules.episode_seed(episode)
+                played = stand.play(seed, rules.horizon, folders / f"{episode:03d}")
                 ledger.add(Episode(episode, seed, played.solved, played.actions, float(played.solved)))
-                halts += played.halts
+                record.save_clock()
                 advance()
         judged = Evaluation(rules, tuple(ledger.episodes[episode] for episode in range(rules.episodes)))
         ledger.finish(judged)
-        wall_s = round(time.monotonic() - begin, 2)
-        result = record.finish(judged.numbers() | {"env_steps": None, "halts": halts, "wall_s": wall_s})
+        halts = sum(count_halts(folders / f"{episode:03d}") for episode in range(rules.episodes))
+        result = record.finish(judged.numbers() | {"env_steps": None, "halts": halts})
         low, high = result["interval"]
         say(f"  success {result['success']:.0%} (95 % interval {low:.0%} to {high:.0%}), {halts} halts")
         return result

@@ -105,3 +105,9 @@ def read_cycles(folder: Path) -> tuple[list[str], np.ndarray]:
     """Names of the columns and (N, columns) of a recording. Raises `CorruptFileError` as `Recording`."""
     recording = Recording(folder)
     return recording.names, np.array(recording.rows)
+
+
+def count_halts(folder: Path) -> int:
+    """How often the robot was halted in a recording. Raises `CorruptFileError` as `Recording`."""
+    names, cycles = read_cycles(folder)
+    return int(np.maximum(np.diff(cycles[:, names.index("verdicts")], prepend=0.0), 0.0).sum())

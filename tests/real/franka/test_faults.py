@@ -14,7 +14,7 @@ import pytest
 
 from burnish.errors import BurnishError
 from burnish.real.base import RobotError
-from burnish.real.journal import read_cycles
+from burnish.real.journal import count_halts, read_cycles
 from burnish.real.player import Chunk
 from tests.real.franka.conftest import Bench, Sway
 
@@ -267,5 +267,5 @@ def test_everything_that_happened_is_written_down(bench: Bench) -> None:
     time_s = cycles[:, names.index("time_s")]
     assert (np.diff(cycles[:, names.index("cycle")]) == 1).all() and (np.diff(time_s) > 0).all()
     assert np.isfinite(cycles[:, names.index("setpoint/joint1")]).all()
-    assert bench.rules() == ["play", "operator"]
+    assert bench.rules() == ["play", "operator"] and count_halts(bench.folder) == 1
     assert Path(bench.folder / "control.json").exists()
