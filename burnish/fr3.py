@@ -6,6 +6,7 @@ the tool's centre point as in its `fr3_hand` description.
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import accumulate
 
 import numpy as np
@@ -69,13 +70,27 @@ HAND, TOOL = 8, 9
 def frames(joints: np.ndarray) -> np.ndarray:
     """(…, 10, 4, 4): base, seven joints, hand (its flange) and tool (the point between the finger tips), in the base's
     frame, of joints (…, 7), rad."""
-    turned = np.zeros((*joints.shape, 4, 4))
-    cos, sin = np.cos(joints), np.sin(joints)
-    turned[..., 0, 0], turned[..., 0, 1], turned[..., 1, 0], turned[..., 1, 1] = cos, -sin, sin, cos
-    turned[..., 2, 2], turned[..., 3, 3] = 1, 1
-    steps = np.moveaxis(_LINKS @ turned, -3, 0)
-    placed = list(accumulate(steps, np.matmul, initial=np.broadcast_to(np.eye(4), steps.shape[1:])))
-    return np.stack([*placed, placed[-1] @ _FLANGE, placed[-1] @ _TIP], axis=-3)
+    steps = _steps(joints)
+    placed = list(accumulate(steps, np.matmul))
+    base = np.broadcast_to(np.eye(4), steps.shape[1:])
+    return np.stack([base, *placed, placed[-1] @ _FLANGE, placed[-1] @ _TIP], axis=-3)
+
+
+def tool(joints: np.ndarray) -> np.ndarray:
+    """(…, 4, 4): the last of `frames`."""
+    return reduce(np.matmul, _steps(joints)) @ _TIP
+
+
+def _steps(joints: np.ndarray) -> np.ndarray:
+    """(7, …, 4, 4) from each joint to the next: its link, then its turn."""
+    turns = np.moveaxis(joints, -1, 0)
+    cos, sin, links = np.cos(turns), np.sin(turns), _LINKS.reshape(7, *[1] * (joints.ndim - 1), 4, 4)
+    steps = np.empty((*turns.shape, 4, 4))
+    steps[:] = links
+    steps[..., 0, 0], steps[..., 0, 1] = cos, -sin
+    np.multiply(sin[..., None], links[..., 1:3, 1], out=steps[..., 1:3, 0])
+    np.multiply(cos[..., None], links[..., 1:3, 1], out=steps[..., 1:3, 1])
+    return steps
 
 
 def _links() -> np.ndarray:

@@ -18,6 +18,8 @@ from burnish.errors import BurnishError
 from burnish.sim.seeds import next_seed
 
 Arrays = dict[str, np.ndarray]
+Lanes = np.ndarray | slice
+"""Numbers of lanes; of all a slice, since a view costs less than a copy."""
 ALIGN = 64
 """Bytes: every array starts on its own cache line."""
 

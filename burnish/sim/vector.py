@@ -141,16 +141,21 @@ class LanesEnv(VecEnv):
     def _result(self) -> Step:
         buffers = self._buffers
         obs = self._observations()
-        success, terminated, truncated = (
-            torch.from_numpy(flags.copy()) for flags in (buffers.success, buffers.terminated, buffers.truncated)
+        success, terminated, truncated, reward = (
+            torch.from_numpy(flags)
+            for flags in (
+                buffers.success.copy(),
+                buffers.terminated.copy(),
+                buffers.truncated.copy(),
+                buffers.success.astype(np.float32),
+            )
         )
-        final = obs
-        done = terminated | truncated
+        final, done = obs, buffers.terminated | buffers.truncated
         if done.any():
             final = {key: value.clone() for key, value in obs.items()}
             for key, value in final.items():
-                value[done] = torch.from_numpy(buffers.final[key])[done]
+                value.numpy()[done] = buffers.final[key][done]
         info: dict[str, Any] = {"success": success, "final_obs": final}
         if buffers.dense_reward is not None:
             info["dense_reward"] = torch.from_numpy(buffers.dense_reward.copy())
-        return Step(obs, success.float(), terminated, truncated, info)
+        return Step(obs, reward, terminated, truncated, info)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from burnish.sim.lanes import Lanes
+
 SPEED_MPS = 0.1
 """`burnish.real.franka.hand.SPEED`; what follows is there too."""
 CHANGE_M = 0.004
@@ -30,47 +32,51 @@ class Hands:
     def __init__(self, lanes: int, ticks: int, tick_s: float) -> None:
         """`ticks`: of an action, `tick_s` apart."""
         self.now = np.zeros((len(PARTS), lanes))
-        self._ticks, self._stride = ticks, SPEED_MPS * tick_s
+        self._ticks, self._numbers, self._stride = ticks, np.arange(1, ticks + 1), SPEED_MPS * tick_s
         self._settled, self._behind = round(SETTLED_S / tick_s), round(BEHIND_S / tick_s)
 
     def start(self, lane: int, width: float) -> None:
         """At rest, and wished to be, `width` apart."""
         self.now[:, lane] = width, width, width, self._settled, width, width, width, 0
 
-    def follow(self, lanes: np.ndarray, wish: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    def follow(self, lanes: Lanes, wish: np.ndarray, measured: np.ndarray) -> np.ndarray:
         """(n, ticks) what the fingers are driven to in each tick: `wish` (n,) is commanded, they are `measured` (n,)
         apart."""
-        target, goal, coming, since, told, _, begun, moved = self.now[:, lanes]
+        now = self.now[:, lanes]
+        target, goal, coming, since, _, before, begun, moved = now
         fresh = np.abs(wish - coming) > CHANGE_M / 4
-        coming, since = np.where(fresh, wish, coming), np.where(fresh, 0, since)
+        np.copyto(coming, wish, where=fresh)
+        np.copyto(since, 0, where=fresh)
         first = np.maximum(self._settled - since, 0)
         begins = (moved == 0) & (np.abs(coming - goal) > CHANGE_M) & (first < self._ticks)
-        target, begun, goal = (
-            np.where(begins, new, old) for new, old in ((measured, target), (measured, begun), (coming, goal))
-        )
-        ahead = np.arange(1, self._ticks + 1) - np.where(begins, first, 0)[:, None]
-        walked = self._stride * np.maximum(ahead, 0) * (begins | (moved > 0))[:, None]
-        way = (goal - target)[:, None]
-        path = target[:, None] + np.sign(way) * np.minimum(walked, np.abs(way))
-        moved = np.where(begins, self._ticks - first, moved + self._ticks * (moved > 0))
-        self.now[:, lanes] = path[:, -1], goal, coming, since + self._ticks, told, measured, begun, moved
+        for part, new in ((target, measured), (begun, measured), (goal, coming)):
+            np.copyto(part, new, where=begins)
+        path = np.repeat(target[:, None], self._ticks, axis=1)
+        if len(going := np.flatnonzero(begins | (moved > 0))):
+            start = np.where(begins, first, 0)[going]
+            walked = self._stride * np.maximum(self._numbers - start[:, None], 0)
+            way = (goal - target)[going, None]
+            path[going] += np.sign(way) * np.minimum(walked, np.abs(way))
+            moved[going] = np.where(begins[going], self._ticks - start, moved[going] + self._ticks)
+        target[:], before[:] = path[:, -1], measured
+        since += self._ticks
+        self.now[:, lanes] = now
         return path
 
-    def look(self, lanes: np.ndarray, measured: np.ndarray) -> None:
+    def look(self, lanes: Lanes, measured: np.ndarray) -> None:
         """After an action, the fingers being `measured` (n,) apart: those that came to rest are measured."""
-        target, goal, _, _, _, before, begun, moved = self.now[:, lanes]
+        now = self.now[:, lanes]
+        target, goal, _, _, told, before, begun, moved = now
         # In the action with which a motion begins, the fingers may hardly have moved yet.
         rests = (moved == 0) | ((moved > self._ticks) & (np.abs(measured - before) < RESTS_M))
-        walked = self._stride * np.maximum(moved - self._behind, 0)
-        believed = begun + np.sign(goal - begun) * np.minimum(walked, np.abs(goal - begun))
-        told, target, moved = (
-            np.where(rests, measured, believed),
-            np.where(rests, goal, target),
-            np.where(rests, 0, moved),
-        )
-        for name, part in (("target", target), ("told", told), ("moved", moved)):
-            self.now[PARTS.index(name), lanes] = part
+        told[:] = measured
+        if not rests.all():
+            way, walked = goal - begun, self._stride * np.maximum(moved - self._behind, 0)
+            np.copyto(told, begun + np.sign(way) * np.minimum(walked, np.abs(way)), where=~rests)
+        np.copyto(target, goal, where=rests)
+        np.copyto(moved, 0, where=rests)
+        self.now[:, lanes] = now
 
-    def told(self, lanes: np.ndarray) -> np.ndarray:
+    def told(self, lanes: Lanes) -> np.ndarray:
         """(n,) how wide they say that they are."""
         return self.now[PARTS.index("told"), lanes]

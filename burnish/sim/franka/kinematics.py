@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.fr3 import TOOL, frames
+from burnish.fr3 import TOOL, tool
 
 
 def tool_position(joints: np.ndarray) -> np.ndarray:
     """(N, 3) the tool's centre point between the finger tips, m, of `joints` (N, 7), rad."""
-    return frames(joints)[:, TOOL, :3, 3]
+    return tool(joints)[:, :3, 3]
 
 
 def jacobian(placed: np.ndarray) -> np.ndarray:

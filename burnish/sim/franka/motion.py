@@ -12,6 +12,7 @@ import numpy as np
 
 from burnish import quintic
 from burnish.fr3 import ARM_LIMITS
+from burnish.sim.lanes import Lanes
 
 SHARE = 0.8
 """Of the limits of velocity and acceleration: `SafetyConfig`'s default."""
@@ -39,53 +40,68 @@ class SetpointMotion:
         self.now[:, lane] = position, np.zeros(7), np.zeros(7)
         self.last[lane] = position
 
-    def follow(self, lanes: np.ndarray, action: np.ndarray) -> np.ndarray:
+    def follow(self, lanes: Lanes, action: np.ndarray) -> np.ndarray:
         """(2, ticks, n, 7) position and velocity at the end of each tick on the way to `action` (n, 7) in `lanes`."""
-        now, target = self.now[:, lanes], np.minimum(np.maximum(action, LOW), HIGH)
-        top = SHARE * np.maximum(np.minimum(ARM_LIMITS.speed(now[0]), ARM_LIMITS.speed(target)), SLOWEST)
-        onward = np.clip((target - self.last[lanes]) / self._span, -top, top)
-        samples = self._quintic(now, target, onward)
-        position, velocity, acceleration = samples
-        bad = (
-            (np.abs(velocity).max(axis=0) > top)
-            | (np.abs(acceleration).max(axis=0) > ACCELERATION)
-            | (position.min(axis=0) < LOW)
-            | (position.max(axis=0) > HIGH)
-        )
+        ends, shape = np.zeros((6, *action.shape)), (3, *action.shape)
+        ends[:3], target = self.now[:, lanes], np.minimum(np.maximum(action, LOW), HIGH)
+        ends[3] = target
+        top = SHARE * np.maximum(ARM_LIMITS.speed(ends[::3]).min(axis=0), SLOWEST)
+        onward = np.minimum(np.maximum((target - self.last[lanes]) / self._span, -top), top)
+        ends[4] = onward
+        samples = self._quintic(ends)
+        low, high = np.empty(shape), np.empty(shape)
+        low[0], low[1], low[2], high[0], high[1], high[2] = LOW, -top, -ACCELERATION, HIGH, top, ACCELERATION
+        bad = ((samples.min(axis=1) < low) | (samples.max(axis=1) > high)).any(axis=0)
         if bad.any():
-            samples[:, :, bad] = self._pursue(now[0][bad], now[1][bad], target[bad], onward[bad], top[bad], bad)
+            self._pursue(samples, np.flatnonzero(bad), ends, top)
         self.now[:, lanes], self.last[lanes] = samples[:, -1], target
         return samples[:2]
 
-    def _quintic(self, now: np.ndarray, target: np.ndarray, onward: np.ndarray) -> np.ndarray:
-        """(3, ticks, n, 7) the polynomial of degree 5 from `now` to `target` and the velocity `onward`."""
-        ends = np.concatenate([now, [target, onward, np.zeros_like(target)]]).reshape(6, -1)
-        return (self._joining @ ends).reshape(3, self._ticks, *target.shape)
+    def _quintic(self, ends: np.ndarray) -> np.ndarray:
+        """(3, ticks, n, 7) the polynomial of degree 5 between two `ends` (6, n, 7), as `quintic.joining` has them."""
+        return (self._joining @ ends.reshape(6, -1)).reshape(3, self._ticks, *ends.shape[1:])
 
-    def _pursue(
-        self,
-        position: np.ndarray,
-        velocity: np.ndarray,
-        target: np.ndarray,
-        onward: np.ndarray,
-        top: np.ndarray,
-        bad: np.ndarray,
-    ) -> np.ndarray:
-        """(3, ticks, K) of the K joints `bad`, each after a point that moves with `onward` and ends at `target`."""
-        low, high, most = (np.broadcast_to(part, bad.shape)[bad] for part in (LOW, HIGH, ACCELERATION))
-        found, tick = np.zeros((3, self._ticks, len(position))), self._tick_s
-        change, room = most * tick, np.empty((3, len(position)))
-        margin, reach, left = 1.5 * change, 2 * most, self._span - tick * np.arange(1, self._ticks + 1)
-        for number, moving in enumerate(target - left[:, None] * onward):
-            gap = moving - position
-            np.abs(gap, out=room[0])
-            np.subtract(position, low, out=room[1])
-            np.subtract(high, position, out=room[2])
-            # The fastest from which each way still suffices: v takes v²/2a + v·tick/2 to stop, and a tick to notice.
-            fastest = np.sqrt(margin**2 + reach * np.maximum(room, 0)) - margin
-            wish = onward + np.copysign(np.minimum(fastest[0], room[0] / tick), gap)
-            wish = np.maximum(np.minimum(wish, np.minimum(top, fastest[2])), -np.minimum(top, fastest[1]))
-            velocity = velocity + np.maximum(np.minimum(wish - velocity, change), -change)
-            position = position + velocity * tick
-            found[0, number], found[1, number] = position, velocity
-        return found
+    def _pursue(self, samples: np.ndarray, bad: np.ndarray, ends: np.ndarray, top: np.ndarray) -> None:
+        """Replace the `samples` of the K joints `bad` of all n * 7: each goes after a point that moves `onward` and
+        ends at its target. Many small arrays, tick after tick: what counts here is how often NumPy is called."""
+        position, velocity, _, target, onward, _ = ends.reshape(6, -1)[:, bad]
+        joint, top, tick = bad % 7, top.reshape(-1)[bad], np.array(self._tick_s)
+        low, high, change = LOW[joint], HIGH[joint], ACCELERATION[joint] * self._tick_s
+        margin, reach, slower = 1.5 * change, 2 * ACCELERATION[joint], -change
+        squared, bottom, above = margin**2, -top, top
+
+        def fastest(room: np.ndarray, out: np.ndarray) -> np.ndarray:
+            """From which `room` suffices: v takes v²/2a + v·tick/2 to stop, and a tick to notice."""
+            np.multiply(reach, room, out=out)
+            np.add(squared, out, out=out)
+            np.sqrt(out, out=out)
+            return np.subtract(out, margin, out=out)
+
+        # From where no end of the range can matter before the period is over, none is looked at.
+        enough = ((top + margin) ** 2 - squared) / reach + self._span * np.maximum(np.abs(velocity), top)
+        ending = (np.minimum(position - low, high - position) < 1.001 * enough).any()
+        left = self._span - self._tick_s * np.arange(1, self._ticks + 1)
+        found = np.zeros((3, self._ticks, len(bad)))
+        (gap, away, wish), walls = np.empty((3, len(bad))), np.empty((2, len(bad)))
+        for moving, place, speed in zip(target - left[:, None] * onward, found[0], found[1], strict=True):
+            np.subtract(moving, position, out=gap)
+            np.abs(gap, out=away)
+            np.divide(away, tick, out=wish)
+            np.minimum(fastest(away, away), wish, out=wish)
+            np.copysign(wish, gap, out=wish)
+            np.add(onward, wish, out=wish)
+            if ending:
+                np.subtract(position, low, out=walls[0])
+                np.subtract(high, position, out=walls[1])
+                fastest(np.maximum(walls, 0, out=walls), walls)
+                np.minimum(top, walls, out=walls)
+                bottom, above = np.negative(walls[0], out=walls[0]), walls[1]
+            np.minimum(wish, above, out=wish)
+            np.maximum(wish, bottom, out=wish)
+            np.subtract(wish, velocity, out=wish)
+            np.minimum(wish, change, out=wish)
+            np.maximum(wish, slower, out=wish)
+            velocity = np.add(velocity, wish, out=speed)
+            np.multiply(velocity, tick, out=wish)
+            position = np.add(position, wish, out=place)
+        samples.reshape(3, self._ticks, -1)[:, :, bad] = found

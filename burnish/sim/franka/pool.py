@@ -13,7 +13,7 @@ from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.task import Scene
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.franka.world import World
-from burnish.sim.lanes import Arrays, LaneError
+from burnish.sim.lanes import Arrays, LaneError, Lanes
 from burnish.sim.pools import Pool, fresh
 from burnish.sim.seeds import next_seed
 from burnish.sim.workers import LaneSpec, WorkerError
@@ -37,11 +37,12 @@ class RolloutPool(Pool):
 
     @override
     def step(self) -> None:
-        buffers, rows = self.buffers, np.flatnonzero(self.buffers.active)
+        buffers = self.buffers
         for flags in (buffers.success, buffers.terminated, buffers.truncated):
             flags[:] = False
-        if not len(rows):
+        if not buffers.active.any():
             return
+        rows = slice(None) if buffers.active.all() else np.flatnonzero(buffers.active)
         try:
             self._world.step(rows, buffers.action[rows])
         except LaneError as error:
@@ -56,9 +57,9 @@ class RolloutPool(Pool):
         solved = task.solved(scene)
         buffers.success[rows] = buffers.terminated[rows] = solved
         buffers.truncated[rows] = ~solved & (buffers.steps[rows] >= self._spec.horizon)
-        ended = rows[buffers.terminated[rows] | buffers.truncated[rows]]
-        if len(ended):
-            self._end(ended)
+        ended = buffers.terminated | buffers.truncated
+        if ended.any():
+            self._end(np.flatnonzero(ended))
 
     @override
     def reset(self) -> None:
@@ -128,7 +129,7 @@ class RolloutPool(Pool):
             buffers.seed[row] = next_seed(int(buffers.seed[row]))
         self._begin(rows)
 
-    def _observe(self, rows: np.ndarray) -> Scene:
+    def _observe(self, rows: Lanes) -> Scene:
         """Write what `rows` see now; the scene behind it."""
         buffers = self.buffers
         state, know, scene = self._world.observe(rows, buffers.steps[rows])

@@ -67,6 +67,11 @@ TOOL = ("tool_x", "tool_y", "tool_z")
 TARGET = ("target_x", "target_y", "target_z")
 OBJECT = ("object_x", "object_y", "object_z", *(f"object_{axis}_{part}" for axis in "xy" for part in "xyz"))
 
+PRODUCTS = np.array([[2, 1, 1, 1, 1, 2], [2, 2, 3, 2, 1, 3], [3, 0, 0, 0, 3, 0], [3, 3, 2, 3, 3, 1]])
+SIGNS = np.array([[1], [1], [-1], [-1], [1], [1]])
+"""Of a rotation's first two columns: yy + zz, xy + wz, xz − wy, xy − wz, xx + zz, yz + wx; w, x, y, z are 0, 1, 2, 3.
+Halved, and of the first and the fifth what is missing to 1."""
+
 
 def begin(task: Task, seed: int) -> tuple[Start, np.ndarray]:
     """Where the episode of `seed` begins, and the arm's joints (7,), rad."""
@@ -76,10 +81,10 @@ def begin(task: Task, seed: int) -> tuple[Start, np.ndarray]:
 
 def pose6(object_: np.ndarray) -> np.ndarray:
     """(n, 9): position, and the first two axes of the body in the world."""
-    w, x, y, z = object_[:, 3:7].T
-    first = [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)]
-    second = [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)]
-    return np.concatenate([object_[:, :3], np.stack(first + second, axis=1)], axis=1)
+    one, other, third, fourth = object_[:, 3:7].T[PRODUCTS]
+    axes = 2 * (one * other + SIGNS * third * fourth)
+    axes[::4] = 1 - axes[::4]
+    return np.concatenate([object_[:, :3], axes.T], axis=1)
 
 
 def turned(place: tuple[float, float, float], yaw: float) -> np.ndarray:

@@ -27,7 +27,7 @@ from burnish.sim.franka.model import (
 from burnish.sim.franka.motion import SetpointMotion
 from burnish.sim.franka.randomize import Draw, Randomization
 from burnish.sim.franka.task import Scene, Task, begin
-from burnish.sim.lanes import LaneError
+from burnish.sim.lanes import LaneError, Lanes
 
 FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
 OBJECT = slice(9, 16)
@@ -43,11 +43,12 @@ class World:
         """`threads`: 0 or 1 to step in the caller's own."""
         self.task, self._randomization = task, randomization
         self._model = physics_model(task)
-        self._models = [self._model] * lanes
+        self._models, self._numbers = [self._model] * lanes, np.arange(lanes)
         self._furnished = has_fixture(self._model, task)
         ticks = round(period_s / TIMESTEP_S)
         self._motion, self._hands = SetpointMotion(lanes, ticks, TIMESTEP_S), Hands(lanes, ticks, TIMESTEP_S)
-        self._physics = np.zeros((lanes, mujoco.mj_stateSize(self._model, FULL)))
+        self._physics, self._width = np.zeros((lanes, mujoco.mj_stateSize(self._model, FULL))), np.zeros(lanes)
+        self._after = np.empty((lanes, ticks, self._physics.shape[1]))
         self._target, self._seed = np.zeros((lanes, task.targets)), [0] * lanes
         self._gains, self._sight = np.ones((lanes, 7)), np.zeros((lanes, 10))
         self._late, self._plan = np.zeros(lanes, int), np.zeros((lanes, ticks, self._model.nu))
@@ -57,8 +58,8 @@ class World:
     def reset(self, lane: int, seed: int) -> None:
         """Begin the episode of `seed`."""
         start, joints = begin(self.task, seed)
-        qpos, _ = self._moving(lane)
-        self._physics[lane] = 0
+        self._physics[lane], self._width[lane] = 0, start.width
+        qpos, _ = self._moving(self._physics[lane])
         qpos[ARM], qpos[FINGER] = joints, start.width / 2
         if start.place is not None:
             qpos[OBJECT] = start.place
@@ -69,33 +70,37 @@ class World:
         self._plan[lane, :, ARM] = joints * STIFFNESS * self._gains[lane]
         self._plan[lane, :, FINGER] = start.width / 2
 
-    def step(self, lanes: np.ndarray, action: np.ndarray) -> None:
+    def step(self, lanes: Lanes, action: np.ndarray) -> None:
         """Apply `action` (n, 8): joint positions, rad, and the gripper's width, m."""
-        position, velocity = self._motion.follow(lanes, action[:, :7].astype(np.float64))
-        plan = np.zeros((len(lanes), position.shape[0], self._model.nu))
-        torque = STIFFNESS * position + DAMPING * velocity
-        plan[:, :, ARM] = torque.transpose(1, 0, 2) * self._gains[lanes, None]
-        wish = np.clip(action[:, 7].astype(np.float64), 0, 2 * WIDEST)
-        plan[:, :, FINGER] = self._hands.follow(lanes, wish, self._width(lanes))[:, :, None] / 2
+        action = action.astype(np.float64)
+        position, velocity = self._motion.follow(lanes, action[:, :7])
+        position *= STIFFNESS
+        velocity *= DAMPING
+        position += velocity
+        plan = np.zeros((len(action), position.shape[0], self._model.nu))
+        np.multiply(position.transpose(1, 0, 2), self._gains[lanes, None], out=plan[:, :, ARM])
+        wish = np.minimum(np.maximum(action[:, 7], 0), 2 * WIDEST)
+        plan[:, :, FINGER] = self._hands.follow(lanes, wish, self._width[lanes])[:, :, None] / 2
         control = self._delayed(lanes, plan)
         self._plan[lanes] = plan
-        after = self._rolled(lanes, control)
-        lost = ~np.isfinite(after[:, -1]).all(axis=1)
-        if lost.any():
-            raise LaneError(int(lanes[lost.argmax()])) from ArithmeticError("the physics became unstable")
-        self._physics[lanes] = after[:, -1]
-        self._hands.look(lanes, self._width(lanes))
+        after = self._rolled(lanes, control)[:, -1]
+        if not np.isfinite(after).all():
+            lost = np.flatnonzero(~np.isfinite(after).all(axis=1))[0]
+            raise LaneError(int(self._numbers[lanes][lost])) from ArithmeticError("the physics became unstable")
+        self._physics[lanes], width = after, _opening(self._moving(after)[0])
+        self._width[lanes] = width
+        self._hands.look(lanes, width)
 
-    def observe(self, lanes: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, Scene]:
+    def observe(self, lanes: Lanes, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, Scene]:
         """Of `lanes`, after `steps` of their episodes: the robot's own state (n, 15), what only a simulator knows, and
         the scene without noise."""
-        qpos, qvel = self._moving(lanes)
+        qpos, qvel = self._moving(self._physics[lanes])
         scene = self._scene(lanes, qpos, qvel)
         state = np.concatenate([qpos[:, ARM], qvel[:, ARM], self._hands.told(lanes)[:, None]], axis=1)
         know = self.task.know(scene)
         noise = self._randomization
         if noise.joint_noise or noise.object_noise:
-            for row, lane in enumerate(lanes):
+            for row, lane in enumerate(self._numbers[lanes]):
                 random = np.random.default_rng([self._seed[lane], 3, int(steps[row])])
                 state[row, ARM] += noise.joint_noise * random.standard_normal(7)
                 know[row] += noise.object_noise * random.standard_normal(know.shape[1])
@@ -111,6 +116,7 @@ class World:
     def restore(self, lane: int, state: Mapping[str, np.ndarray]) -> None:
         """Go on from `state`, bit for bit."""
         self._physics[lane], self._target[lane] = state["physics"], state["target"]
+        self._width[lane] = _opening(self._moving(self._physics[lane])[0])
         self._motion.now[:, lane], self._motion.last[lane] = state["motion"], state["last"]
         self._hands.now[:, lane] = state["hand"]
         self._draw(lane, int(state["seed"]))
@@ -118,8 +124,9 @@ class World:
 
     def pose(self, lane: int) -> dict[str, np.ndarray]:
         """`qpos`, the task's `target`, and how the episode looks (`randomize.Sight`)."""
-        parts = {"target": self._target[lane], "sight": self._sight[lane]}
-        return {"qpos": self._moving(lane)[0].copy()} | {name: part.copy() for name, part in parts.items()}
+        qpos, _ = self._moving(self._physics[lane])
+        parts = {"qpos": qpos, "target": self._target[lane], "sight": self._sight[lane]}
+        return {name: part.copy() for name, part in parts.items()}
 
     def close(self) -> None:
         """End the threads."""
@@ -135,43 +142,42 @@ class World:
             self._models[lane] = draw.apply(self._model)
             set_fixture(self._models[lane], self.task, self._target[lane])
 
-    def _rolled(self, lanes: np.ndarray, control: np.ndarray) -> np.ndarray:
+    def _rolled(self, lanes: Lanes, control: np.ndarray) -> np.ndarray:
         """(n, ticks, S) states after every tick of `control` (n, ticks, U). What MuJoCo would check is so by now."""
-        after = np.empty((*control.shape[:2], self._physics.shape[1]))
+        after = self._after[: len(control)]
         self._threads.rollout(
-            [self._models[lane] for lane in lanes],
+            [self._models[lane] for lane in self._numbers[lanes]],
             self._data,
             self._physics[lanes],
             control,
             skip_checks=True,
             nstep=control.shape[1],
             state=after,
+            chunk_size=1,
         )
         return after
 
-    def _delayed(self, lanes: np.ndarray, plan: np.ndarray) -> np.ndarray:
+    def _delayed(self, lanes: Lanes, plan: np.ndarray) -> np.ndarray:
         """(n, ticks, 9) the end of the last plan, as long as actions are late, then the beginning of this one."""
         late = self._late[lanes]
         if not late.any():
             return plan
         ticks = plan.shape[1]
         both = np.concatenate([self._plan[lanes], plan], axis=1)
-        return both[np.arange(len(lanes))[:, None], ticks - late[:, None] + np.arange(ticks)]
+        return both[np.arange(len(plan))[:, None], ticks - late[:, None] + np.arange(ticks)]
 
-    def _moving(self, lanes: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
-        """`qpos` and `qvel` inside the state: what comes first in it is the time."""
+    def _moving(self, physics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`qpos` and `qvel` (…, n) inside states (…, S): what comes first in them is the time."""
         nq, nv = self._model.nq, self._model.nv
-        return self._physics[lanes, 1 : 1 + nq], self._physics[lanes, 1 + nq : 1 + nq + nv]
+        return physics[..., 1 : 1 + nq], physics[..., 1 + nq : 1 + nq + nv]
 
-    def _width(self, lanes: np.ndarray) -> np.ndarray:
-        return self._moving(lanes)[0][:, FINGER].sum(axis=1)
-
-    def _scene(self, lanes: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> Scene:
-        scene = {
-            "tool": tool_position(qpos[:, ARM]),
-            "width": qpos[:, FINGER].sum(axis=1),
-            "target": self._target[lanes],
-        }
+    def _scene(self, lanes: Lanes, qpos: np.ndarray, qvel: np.ndarray) -> Scene:
+        scene = {"tool": tool_position(qpos[:, ARM]), "width": self._width[lanes], "target": self._target[lanes]}
         if self.task.has_object:
             scene["object"] = np.concatenate([qpos[:, OBJECT], qvel[:, 9:15]], axis=1)
         return scene
+
+
+def _opening(qpos: np.ndarray) -> np.ndarray:
+    """(…,) m, between the fingers."""
+    return qpos[..., FINGER].sum(axis=-1)
