@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
@@ -81,6 +81,19 @@ class Limits:
         room = np.minimum(position - low, high - position)
         near = np.sqrt(doubled * np.maximum(room, 0)) - offset
         return np.minimum(top, np.maximum(near, 0))
+
+    def slowest(self, places: Iterable[Sequence[float]]) -> list[float] | None:
+        """Per entry the least of `speed` at `places`, (A,) each; None where that is `velocity`. In plain numbers, which
+        for so few are sooner done than arrays: it is asked in the middle of a control cycle."""
+        (begin, end), found = self.open, None
+        for place in places:
+            for entry, (low, at, high) in enumerate(zip(begin, place, end, strict=True)):
+                if not low < at < high and self.deceleration is not None and self.offset is not None:
+                    room = max(0.0, min(at - self.low[entry], self.high[entry] - at))
+                    near = math.sqrt(2 * self.deceleration[entry] * room) - self.offset[entry]
+                    found = found or list(self.velocity)
+                    found[entry] = min(found[entry], max(near, 0.0))
+        return found
 
     @cached_property
     def open(self) -> tuple[list[float], list[float]]:

@@ -18,7 +18,7 @@ from burnish.errors import BurnishError
 from burnish.files import read_json, write_json
 from burnish.real.base import Robot, RobotError, Setpoint, State, load_robot
 from burnish.real.mailbox import PHASES, Layout, Mailbox
-from burnish.real.player import ChunkPlayer, PlayerConfig
+from burnish.real.player import Chunk, ChunkPlayer, PlayerConfig
 from burnish.real.safety import Safety, SafetyConfig
 
 OWNER_S = 1.0
@@ -91,6 +91,7 @@ class Control:
         self.phase, self._told, self._cycle, self._missed = "holding", None, 0, 0
         self._due_s, self._clock_s, self._verdicts, self._begun = 0.0, 0.0, 0, 0
         self._resuming, self._ending, self._order = False, False, ""
+        self._arrived: Chunk | None = None
         self._ready = self._commanded = not robot.prepares
 
     def run(self) -> None:
@@ -131,14 +132,29 @@ class Control:
 
     def _follow(self, state: State) -> None:
         """The plan that came, the action that is due, and one part of what it asks for."""
-        chunk = self.mailbox.receive()
-        if chunk is not None and self.player.asked == chunk.slot:
-            due = chunk.actions[self.player.slot - chunk.slot :]
-            if not len(due) or self.safety.examine(state, due):
-                self.player.add(chunk)
+        self._receive(state)
         if self.phase == "playing":
             self._play(state)
         self.safety.look_ahead(state.time_s)
+
+    def _receive(self, state: State) -> None:
+        """The plan that came. An arm's, whose cycles are short, waits until nothing is left to do for the last action,
+        and is looked at in one cycle and mixed with others in the next."""
+        arrived, self._arrived = self._arrived, None
+        smooth = self.robot.spec.smooth
+        if arrived is None and not (smooth and self.safety.busy):
+            chunk = self.mailbox.receive()
+            if chunk is None or self.player.asked != chunk.slot:
+                return
+            due = chunk.actions[self.player.slot - chunk.slot :]
+            if len(due) and not self.safety.examine(state, due):
+                return
+            if smooth:
+                self._arrived = chunk
+                return
+            arrived = chunk
+        if arrived is not None:
+            self.player.add(arrived)
 
     def _report(self, state: State, setpoint: Setpoint, answer_s: float, compute_s: float) -> None:
         asked = -1 if self.player.asked is None else self.player.asked

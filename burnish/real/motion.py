@@ -8,7 +8,7 @@ given actions as they come, only their rate of change is limited.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ import numpy as np
 from burnish import quintic
 from burnish.limits import Limits
 
-BEYOND = 5
+BEYOND = 7
 """Cycles by which motion goes on past its end, so that the next action may be looked at first."""
 HAIR = 1e-9
 """What rounding may add."""
@@ -51,13 +51,12 @@ class Motion(Protocol):
         """At rest at `position` (A,)."""
         ...
 
-    @property
-    def soon(self) -> np.ndarray:
-        """(A,) where it will be in the next cycle."""
+    def soon(self, cycles: int) -> np.ndarray:
+        """(A,) where it will be so many cycles on."""
         ...
 
-    def foresee(self, moment: Moment, cycles: int) -> None:
-        """Work out now what `aim` at `moment`, in the next cycle and `cycles` before it, will ask for."""
+    def foresee(self, moment: Moment, cycles: int) -> Iterator[None]:
+        """Work out, in two cycles, what `aim` at `moment`, in the one after them and `cycles` before it, asks for."""
         ...
 
     def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
@@ -83,7 +82,7 @@ class SmoothMotion:
         self._limits, self._period = limits, period_s
         self._share = share
         self._acceleration, self._jerk = np.array(limits.acceleration) * share, np.array(limits.jerk)
-        self._low, self._high = np.array(limits.low), np.array(limits.high)
+        low, high = np.array(limits.low), np.array(limits.high)
         self._free = np.array([name in limits.free for name in limits.names])
         self._bound, self._loose_places = np.flatnonzero(~self._free), np.flatnonzero(self._free).tolist()
         size = len(self._bound)
@@ -93,11 +92,11 @@ class SmoothMotion:
         for given in (self._aimed, self._braking):
             given.max_acceleration = self._acceleration[self._bound].tolist()
             given.max_jerk = self._jerk[self._bound].tolist()
-        half = np.where(self._free, np.inf, (self._high - self._low) / 2)
-        self._middle = np.stack([(self._high + self._low) / 2, *np.zeros((3, len(half)))])[:, None]
         self._fastest = np.array(limits.velocity) * share
-        self._open = np.stack([half, self._fastest, self._acceleration, self._jerk])[:, None] + HAIR
-        self._open[:, :, self._free] = np.inf
+        rates = [self._fastest, self._acceleration, self._jerk]
+        self._open = np.array([[low, *(-rate for rate in rates)], [high, *rates]])
+        self._open += np.array([-HAIR, HAIR])[:, None, None]
+        self._open[:, :, self._free] = np.array([-np.inf, np.inf])[:, None, None]
         self._edges = self._open
         self._joining: dict[int, np.ndarray] = {}
         self._foreseen: Foreseen | None = None
@@ -108,20 +107,22 @@ class SmoothMotion:
         self.now: Moment = (position.copy(), rest, rest)
         self._samples: np.ndarray | None = None
         self._foreseen = None
-        self._cycle, self._solved, self._top = 0, False, self._speed(position)
+        self._cycle, self._solved = 0, False
+        self._slow_down(position)
 
-    @property
-    def soon(self) -> np.ndarray:
-        """(A,) where it will be in the next cycle, while it follows an action; else where it is."""
-        return self.now[0] if self._ahead is None else self._ahead[0]
+    def soon(self, cycles: int) -> np.ndarray:
+        """(A,) where it will be so many cycles on, while it follows an action; else where it is."""
+        ahead = self._ahead(cycles)
+        return self.now[0] if ahead is None else ahead[0]
 
-    def foresee(self, moment: Moment, cycles: int) -> None:
-        """Join `moment` to where motion will be one cycle on, so that `aim` need only look whether that is allowed."""
-        ahead = self._ahead
-        if self._samples is None or ahead is None:
-            return
-        self._slow_down(ahead[0], moment[0])
-        self._foreseen = Foreseen(self._samples, self._cycle + 1, cycles, self._quintic(ahead, moment, cycles))
+    def foresee(self, moment: Moment, cycles: int) -> Iterator[None]:
+        """Join `moment` to where motion will be then, so that `aim` need only look whether that is allowed."""
+        self._slow_down(self.soon(2), moment[0])
+        yield
+        ahead = self._ahead(1)
+        if self._samples is not None and ahead is not None:
+            self._foreseen = Foreseen(self._samples, self._cycle + 1, cycles, self._quintic(ahead, moment, cycles))
+        yield
 
     def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
         """Join the motion through `moments` at the first one that the limits allow; else stop at the first."""
@@ -158,8 +159,8 @@ class SmoothMotion:
     def step(self) -> Moment:
         """The next cycle's; after the end of what was aimed for, at rest there."""
         self._cycle += 1
-        if self._samples is not None and self._cycle <= self._samples.shape[1]:
-            sample = self._samples[:, self._cycle - 1]
+        if self._samples is not None and self._cycle <= len(self._samples):
+            sample = self._samples[self._cycle - 1]
             self.now = (sample[0], sample[1], sample[2])
             return self.now
         if self._samples is not None:  # nothing came to go on with
@@ -187,39 +188,38 @@ class SmoothMotion:
         self._solved = True
 
     def _slow_down(self, *places: np.ndarray) -> None:
-        """How fast it may be between `places`. Most of the range is open, which plain numbers tell soonest."""
-        low, high = self._limits.open
-        if all(a < x < b for place in places for a, x, b in zip(low, place.tolist(), high, strict=True)):
+        """How fast it may be between `places`."""
+        slowest = self._limits.slowest(place.tolist() for place in places)
+        if slowest is None:
             self._top, self._edges = self._fastest, self._open
             return
-        self._top, self._edges = self._speed(np.array(places)).min(axis=0), self._open.copy()
-        self._edges[1, 0] = np.where(self._free, np.inf, self._top + HAIR)
+        self._top, self._edges = np.array(slowest) * self._share, self._open.copy()
+        bound = self._top[self._bound] + HAIR
+        self._edges[0, 1, self._bound], self._edges[1, 1, self._bound] = -bound, bound
 
-    def _speed(self, position: np.ndarray) -> np.ndarray:
-        return self._limits.speed(position) * self._share
-
-    @property
-    def _ahead(self) -> Moment | None:
-        """The moment of the next cycle; None where no action is followed any more."""
-        if self._samples is None or self._cycle >= self._samples.shape[1]:
+    def _ahead(self, cycles: int) -> Moment | None:
+        """The moment so many cycles on; None where no action is followed any more."""
+        place = self._cycle - 1 + cycles
+        if self._samples is None or place >= len(self._samples):
             return None
-        sample = self._samples[:, self._cycle]
+        sample = self._samples[place]
         return sample[0], sample[1], sample[2]
 
     def _quintic(self, begin: Moment, end: Moment, cycles: int) -> np.ndarray:
-        """(4, cycles + `BEYOND`, A) of the polynomial of degree 5 that joins `begin` and `end`; jerk comes last."""
+        """(cycles + `BEYOND`, 4, A) of the polynomial of degree 5 that joins `begin` and `end`; jerk comes last."""
         if cycles not in self._joining:
             joining = quintic.joining(np.arange(1, cycles + BEYOND + 1) * self._period, cycles * self._period)
-            self._joining[cycles] = joining.reshape(-1, 6)
-        samples = (self._joining[cycles] @ np.array((*begin, *end))).reshape(4, cycles + BEYOND, -1)
+            self._joining[cycles] = joining.swapaxes(0, 1).reshape(-1, 6)
+        samples = (self._joining[cycles] @ np.array((*begin, *end))).reshape(cycles + BEYOND, 4, -1)
         for place in self._loose_places:
             samples[:, :, place] = 0.0
-            samples[0, :, place] = end[0][place]
+            samples[:, 0, place] = end[0][place]
         return samples
 
     def _keeps(self, samples: np.ndarray) -> bool:
         """Whether the limits hold all along."""
-        return bool((np.abs(samples - self._middle) <= self._edges).all())
+        low, high = self._edges
+        return bool((np.maximum.reduce(samples) <= high).all() and (np.minimum.reduce(samples) >= low).all())
 
 
 class DirectMotion:
@@ -235,13 +235,13 @@ class DirectMotion:
         self.now: Moment = (position.copy(), rest, rest)
         self._target = position.copy()
 
-    @property
-    def soon(self) -> np.ndarray:
+    def soon(self, cycles: int) -> np.ndarray:
         """(A,) where it is."""
         return self.now[0]
 
-    def foresee(self, moment: Moment, cycles: int) -> None:
+    def foresee(self, moment: Moment, cycles: int) -> Iterator[None]:
         """Nothing is worked out."""
+        yield from (None, None)
 
     def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
         """The position of the first; nothing is spread over `cycles`."""

@@ -71,7 +71,7 @@ class ChunkPlayer:
         self._plan: Chunk | None = None
         self.asked: int | None = None
         self._took = [0]
-        self._total, self._mass, self._since = np.zeros((0, 0)), np.zeros(0), self.slot
+        self._total, self._mass, self._since, self._means = np.zeros((0, 0)), np.zeros(0), self.slot, NOTHING
 
     def wants(self) -> bool:
         """Whether an observation should be made and planned from now."""
@@ -132,9 +132,7 @@ class ChunkPlayer:
     def _ensemble(self, most: int) -> np.ndarray:
         """Weighted means of what all plans say of the moments from now on."""
         since = self.slot - self._since
-        mass = self._mass[since : since + most]
-        known = int((mass > 0).sum())  # plans end in the order in which they were made
-        return self._total[since : since + known] / mass[:known, None]
+        return self._means[since : since + most]
 
     def _mix(self, chunk: Chunk) -> None:
         """Each plan ages by one when another comes, so all that was said before is multiplied by exp(−decay) once."""
@@ -149,4 +147,4 @@ class ChunkPlayer:
         mass += 1.0
         if self._free:
             total[:, self._free] = chunk.actions[:, self._free] * mass[:, None]
-        self._total, self._mass, self._since = total, mass, chunk.slot
+        self._total, self._mass, self._since, self._means = total, mass, chunk.slot, total / mass[:, None]

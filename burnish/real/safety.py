@@ -76,11 +76,11 @@ class Safety:
         self.spec, self._body, self._tank = spec, body, tank
         self._box = _inside(limits.workspace, config.workspace)
         self._motion: Motion = (SmoothMotion if spec.smooth else DirectMotion)(limits, 1 / spec.rate_hz, config.share)
-        self._low, self._high, self._jump = (np.array(part) for part in (limits.low, limits.high, limits.jump))
+        self._low, self._high = np.array(limits.low), np.array(limits.high)
         self._torque = limits.torque
         self.limited: Counter[str] = Counter()
         self.verdict: Verdict | None = None
-        self._parts: Iterator[Fault | None] = iter(())
+        self._parts: Iterator[Fault | None] | None = None
         self._looked = False
         self._last_action_s: float | None = None
         self._strained = 0
@@ -90,7 +90,7 @@ class Safety:
         here = state.measured if state.reference is None else state.reference
         self._motion.start(np.clip(np.where(np.isfinite(here), here, 0.0), self._low, self._high))
         self.verdict, self._last_action_s, self._strained = None, None, 0
-        self._parts = iter(())
+        self._parts = None
         if self._tank is not None:
             self._tank.fill()
 
@@ -107,10 +107,7 @@ class Safety:
             continue
         if self.verdict is not None:
             return
-        allowed = np.minimum(np.maximum(actions, self._low), self._high)
-        if (allowed[0] != actions[0]).any():
-            self.limited["position"] += 1
-        self._parts = self._follow(allowed, cycles)
+        self._parts = self._follow(actions, cycles)
 
     def examine(self, state: State, actions: np.ndarray) -> bool:
         """Look at a plan (K, A), whose first action is due next, before it is mixed with others; False: it halted."""
@@ -143,11 +140,19 @@ class Safety:
         Whoever calls it once the robot has its set point answers the robot sooner; else `step` does it.
         """
         self._looked = True
+        if self._parts is None:
+            return False
         for fault in self._parts:
             if fault:
                 self.halt(*fault, time_s)
             return True
+        self._parts = None
         return False
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is left to do for the action just begun."""
+        return self._parts is not None
 
     @property
     def moving(self) -> bool:
@@ -157,12 +162,12 @@ class Safety:
     def halt(self, rule: str, message: str, time_s: float) -> None:
         """Brake now, and stay halted until `start`. A second reason does not replace the first."""
         if self.verdict is None:
-            self.verdict, self._parts = Verdict(rule, message, time_s), iter(())
+            self.verdict, self._parts = Verdict(rule, message, time_s), None
             self._motion.brake()
 
     def pause(self) -> None:
         """Come to rest without any fault: nothing is planned for now."""
-        self._parts = iter(())
+        self._parts = None
         if self.verdict is None:
             self._motion.brake()
 
@@ -171,17 +176,18 @@ class Safety:
         names = self.spec.limits.names
         if actions.shape[1:] != self._low.shape:
             return "dimension", f"actions of {actions.shape[1:]} numbers for {len(names)}: {', '.join(names)}"
-        if not np.isfinite(actions).all():
+        if not math.isfinite(actions.sum()) and not np.isfinite(actions).all():
             step, which = np.argwhere(~np.isfinite(actions))[0]
             return "finite", f"{names[which]} is {actions[step, which]}"
-        action = actions[0]
-        away = np.abs(action - self._motion.now[0])
-        if (away > self._jump).any():
-            which = int(np.argmax(away / self._jump))
+        # Plain numbers: for so few they are sooner done than arrays.
+        action, now = actions[0].tolist(), self._motion.now[0].tolist()
+        shares = [abs(to - at) / most for to, at, most in zip(action, now, self.spec.limits.jump, strict=True)]
+        if max(shares) > 1:
+            which = shares.index(max(shares))
             unit = self.spec.contract.action.unit[which]
             return "jump", (
-                f"{names[which]} is asked from {self._motion.now[0][which]:.3f} to {action[which]:.3f} {unit} at once "
-                f"(at most {self._jump[which]:g}); wrong unit, other order of joints, or a broken plan"
+                f"{names[which]} is asked from {now[which]:.3f} to {action[which]:.3f} {unit} at once "
+                f"(at most {self.spec.limits.jump[which]:g}); wrong unit, other order of joints, or a broken plan"
             )
         return None
 
@@ -207,14 +213,24 @@ class Safety:
             return "energy", f"pushing took more than {self._tank.capacity_j:g} J; something is in the way"
         return None
 
-    def _follow(self, allowed: np.ndarray, cycles: int) -> Iterator[Fault | None]:
+    def _allowed(self, actions: np.ndarray) -> np.ndarray:
+        allowed = np.minimum(np.maximum(actions, self._low), self._high)
+        if (allowed[0] != actions[0]).any():
+            self.limited["position"] += 1
+        return allowed
+
+    def _follow(self, actions: np.ndarray, cycles: int) -> Iterator[Fault | None]:
         """What an action asks for, in parts, one a cycle, so that no cycle does everything."""
-        if self.spec.smooth and cycles > SPREAD:
-            yield None  # motion goes on a little beyond its end, so that two cycles on is soon enough
-            cycles -= 2
-            span_s = cycles / self.spec.rate_hz
-            self._motion.foresee(next(moments(self._motion.soon, allowed, span_s)), cycles)
+        if self.spec.smooth and cycles >= SPREAD:
+            cycles -= 4  # motion goes on a little beyond its end, so that the fourth cycle is soon enough
             yield None
+            allowed = self._allowed(actions)
+            moment = next(moments(self._motion.soon(3), allowed[:2], cycles / self.spec.rate_hz))
+            yield None
+            for _ in self._motion.foresee(moment, cycles):
+                yield None
+        else:
+            allowed = self._allowed(actions)
         self._aim(allowed, cycles)
         yield None
         if self._body is not None:
@@ -230,11 +246,10 @@ class Safety:
     def _leaves(self, action: np.ndarray) -> Fault | None:
         if self._box is None or self._body is None:
             return None
-        tool = self._body.tool(action)
-        if ((tool >= self._box[0]) & (tool <= self._box[1])).all():
+        tool, (low, high) = self._body.tool(action).tolist(), self._box
+        if all(least <= at <= most for least, at, most in zip(low, tool, high, strict=True)):
             return None
-        low, high = (np.round(corner, 3).tolist() for corner in self._box)
-        return "workspace", f"the tool would be at {np.round(tool, 3).tolist()} m, outside {low} … {high}"
+        return "workspace", f"the tool would be at {_rounded(tool)} m, outside {_rounded(low)} … {_rounded(high)}"
 
     def _collides(self, found: float) -> Fault | None:
         least = self.spec.limits.clearance
@@ -245,8 +260,8 @@ class Safety:
 
 STANDS = 1e-6
 """Slower than this, per s, is standing."""
-SPREAD = 4
-"""Cycles an action must take for its parts to be spread over them."""
+SPREAD = 20
+"""Cycles an action must take for its parts to be spread over them: 50 actions a second at 1 kHz."""
 STRAIN_CYCLES = 5
 """A torque above its limit for longer than this halts: one cycle alone may be noise."""
 
@@ -260,12 +275,16 @@ def moments(here: np.ndarray, actions: np.ndarray, span_s: float) -> Iterator[Mo
         yield action, (after - before) / (2 * span_s), (after - 2 * action + before) / span_s**2
 
 
-def _inside(own: object, wish: object) -> tuple[np.ndarray, np.ndarray] | None:
-    """The box both allow."""
+def _rounded(place: list[float]) -> list[float]:
+    return [round(value, 3) for value in place]
+
+
+def _inside(own: object, wish: object) -> tuple[list[float], list[float]] | None:
+    """Lowest and highest corner of the box both allow."""
     boxes = [np.array(box, float) for box in (own, wish) if box is not None]
     if not boxes:
         return None
     low, high = np.max([box[0] for box in boxes], axis=0), np.min([box[1] for box in boxes], axis=0)
     if (low >= high).any():
         raise BurnishError(f"safety: the workspace {low.tolist()} … {high.tolist()} m is empty")
-    return low, high
+    return low.tolist(), high.tolist()

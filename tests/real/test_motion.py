@@ -52,10 +52,10 @@ def test_what_was_foreseen_is_what_would_have_been_aimed_for() -> None:
         motion.start(path[0])
         for number in range(12):
             cycles, following = CYCLES - 2, path[number : number + 4]
-            seen.append(motion.step())
-            if foresees:
-                motion.foresee(next(moments(motion.soon, following, cycles * PERIOD_S)), cycles)
-            seen.append(motion.step())
+            moment = next(moments(motion.soon(2), following, cycles * PERIOD_S))
+            parts = motion.foresee(moment, cycles) if foresees else iter((None, None))
+            for _ in parts:
+                seen.append(motion.step())
             motion.aim(moments(motion.now[0], following, cycles * PERIOD_S), cycles)
             seen += [motion.step() for _ in range(cycles)]
         paths.append(np.array(seen))
@@ -67,9 +67,9 @@ def test_what_was_foreseen_is_not_followed_from_anywhere_else() -> None:
     motion.start(np.array([0.0, 0.0, 0.05]))
     path = np.stack([np.arange(1, 20) * 0.02, np.zeros(19), np.full(19, 0.05)], axis=1)
     play(motion, path, count=3)
-    motion.foresee(next(moments(motion.soon, path[3:], CYCLES * PERIOD_S)), CYCLES)
-    for _ in range(2):  # one cycle was missed
-        before = motion.step()
+    for _ in motion.foresee(next(moments(motion.soon(2), path[3:], CYCLES * PERIOD_S)), CYCLES):
+        motion.step()
+    before = motion.step()  # one cycle was missed
     motion.aim(moments(motion.now[0], path[3:], CYCLES * PERIOD_S), CYCLES)
     assert np.abs(motion.step()[0] - before[0]).max() < 2 * 0.02 / CYCLES
 

@@ -43,13 +43,14 @@ class FrankaBody:
     """The arm's shape at a setpoint (joint1 … joint7 rad, gripper width m)."""
 
     def __init__(self) -> None:
-        self._seen: np.ndarray | None = None
+        self._seen = b""
         self._frames: list[Frame] = []
 
     def frames(self, setpoint: np.ndarray) -> list[Frame]:
         """The base, the seven joints and the hand, as the first nine of `fr3.frames`; of the last setpoint kept."""
-        if self._seen is None or not np.array_equal(setpoint, self._seen):
-            self._seen, self._frames = setpoint.copy(), place(setpoint[:7].tolist())
+        seen = setpoint.tobytes()
+        if seen != self._seen:
+            self._seen, self._frames = seen, place(setpoint[:7].tolist())
         return self._frames
 
     def tool(self, setpoint: np.ndarray) -> np.ndarray:
