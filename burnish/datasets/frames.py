@@ -26,8 +26,9 @@ from burnish.contract import Field
 from burnish.datasets.attempts import load_poses
 from burnish.errors import BurnishError, CorruptFileError
 from burnish.files import atomic_file
+from burnish.sim.groups import LaneSpec
 from burnish.sim.lanes import Arrays, Lane, make_lane
-from burnish.sim.workers import ONE_THREAD, LaneSpec
+from burnish.sim.workers import ONE_THREAD
 
 FAILED = 2
 """Exit status of a rendering process whose standard error says in one line what to mend."""

@@ -206,6 +206,10 @@ class LaneGroup:
             except Exception as error:
                 raise LaneError(self.first + index) from error
 
+    def close(self) -> None:
+        """Let go of the lanes."""
+        self.lanes = ()
+
     def _active(self) -> Iterator[tuple[int, Lane]]:
         active, working = self.buffers.active, self.buffers.working
         for row, lane in enumerate(self.lanes, start=self.first):

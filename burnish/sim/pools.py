@@ -18,8 +18,9 @@ from typing import Any, override
 from burnish.console import say
 from burnish.errors import BurnishError
 from burnish.sim import worker
-from burnish.sim.lanes import Arrays, Buffers, LaneError, LaneGroup, make_lane
-from burnish.sim.workers import DeadWorkerError, LaneSpec, Worker, WorkerError
+from burnish.sim.groups import LaneSpec, make_group
+from burnish.sim.lanes import Arrays, Buffers, LaneError
+from burnish.sim.workers import DeadWorkerError, Worker, WorkerError
 
 STARTS = 3
 """How often worker processes are started that die while they build their lanes."""
@@ -56,9 +57,10 @@ class Pool(ABC):
     def look(self) -> None:
         """`LaneGroup.look` in every active lane."""
 
-    def step_beside(self) -> bool:
-        """See `VecEnv.step_beside`."""
-        return False
+    def beside(self) -> Pool | None:
+        """The same lanes in other processes alone, before their first reset (`VecEnv.step_beside`); this pool is then
+        no longer used, unless it is the same. None where that cannot be."""
+        return None
 
     @abstractmethod
     def close(self) -> None:
@@ -66,7 +68,8 @@ class Pool(ABC):
 
 
 def make_pool(spec: LaneSpec, workers: int) -> Pool:
-    """`workers` processes share the lanes, this one among them; with 0 or 1 it steps them all.
+    """`workers` processes share the lanes, this one among them; with 0 or 1 it steps them all, and so it does where all
+    lanes are stepped at once.
 
     With images, two or more `workers` are all processes of their own: OpenGL drivers crash, and one that takes a worker
     along can be started again. One that dies before it is ready is, `STARTS` times in all.
@@ -74,7 +77,7 @@ def make_pool(spec: LaneSpec, workers: int) -> Pool:
     if workers < 0:
         raise BurnishError(f"workers must be 0 or more, not {workers}")
     workers = min(workers, spec.layout.num_envs)
-    if workers < 2:
+    if workers < 2 or spec.group:
         return LocalPool(spec)
     for _ in range(STARTS - 1):
         try:
@@ -89,17 +92,23 @@ class LocalPool(Pool):
 
     def __init__(self, spec: LaneSpec) -> None:
         self.buffers = fresh(spec.layout.arrays(bytearray(spec.layout.nbytes)))
-        self._group = _own_group(spec, spec.layout.num_envs, self.buffers)
+        self._spec, self._group = spec, make_group(spec, 0, spec.layout.num_envs, self.buffers)
+
+    @override
+    def beside(self) -> Pool | None:
+        """One more process steps all lanes, if at once: the interpreter has one lock, also between two calls."""
+        if not self._spec.group:
+            return None
+        self.close()
+        return WorkerPool(self._spec, 1, beside=True)
 
     @override
     def step(self) -> None:
-        with _named_lane():
-            self._group.step()
+        self._do(self._group.step)
 
     @override
     def reset(self) -> None:
-        with _named_lane():
-            self._group.reset()
+        self._do(self._group.reset)
 
     @override
     def states(self) -> list[Arrays]:
@@ -115,24 +124,32 @@ class LocalPool(Pool):
 
     @override
     def look(self) -> None:
-        with _named_lane():
-            self._group.look()
+        self._do(self._group.look)
 
     @override
     def close(self) -> None:
         self.closed = True
-        self._group.lanes = ()
+        self._group.close()
+
+    def _do(self, command: Callable[[], None]) -> None:
+        try:
+            with _named_lane():
+                command()
+        except WorkerError:
+            self.close()
+            raise
 
 
 class WorkerPool(Pool):
     """Lanes split into contiguous blocks. This process steps the first one while the workers step theirs: it would
-    only wait, and a core that sleeps takes longer to wake than a lane takes to step."""
+    only wait, and a core that sleeps takes longer to wake than a lane takes to step. It steps none if it has work
+    `beside`, or if there are images."""
 
-    def __init__(self, spec: LaneSpec, workers: int) -> None:
+    def __init__(self, spec: LaneSpec, workers: int, *, beside: bool = False) -> None:
         shared_memory = Path("/dev/shm")
         self._spec = spec
         edges = [spec.layout.num_envs * index // workers for index in range(workers + 1)]
-        if spec.layout.looks:
+        if spec.layout.looks or beside:
             edges = [0, *edges]
         self._workers: list[Worker] = []
         # An unlinked file: it vanishes with the last process that maps it, even after kill -9.
@@ -144,20 +161,20 @@ class WorkerPool(Pool):
             for first, end in pairwise(edges[1:]):
                 self._workers.append(Worker(spec, first, end - first, self._memory))
             self._own = slice(0, edges[1])
-            self._group = _own_group(spec, edges[1], self.buffers)
+            self._group = make_group(spec, 0, edges[1], self.buffers)
             self._collect()
         except BaseException:
             self.close()
             raise
 
     @override
-    def step_beside(self) -> bool:
+    def beside(self) -> Pool | None:
         """The lanes of this process go to one more worker."""
         if self._own.stop:
             self._workers.insert(0, Worker(self._spec, 0, self._own.stop, self._memory))
-            self._own, self._group = slice(0, 0), _own_group(self._spec, 0, self.buffers)
+            self._own, self._group = slice(0, 0), make_group(self._spec, 0, 0, self.buffers)
             self._collect()
-        return True
+        return self
 
     @override
     def step(self) -> None:
@@ -225,11 +242,6 @@ def _named_lane() -> Iterator[None]:
         yield
     except LaneError as error:
         raise WorkerError(f"{error}: {type(error.__cause__).__name__}: {error.__cause__}") from error.__cause__
-
-
-def _own_group(spec: LaneSpec, count: int, buffers: Buffers) -> LaneGroup:
-    lanes = [make_lane(spec.factory, spec.arguments) for _ in range(count)]
-    return LaneGroup(lanes, 0, buffers, spec.horizon, spec.auto_reset)
 
 
 def fresh(buffers: Buffers) -> Buffers:

@@ -13,9 +13,9 @@ from burnish.contract import Contract
 from burnish.errors import BurnishError
 from burnish.sim.base import Obs, Step, VecEnv
 from burnish.sim.checks import check_seeds, check_seen, check_shape, check_size, check_snapshot, check_step, chosen
+from burnish.sim.groups import LaneSpec
 from burnish.sim.lanes import Arrays, Layout
-from burnish.sim.pools import Pool, make_pool
-from burnish.sim.workers import LaneSpec
+from burnish.sim.pools import make_pool
 
 Renderer = Callable[[list[Arrays], int], np.ndarray]
 """Poses of T lanes and a size in pixels to (T, size, size, 3) uint8."""
@@ -37,7 +37,9 @@ class LanesEnv(VecEnv):
         auto_reset: bool,
         renderer: Renderer,
         dense_reward: bool = False,
+        group: str = "",
     ) -> None:
+        """`group`: of `LaneSpec`, which steps all lanes at once."""
         check_size(task, num_envs, horizon)
         self.task, self.contract, self.num_envs = task, contract, num_envs
         self.max_episode_steps, self.device = horizon, torch.device("cpu")
@@ -46,8 +48,8 @@ class LanesEnv(VecEnv):
         dtypes = {key: field.dtype for key, field in fields.items()}
         looks = {key: fields[key].shape for key in contract.looks}
         layout = Layout(num_envs, contract.action.shape[-1], observation, dtypes, looks, dense_reward)
-        self.spec, self._workers = LaneSpec(factory, arguments, layout, horizon, auto_reset), workers
-        self._pool = self._make_pool()
+        self.spec, self._workers = LaneSpec(factory, arguments, layout, horizon, auto_reset, group), workers
+        self._pool, self._beside = make_pool(self.spec, workers), False
         self._renderer = renderer
 
     @override
@@ -71,7 +73,9 @@ class LanesEnv(VecEnv):
 
     @override
     def step_beside(self) -> bool:
-        return self._pool.step_beside()
+        pool = self._pool.beside()
+        self._pool, self._beside = pool or self._pool, pool is not None
+        return self._beside
 
     @override
     def look(self, ids: Sequence[int]) -> Obs:
@@ -110,14 +114,13 @@ class LanesEnv(VecEnv):
     @override
     def restart(self) -> None:
         self._pool.close()
-        self._pool = self._make_pool()
+        self._pool = make_pool(self.spec, self._workers)
+        if self._beside:
+            self.step_beside()
 
     @override
     def close(self) -> None:
         self._pool.close()
-
-    def _make_pool(self) -> Pool:
-        return make_pool(self.spec, self._workers)
 
     @property
     def _buffers(self) -> Any:

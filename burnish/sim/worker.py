@@ -20,7 +20,8 @@ from typing import Any
 from safetensors.numpy import load, save
 
 from burnish.errors import BurnishError
-from burnish.sim.lanes import Arrays, LaneError, LaneGroup, Layout, make_lane
+from burnish.sim.groups import Group, make_group, spec_of
+from burnish.sim.lanes import Arrays, LaneError
 
 STEP, RESET, STATES, RESTORE, POSES, LOOK = b"S", b"R", b"Q", b"W", b"P", b"L"
 DONE, DATA, FAILED = b"k", b"d", b"e"
@@ -71,14 +72,13 @@ def main() -> None:
             _obey(connection, group, command)
 
 
-def _build(spec: dict[str, Any]) -> LaneGroup:
-    layout = Layout(**spec["layout"])
-    block = mmap.mmap(spec["memory"], layout.nbytes)
-    lanes = [make_lane(spec["factory"], spec["arguments"]) for _ in range(spec["lanes"])]
-    return LaneGroup(lanes, spec["first"], layout.arrays(block), spec["horizon"], spec["auto_reset"])
+def _build(spec: dict[str, Any]) -> Group:
+    lanes = spec_of(spec)
+    block = mmap.mmap(spec["memory"], lanes.layout.nbytes)
+    return make_group(lanes, spec["first"], spec["lanes"], lanes.layout.arrays(block))
 
 
-def _obey(connection: socket.socket, group: LaneGroup, command: bytes) -> None:
+def _obey(connection: socket.socket, group: Group, command: bytes) -> None:
     payload = receive_data(connection) if command == RESTORE else b""
     try:
         if command == STEP:

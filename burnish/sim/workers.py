@@ -9,13 +9,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import IO
 
 from burnish.errors import BurnishError
 from burnish.sim import worker
-from burnish.sim.lanes import Layout
+from burnish.sim.groups import LaneSpec
 
 CLOSE_TIMEOUT_S = 5.0
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -34,17 +33,6 @@ class DeadWorkerError(WorkerError):
         super().__init__(f"{self.what}; its messages stand above. If memory ran out, use fewer lanes or workers")
         self.lanes = lanes
         self.lane: int | None = None
-
-
-@dataclass(frozen=True)
-class LaneSpec:
-    """How to make the lanes: `factory` is "package.module:Class", `arguments` its keyword arguments (plain JSON)."""
-
-    factory: str
-    arguments: Mapping[str, Any]
-    layout: Layout
-    horizon: int
-    auto_reset: bool
 
 
 class Worker:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import override
 
 import numpy as np
 
@@ -21,14 +20,12 @@ from burnish.fr3 import contract as robot_contract
 from burnish.sim import protocols
 from burnish.sim.about import known_task
 from burnish.sim.camera import Camera
-from burnish.sim.franka.bank import Bank
 from burnish.sim.franka.model import TIMESTEP_S, physics_model, set_fixture, visual_model
 from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.task import Task
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.franka.views import CAMERAS, HIGH, LOW
 from burnish.sim.lanes import Arrays
-from burnish.sim.pools import Pool
 from burnish.sim.vector import LanesEnv
 
 RATE_HZ = 20.0
@@ -101,26 +98,21 @@ class FrankaWorld(LanesEnv):
         if Randomization.of(uncertain).latency_s >= 1 / rate_hz:
             raise BurnishError(f"randomize.latency_s must be below one action's {1 / rate_hz:g} s")
         task = TASKS[name]
-        self._bank = None if bank is None else Bank(Path(bank), bank_share, name, rate_hz)
         physics_model(task)  # missing packages are named before anything else happens
         super().__init__(
             f"franka/{name}",
             contract(task, rate_hz, cameras, points),
             "burnish.sim.franka.cameras:Cameras",
-            {"task": name, "rate_hz": rate_hz, "randomize": uncertain, "cameras": cameras, "points": points},
+            {"task": name, "rate_hz": rate_hz, "randomize": uncertain, "cameras": cameras, "points": points}
+            | {"threads": workers, "bank": None if bank is None else str(bank), "bank_share": bank_share},
             num_envs=num_envs,
             workers=workers,
             horizon=default_horizon(f"franka/{name}", rate_hz) if horizon is None else horizon,
             auto_reset=auto_reset,
             renderer=lambda poses, size: render(task, poses, size),
             dense_reward=dense_reward,
+            group="burnish.sim.franka.group:RolloutGroup",
         )
-
-    @override
-    def _make_pool(self) -> Pool:
-        from burnish.sim.franka.pool import RolloutPool  # it needs MuJoCo, whose lack has been named by now
-
-        return RolloutPool(self.spec, self._workers, self._bank)
 
 
 def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.errors import BurnishError, UnknownNameError
 from burnish.sim.base import VecEnv, make_env
 from burnish.sim.franka.tasks import TASKS
+from burnish.sim.workers import DeadWorkerError
 
 
 def play(env: VecEnv, seeds: list[int], **options) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -65,6 +66,29 @@ def test_the_number_of_lanes_changes_nothing():
     with make_env("franka/lift", 1) as one, make_env("franka/lift", 5, workers=2) as five:
         (_, alone), (_, beside) = play(one, [3]), play(five, [3, 4, 5, 6, 7])
     assert len(alone) == len(beside) and all(np.array_equal(a, b) for a, b in zip(alone, beside, strict=True))
+
+
+def test_lanes_that_a_process_of_their_own_steps_are_the_same():
+    found = []
+    for beside in (False, True):
+        with make_env("franka/lift", 3, horizon=8, auto_reset=True) as env:
+            assert not beside or env.step_beside()
+            action, seen = still(env, env.reset([1, 2, 3])), []
+            for count in range(10):
+                action = action + 0.01
+                seen.append(env.step(action, ids=[0, 2] if count % 2 else None).obs[STATE])
+            kept = env.state()
+            seen.append(env.step(action).obs[STATE])
+            env.restore(kept)
+            found.append([*seen, env.step(action).obs[STATE]])
+            if beside:
+                env._pool._workers[0].process.kill()  # pyright: ignore[reportAttributeAccessIssue]
+                with pytest.raises(DeadWorkerError, match="lanes 0 to 2 died"):
+                    env.step(action)
+                env.restart()
+                env.reset([1, 2, 3])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert torch.equal(found[0][-1], found[0][-2])
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import override
 
 import numpy as np
@@ -13,27 +14,26 @@ from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.task import Scene
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.franka.world import World
-from burnish.sim.lanes import Arrays, LaneError, Lanes
-from burnish.sim.pools import Pool, fresh
+from burnish.sim.groups import Group, LaneSpec
+from burnish.sim.lanes import Arrays, Buffers, Lanes
 from burnish.sim.seeds import next_seed
-from burnish.sim.workers import LaneSpec, WorkerError
 
 
-class RolloutPool(Pool):
-    """All lanes in this process, their physics on `threads` threads; some episodes begin in a state of `bank`."""
+class RolloutGroup(Group):
+    """Physics run on threads; some episodes begin in a state of a bank, if there is one."""
 
-    def __init__(self, spec: LaneSpec, threads: int, bank: Bank | None = None) -> None:
+    def __init__(self, spec: LaneSpec, buffers: Buffers) -> None:
+        """Raises `BurnishError` for a bank that is not there, or not of this task."""
         layout, settings = spec.layout, spec.arguments
-        self.buffers = fresh(layout.arrays(bytearray(layout.nbytes)))
-        self._spec = spec
+        self.buffers, self._spec, self._closed = buffers, spec, False
+        task, rate_hz, threads, bank = (settings[name] for name in ("task", "rate_hz", "threads", "bank"))
+        self._bank = None if bank is None else Bank(Path(bank), settings["bank_share"], task, rate_hz)
         randomization = Randomization.of(settings["randomize"])
-        period_s = 1 / settings["rate_hz"]
         if layout.looks:
             from burnish.sim.franka.cameras import Cameras  # MuJoCo-Warp takes seconds to load
 
-            self._cameras = Cameras(**settings, lanes=layout.num_envs, threads=threads)
-        self._world = World(TASKS[settings["task"]], layout.num_envs, threads, period_s, randomization)
-        self._bank = bank
+            self._cameras = Cameras(**settings, lanes=layout.num_envs)
+        self._world = World(TASKS[task], layout.num_envs, threads, 1 / rate_hz, randomization)
 
     @override
     def step(self) -> None:
@@ -43,11 +43,7 @@ class RolloutPool(Pool):
         if not buffers.active.any():
             return
         rows = slice(None) if buffers.active.all() else np.flatnonzero(buffers.active)
-        try:
-            self._world.step(rows, buffers.action[rows])
-        except LaneError as error:
-            self.close()
-            raise WorkerError(f"{error}: {error.__cause__}") from error
+        self._world.step(rows, buffers.action[rows])
         buffers.steps[rows] += 1
         scene = self._observe(rows)
         task = self._world.task
@@ -95,17 +91,12 @@ class RolloutPool(Pool):
             seen[key][rows] = value
 
     @override
-    def step_beside(self) -> bool:
-        """Physics does not need the interpreter, whatever the thread."""
-        return True
-
-    @override
     def close(self) -> None:
-        if not self.closed:
+        if not self._closed:
             self._world.close()
             if self._spec.layout.looks:
                 self._cameras.close()
-        self.closed = True
+        self._closed = True
 
     def _begin(self, rows: np.ndarray) -> None:
         for row in rows:
