@@ -73,6 +73,16 @@ def robosuite() -> Bare:
     return Bare(env.reset, lambda action: env.step(action[0].double().numpy()))
 
 
+def maniskill() -> Bare:
+    import gymnasium
+    import mani_skill.envs  # noqa: F401  (registers them)
+
+    on = {"sim_backend": "physx_cpu", "render_backend": "cpu"}
+    made = gymnasium.make("PushCube-v1", obs_mode="state_dict", control_mode="pd_ee_delta_pose", num_envs=1, **on)
+    env: Any = made.unwrapped
+    return Bare(lambda: env.reset(seed=0), lambda action: env.step(action[0].numpy()))
+
+
 def mjlab() -> Bare:
     from mjlab.envs import ManagerBasedRlEnv
     from mjlab.tasks.registry import load_env_cfg
@@ -113,6 +123,7 @@ SIMULATORS: dict[str, tuple[str, Callable[[], Bare]]] = {
     "metaworld": ("metaworld/reach", metaworld),
     "libero": ("libero/object/0", libero),
     "robosuite": ("robosuite/Lift", robosuite),
+    "maniskill": ("maniskill/PushCube-v1", maniskill),
     "mjlab": ("mjlab/Cartpole-Balance", mjlab),
     "isaaclab": ("isaaclab/Isaac-Cartpole", isaaclab),
 }
