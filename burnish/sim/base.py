@@ -63,6 +63,8 @@ class VecEnv(ABC):
     """Whether it takes `dense_reward`."""
     has_bank: ClassVar[bool] = False
     """Whether it takes the setting `bank`: states in the middle of a task, in which episodes begin."""
+    randomizes: ClassVar[tuple[str, ...]] = ()
+    """What it draws anew in every episode if the setting `randomize` asks for it: fields of `Randomization`."""
     num_envs: int
     contract: Contract
     task: str
@@ -206,6 +208,8 @@ def make_env(
     chosen = dict(settings or {})
     if "bank" in chosen and not factory.has_bank:
         raise BurnishError(f"{task}: bank={chosen['bank']!r}, but {simulator} begins its episodes in no given state")
+    if "randomize" in chosen and not factory.randomizes:
+        raise BurnishError(f"{task}: randomize={chosen['randomize']!r}, but {simulator}'s world is always the same")
     env: VecEnv = factory(name, **given, **chosen)
     env.settings = chosen
     return env

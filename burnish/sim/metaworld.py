@@ -6,6 +6,7 @@ Meta-World's own `info["success"]`; so is the dense reward, divided by 10, the m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -16,6 +17,8 @@ from burnish.sim.lanes import Arrays
 from burnish.sim.metaworld_lane import HAND, HIGH, LOW, MAX_STEP_M, STATE_NAMES, STATE_UNITS, MetaWorldLane
 from burnish.sim.metaworld_tasks import TASKS
 from burnish.sim.protocols import horizon as default_horizon
+from burnish.sim.randomize import uncertain
+from burnish.sim.uncertain import DRAWN
 from burnish.sim.vector import LanesEnv
 
 RATE_HZ = 80.0
@@ -52,6 +55,7 @@ class MetaWorld(LanesEnv):
 
     has_points = True
     has_dense_reward = True
+    randomizes = DRAWN
 
     def __init__(
         self,
@@ -63,13 +67,16 @@ class MetaWorld(LanesEnv):
         auto_reset: bool = False,
         points: int | None = None,
         dense_reward: bool = False,
+        randomize: Mapping[str, float] | None = None,
     ) -> None:
+        """`randomize`: fields of `burnish.sim.randomize.Randomization`; None for a world that is always the same."""
         known_task("metaworld", name, TASKS)
+        drawn = uncertain(f"metaworld/{name}", randomize, self.randomizes, 1 / RATE_HZ)
         super().__init__(
             f"metaworld/{name}",
             contract(points),
             f"{MetaWorldLane.__module__}:{MetaWorldLane.__name__}",
-            {"task": name, "points": points},
+            {"task": name, "points": points, "randomize": drawn},
             num_envs=num_envs,
             workers=workers,
             horizon=default_horizon(f"metaworld/{name}") if horizon is None else horizon,

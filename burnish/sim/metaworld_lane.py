@@ -7,6 +7,7 @@ Observations and success are Meta-World's own, bit for bit; its dense reward is 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import mujoco
 import numpy as np
@@ -19,6 +20,7 @@ from burnish.sim.depth import DepthCamera, put
 from burnish.sim.lanes import Arrays
 from burnish.sim.metaworld_reset import Pristine, make_metaworld
 from burnish.sim.metaworld_tasks import TASKS
+from burnish.sim.uncertain import Uncertainty
 
 MAX_STEP_M = 0.01
 """Largest commanded displacement per step; Meta-World's `action_scale`."""
@@ -42,9 +44,10 @@ LOW, HIGH = (-0.55, 0.35, 0.005), (0.55, 0.95, 0.45)
 class MetaWorldLane:
     """One environment of `task` ("peg-insert-side"); `points`: of the cloud it sees, if it sees one."""
 
-    def __init__(self, task: str, points: int | None = None) -> None:
+    def __init__(self, task: str, points: int | None = None, randomize: Mapping[str, float] | None = None) -> None:
         self.env = make_metaworld(task)
         self.model, self.data = self.env.model, self.env.data
+        self._uncertain = Uncertainty(randomize, self.model, "hand") if randomize else None
         self._pristine = Pristine(self.env)
         self._seed = 0
         self._cloud = None
@@ -66,21 +69,33 @@ class MetaWorldLane:
         """Meta-World's own reset, in the state of a freshly made environment, with `seed`."""
         self._pristine.restore(self.env)
         self._seed = seed
+        if self._uncertain is not None:
+            self._uncertain.begin(seed)
         self.env.np_random = seeding.np_random(seed)[0]
         self._obs[:] = self.env.reset()[0]
         self._frame[:] = self._obs[:FRAME]
 
     def step(self, action: np.ndarray) -> bool:
         """Apply (dx, dy, dz) metres and grip effort; what exceeds Meta-World's bounds is clipped, as it does."""
-        *command, grip = normalized(action)
-        for axis, (here, move, (low, high)) in enumerate(zip(self._mocap.tolist(), command, self._reach, strict=True)):
-            self._mocap[axis] = min(max(here + min(max(move, -1.0), 1.0) * MAX_STEP_M, low), high)
-        self._ctrl[0], self._ctrl[1] = grip, -grip
-        mujoco.mj_step(self.model, self.data, nstep=self.env.frame_skip)
+        if self._uncertain is None:
+            self._move(action, 0)
+        else:
+            with self._uncertain.step(self.model):
+                self._move(action, self._uncertain.late)
         # Meta-World runs all of mj_forward; only the poses of the new moment are looked at.
         mujoco.mj_kinematics(self.model, self.data)
         self._look()
         return self._solved(self.env, self._obs)
+
+    def _move(self, action: np.ndarray, late: int) -> None:
+        """Physics of one step; the first ticks, as many as the action is `late`, still follow the one before."""
+        if late:
+            mujoco.mj_step(self.model, self.data, nstep=late)
+        *command, grip = normalized(action)
+        for axis, (here, move, (low, high)) in enumerate(zip(self._mocap.tolist(), command, self._reach, strict=True)):
+            self._mocap[axis] = min(max(here + min(max(move, -1.0), 1.0) * MAX_STEP_M, low), high)
+        self._ctrl[0], self._ctrl[1] = grip, -grip
+        mujoco.mj_step(self.model, self.data, nstep=self.env.frame_skip - late)
 
     def dense_reward(self, action: np.ndarray) -> float:
         """Meta-World's, between 0 and 1; it costs five times the physics, and wants the contacts of the new moment."""
@@ -89,10 +104,11 @@ class MetaWorldLane:
 
     def observe(self, out: Arrays) -> None:
         """Meta-World's 39 numbers, goal included; with points, what the robot knows of itself and, apart, all 39."""
+        known = self._obs if self._uncertain is None else self._seen_wrong(self._uncertain)
         if self._cloud is None:
-            out[STATE][:] = self._obs
+            out[STATE][:] = known
         else:
-            out[STATE][:], out[ENVIRONMENT_STATE][:] = self._obs[:HAND], self._obs
+            out[STATE][:], out[ENVIRONMENT_STATE][:] = self._obs[:HAND], known
 
     def look(self, out: Arrays, pose: Arrays | None = None) -> None:
         """The cloud a depth camera sees of the table now, or at `pose`."""
@@ -106,7 +122,8 @@ class MetaWorldLane:
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         physics = np.zeros(mujoco.mj_stateSize(self.model, kind))
         mujoco.mj_getState(self.model, self.data, physics, kind)
-        return {"seed": np.array(self._seed), "physics": physics, "obs": self._obs.copy(), "frame": self._frame.copy()}
+        kept = {"seed": np.array(self._seed), "physics": physics, "obs": self._obs.copy(), "frame": self._frame.copy()}
+        return kept if self._uncertain is None else kept | self._uncertain.state()
 
     def restore(self, state: Arrays) -> None:
         """Replay the reset (it places bodies and goals), then put the physics back."""
@@ -115,10 +132,19 @@ class MetaWorldLane:
         mujoco.mj_setState(self.model, self.data, physics, mujoco.mjtState.mjSTATE_INTEGRATION)
         mujoco.mj_kinematics(self.model, self.data)
         self._obs[:], self._frame[:] = state["obs"], state["frame"]
+        if self._uncertain is not None:
+            self._uncertain.restore(state)
 
     def pose(self) -> Arrays:
         """World poses of geoms, sites and bodies."""
         return {name: getattr(self.data, name).copy() for name in ("geom_xpos", "geom_xmat", "site_xpos", "xipos")}
+
+    def _seen_wrong(self, uncertain: Uncertainty) -> np.ndarray:
+        """The observation with noise on the objects; what was seen before stays as it was seen."""
+        seen, objects = self._obs.copy(), FRAME - HAND
+        for first, before in ((HAND, 0), (FRAME + HAND, 1)):
+            seen[first : first + objects] += uncertain.seen(objects, before)
+        return seen
 
     def _look(self) -> None:
         obs, frame = self._obs, self._frame

@@ -12,10 +12,10 @@ import numpy as np
 from burnish.contract import POINTS
 from burnish.points import Cloud, lift, sample
 from burnish.sim.franka.model import ARM, set_fixture, visual_model
-from burnish.sim.franka.randomize import Sight
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.franka.views import CAMERAS, FRONT, HIGH, LOW, views
 from burnish.sim.lanes import Arrays
+from burnish.sim.randomize import Sight
 from burnish.sim.tracer import Pose, Tracer, named_failures, pose_of
 
 DEPTH_PX = 96

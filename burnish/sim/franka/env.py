@@ -21,11 +21,11 @@ from burnish.sim import protocols
 from burnish.sim.about import known_task
 from burnish.sim.camera import Camera
 from burnish.sim.franka.model import TIMESTEP_S, physics_model, set_fixture, visual_model
-from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.task import Task
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.franka.views import CAMERAS, HIGH, LOW
 from burnish.sim.lanes import Arrays
+from burnish.sim.randomize import EVERYTHING, uncertain
 from burnish.sim.vector import LanesEnv
 
 RATE_HZ = 20.0
@@ -63,6 +63,7 @@ class FrankaWorld(LanesEnv):
     has_points = True
     has_dense_reward = True
     has_bank = True
+    randomizes = EVERYTHING
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class FrankaWorld(LanesEnv):
         """
         Args:
             rate_hz: of actions; a divisor of 500 Hz, the physics' own rate.
-            randomize: fields of `Randomization`; None for a world that is always the same.
+            randomize: fields of `burnish.sim.randomize.Randomization`; None for a world that is always the same.
             bank: file of states in the middle of the task (`bank.Bank`), in which episodes begin; never evaluation's.
             bank_share: of the episodes that do.
         Raises `UnknownNameError` with the closest match; `BurnishError` where packages are missing.
@@ -94,16 +95,14 @@ class FrankaWorld(LanesEnv):
             raise BurnishError(f"franka/{name}: rate_hz={rate_hz:g} does not divide {1 / TIMESTEP_S:g}; try 20 or 50")
         if workers < 0:
             raise BurnishError(f"workers must be 0 or more, not {workers}")
-        uncertain = dict(randomize or {})
-        if Randomization.of(uncertain).latency_s >= 1 / rate_hz:
-            raise BurnishError(f"randomize.latency_s must be below one action's {1 / rate_hz:g} s")
+        drawn = uncertain(f"franka/{name}", randomize, self.randomizes, 1 / rate_hz)
         task = TASKS[name]
         physics_model(task)  # missing packages are named before anything else happens
         super().__init__(
             f"franka/{name}",
             contract(task, rate_hz, cameras, points),
             "burnish.sim.franka.cameras:Cameras",
-            {"task": name, "rate_hz": rate_hz, "randomize": uncertain, "cameras": cameras, "points": points}
+            {"task": name, "rate_hz": rate_hz, "randomize": drawn, "cameras": cameras, "points": points}
             | {"threads": workers, "bank": None if bank is None else str(bank), "bank_share": bank_share},
             num_envs=num_envs,
             workers=workers,

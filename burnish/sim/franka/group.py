@@ -10,12 +10,12 @@ import numpy as np
 
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.sim.franka.bank import Bank
-from burnish.sim.franka.randomize import Randomization
 from burnish.sim.franka.task import Scene
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.franka.world import World
 from burnish.sim.groups import Group, LaneSpec
 from burnish.sim.lanes import Arrays, Buffers, Lanes
+from burnish.sim.randomize import Randomization
 from burnish.sim.seeds import next_seed
 
 

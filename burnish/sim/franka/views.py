@@ -9,7 +9,7 @@ import numpy as np
 from burnish.contract import IMAGES
 from burnish.fr3 import HAND, frames
 from burnish.sim.camera import Camera
-from burnish.sim.franka.randomize import Sight
+from burnish.sim.randomize import Sight
 
 FRONT = Camera(eye=(1.1, -0.45, 0.6), target=(0.42, 0.0, 0.12), fovy=45.0)
 """In front of the table, as an observer's: the arm from the wrist on and all that a task needs."""

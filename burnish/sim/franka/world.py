@@ -25,9 +25,10 @@ from burnish.sim.franka.model import (
     set_fixture,
 )
 from burnish.sim.franka.motion import SetpointMotion
-from burnish.sim.franka.randomize import Draw, Randomization
+from burnish.sim.franka.randomize import applied
 from burnish.sim.franka.task import Scene, Task, begin
 from burnish.sim.lanes import LaneError, Lanes
+from burnish.sim.randomize import Draw, Randomization, noise
 
 FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
 OBJECT = slice(9, 16)
@@ -98,12 +99,12 @@ class World:
         scene = self._scene(lanes, qpos, qvel)
         state = np.concatenate([qpos[:, ARM], qvel[:, ARM], self._hands.told(lanes)[:, None]], axis=1)
         know = self.task.know(scene)
-        noise = self._randomization
-        if noise.joint_noise or noise.object_noise:
+        wrong = self._randomization
+        if wrong.joint_noise or wrong.object_noise:
             for row, lane in enumerate(self._numbers[lanes]):
-                random = np.random.default_rng([self._seed[lane], 3, int(steps[row])])
-                state[row, ARM] += noise.joint_noise * random.standard_normal(7)
-                know[row] += noise.object_noise * random.standard_normal(know.shape[1])
+                random = noise(self._seed[lane], int(steps[row]))
+                state[row, ARM] += wrong.joint_noise * random.standard_normal(7)
+                know[row] += wrong.object_noise * random.standard_normal(know.shape[1])
         return state, know, scene
 
     def state(self, lane: int) -> dict[str, np.ndarray]:
@@ -139,7 +140,7 @@ class World:
         self._gains[lane], self._sight[lane] = draw.stiffness, draw.sight
         self._late[lane] = round(draw.latency_s / TIMESTEP_S)
         if self._randomization.changes_model or self._furnished:
-            self._models[lane] = draw.apply(self._model)
+            self._models[lane] = applied(draw, self._model)
             set_fixture(self._models[lane], self.task, self._target[lane])
 
     def _rolled(self, lanes: Lanes, control: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ displacement of 5 cm or a rotation of 0.5 rad in one control step of 50 ms.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import override
 
 from burnish.contract import ENVIRONMENT_STATE, PLACES, STATE, TASK, Contract, Field
@@ -16,6 +17,8 @@ from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, Libe
 from burnish.sim.libero.starts import PLACEMENTS, SETTLE_STEPS, TRAINING_STATES, Start, address
 from burnish.sim.libero.suites import select
 from burnish.sim.protocols import horizon as default_horizon
+from burnish.sim.randomize import uncertain
+from burnish.sim.uncertain import DRAWN
 from burnish.sim.vector import LanesEnv
 
 RATE_HZ = 20.0
@@ -93,6 +96,7 @@ class Libero(LanesEnv):
 
     has_cameras = True
     has_places = True
+    randomizes = DRAWN
 
     def __init__(
         self,
@@ -105,13 +109,16 @@ class Libero(LanesEnv):
         cameras: int | None = None,
         places: bool = False,
         settle_steps: int = SETTLE_STEPS,
+        randomize: Mapping[str, float] | None = None,
     ) -> None:
+        """`randomize`: fields of `burnish.sim.randomize.Randomization`; None for a world that is always the same."""
+        drawn = uncertain(f"libero/{name}", randomize, self.randomizes, 1 / RATE_HZ)
         self.members = select(name)
         super().__init__(
             f"libero/{name}",
             contract(cameras, places),
             f"{LiberoLane.__module__}:{LiberoLane.__name__}",
-            {"name": name, "cameras": cameras, "settle_steps": settle_steps},
+            {"name": name, "cameras": cameras, "settle_steps": settle_steps, "randomize": drawn},
             num_envs=num_envs,
             workers=workers,
             horizon=default_horizon(f"libero/{name}") if horizon is None else horizon,

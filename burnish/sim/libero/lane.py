@@ -6,6 +6,7 @@ Imports no torch, so that worker processes start fast.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import mujoco
 import numpy as np
@@ -18,11 +19,14 @@ from burnish.sim.libero.scene import Scene, scene
 from burnish.sim.libero.starts import SETTLE_STEPS, start_of
 from burnish.sim.libero.suites import LiberoTask, select
 from burnish.sim.opengl import context
+from burnish.sim.uncertain import Uncertainty
 
 GOALS = 3
 """Goal predicates described in the environment state; the standard suites have at most that many."""
 GOAL_NUMBERS = 20
 INSTRUCTION_BYTES = 128
+ROBOT = "robot0_base"
+"""Robosuite's name of the arm's first body."""
 _NOTHING = np.array([0, 0, 0, 0, 0, 0, -1.0])
 READING_STEP = 23
 """In which of the 25 steps of 2 ms robosuite reads its sensors: summing floats, it is two late from the reset on."""
@@ -31,9 +35,16 @@ READING_STEP = 23
 class LiberoLane:
     """One episode at a time of any of the tasks that `name` selects ("object", "object/3"); see `starts` for seeds."""
 
-    def __init__(self, name: str, cameras: int | None = None, settle_steps: int = SETTLE_STEPS) -> None:
+    def __init__(
+        self,
+        name: str,
+        cameras: int | None = None,
+        settle_steps: int = SETTLE_STEPS,
+        randomize: Mapping[str, float] | None = None,
+    ) -> None:
         """`cameras`: pixels per side of the images that `look` writes. Raises `OpenGLError` where it cannot."""
         self._tasks, self._cameras, self._settle_steps = select(name), cameras, settle_steps
+        self._randomize = randomize or {}
         if cameras is not None:
             context()
         self._enter(self._tasks[0])
@@ -44,14 +55,21 @@ class LiberoLane:
         self._enter(self._tasks[start.task])
         self._placement = start.placement
         self._scene.begin(self._data, start.state, start.placement)
-        self._memory = self._scene.controller.start.copy()
+        self._memory, self._grip = self._scene.controller.start.copy(), np.zeros(1)
+        if self._uncertain is not None:
+            self._uncertain.begin(seed)
         for _ in range(self._settle_steps):
             self._advance(_NOTHING)
         self._solved = self._scene.solved(self._data)
 
     def step(self, action: np.ndarray) -> bool:
         """Apply (dx, dy, dz, rx, ry, rz, grip), each in [-1, 1]; see `libero.env.CONTRACT` for units."""
-        self._advance(action.astype(np.float64))
+        command = action.astype(np.float64)
+        if self._uncertain is None:
+            self._advance(command)
+        else:
+            with self._uncertain.step(self._scene.model):
+                self._advance(command, self._uncertain.late)
         self._solved = self._scene.solved(self._data)
         return all(self._solved)
 
@@ -60,6 +78,9 @@ class LiberoLane:
         out[STATE][:] = self._state
         self._goals[: len(self._solved), -1] = self._solved[:GOALS]
         out[ENVIRONMENT_STATE][:] = self._goals.ravel()
+        if self._uncertain is not None:  # what is done is certain
+            seen = out[ENVIRONMENT_STATE].reshape(self._goals.shape)[: len(self._solved), :-1]
+            seen += self._uncertain.seen(seen.size).reshape(seen.shape)
         out[TASK][:] = self._instruction
 
     def state(self) -> Arrays:
@@ -67,7 +88,7 @@ class LiberoLane:
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         physics = np.zeros(mujoco.mj_stateSize(self._scene.model, kind))
         mujoco.mj_getState(self._scene.model, self._data, physics, kind)
-        return {
+        kept = {
             "physics": physics,
             "goal_position": self._memory.position.copy(),
             "goal_rotation": self._memory.rotation.copy(),
@@ -79,6 +100,7 @@ class LiberoLane:
             "solved": np.array(self._solved),
             "numbers": np.array([self._task, self._placement]),
         }
+        return kept if self._uncertain is None else kept | {"grip": self._grip.copy()} | self._uncertain.state()
 
     def restore(self, state: Arrays) -> None:
         """Everything back, bit for bit."""
@@ -93,6 +115,9 @@ class LiberoLane:
         self._view, self._before = state["view"], state["before"]
         self._state, self._goals = state["proprioception"], state["goals"]
         self._solved = [bool(one) for one in state["solved"]]
+        if self._uncertain is not None:
+            self._grip = state["grip"].copy()
+            self._uncertain.restore(state)
 
     def pose(self) -> Arrays:
         """Which task, where its furniture stands, the positions of all joints at the last reading, and those `before`
@@ -114,13 +139,15 @@ class LiberoLane:
             self._scene: Scene = found
             self._data = mujoco.MjData(found.model)
             self._slots = Slots(found)
+            self._uncertain = Uncertainty(self._randomize, found.model, ROBOT) if self._randomize else None
             self._instruction = encode_text(task.language, INSTRUCTION_BYTES)
             self._goals = np.zeros((GOALS, GOAL_NUMBERS))
             self._state = np.zeros(8)
             self._view, self._before = np.zeros(found.model.nq), np.zeros(found.model.nq)
 
-    def _advance(self, action: np.ndarray) -> None:
-        """One control step of 50 ms: 25 steps of 2 ms; robosuite reads its sensors in one of them."""
+    def _advance(self, action: np.ndarray, late: int = 0) -> None:
+        """One control step of 50 ms: 25 steps of 2 ms; robosuite reads its sensors in one of them. The first, as many
+        as the action is `late`, still follow the one before."""
         here, data = self._scene, self._data
         model, controller = here.model, here.controller
         here.place(self._placement)
@@ -128,9 +155,10 @@ class LiberoLane:
         for substep in range(here.substeps):
             mujoco.mj_step1(model, data)
             reading = controller.read(self._memory, data)
-            if substep == 0:
+            if substep == late:
                 controller.aim(self._memory, reading, action)
-            controller.drive(self._memory, data, reading, action[6:])
+                self._grip = action[6:]
+            controller.drive(self._memory, data, reading, self._grip)
             if substep == READING_STEP:
                 self._view = data.qpos.copy()
             mujoco.mj_step2(model, data)
