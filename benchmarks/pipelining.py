@@ -1,9 +1,11 @@
 """Pipelined rollouts: one half of the lanes steps while the policy plans for the other, beside lock-step.
 
-`uv run python benchmarks/pipelining.py [--task franka/lift] [--lanes 64] [--rounds 5] [--quick]`. The simulator has one
-core, and the policy one thread on the other. The policy is a flow policy of as many steps as take as long as the
-simulator does (measured first, printed as `balance`: 1 where both take the same time). Both ways play the same whole
-episodes in turn. The last line is JSON: `ours` and `peer` in environment steps/s; bar: a ratio of 1.6.
+`uv run python benchmarks/pipelining.py [--task franka/lift] [--lanes 128] [--rounds 5] [--quick]`. The simulator has
+one core, and the policy one thread on the other, as where one of them has a GPU. The policy is a flow policy (a
+transformer, whose time grows with its batch) of as many steps as take as long as the simulator does (measured first,
+printed as `balance`: 1 where both take the same time). Both ways play the same whole episodes in turn. `shared` is what
+lock-step makes where each of the two is given both cores in its turn. The last line is JSON: `ours` and `peer` in
+environment steps/s; bar: a ratio of 1.6.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import argparse
 import json
 import statistics
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -39,53 +43,68 @@ def policy(contract: Contract, steps: int) -> Policy:
         | {"covariance": np.eye(contract.fields[key].shape[-1], dtype=np.float32)}
         for key in (*contract.observation, ACTION)
     }
-    return make_policy("flow", contract, stats, horizon=8, replan=REPLAN, steps=steps, width=64).eval()
+    shape = {"denoiser": "dit", "width": 64, "horizon": 8, "replan": REPLAN}
+    return make_policy("flow", contract, stats, steps=steps, **shape).eval()
 
 
-def rate(env: VecEnv, steps: int, halves: int, episodes: int) -> tuple[float, dict[str, float]]:
-    """Environment steps per second of whole episodes, and the seconds in environment and inference."""
-    clock = Clock()
-    player = Player(policy(env.contract, steps).chain(NoiseConfig()), env, clock)
-    player.halves = halves
-    begin = time.perf_counter()
-    player.play([Start(1 + number, number) for number in range(episodes)])
-    return player.env_steps / (time.perf_counter() - begin), clock.seconds
+@dataclass
+class Way:
+    """An environment of its own, and how it is played."""
+
+    env: VecEnv
+    pipelined: bool
+    threads: int = 1
+
+    def rate(self, steps: int, episodes: int) -> tuple[float, dict[str, float]]:
+        """Environment steps per second of whole episodes, and the seconds in environment and inference."""
+        torch.set_num_threads(self.threads)
+        clock, chain = Clock(), policy(self.env.contract, steps).chain(NoiseConfig())
+        player = Player(chain, self.env, clock, pipelined=self.pipelined)
+        begin = time.perf_counter()
+        player.play([Start(1 + number, number) for number in range(episodes)])
+        return player.env_steps / (time.perf_counter() - begin), clock.seconds
 
 
-def balanced(env: VecEnv, episodes: int) -> int:
+def balanced(way: Way, episodes: int) -> int:
     """Flow steps that take as long as the simulator."""
-    rate(env, 1, 1, episodes)  # to warm up
-    shares = {steps: rate(env, steps, 1, episodes)[1] for steps in (2, 10)}
-    few, many = shares[2]["inference"], shares[10]["inference"]
-    each = (many - few) / 8
+    way.rate(1, episodes)  # to warm up
+    shares = {steps: way.rate(steps, episodes)[1] for steps in (2, 6)}
+    few, many = shares[2]["inference"], shares[6]["inference"]
+    each = (many - few) / 4
     return max(1, round((statistics.mean(one["environment"] for one in shares.values()) - few) / each) + 2)
 
 
 def main() -> None:
-    """Measure both in turn."""
+    """Measure in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="franka/lift")
-    parser.add_argument("--lanes", type=int, default=64)
+    parser.add_argument("--lanes", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--horizon", type=int, default=40)
     parser.add_argument("--quick", action="store_true", help="a check that it runs")
     args = parser.parse_args()
-    torch.set_num_threads(1)
     rounds, lanes = (1, 4) if args.quick else (args.rounds, args.lanes)
-    ours, peer, balance = [], [], []
-    with make_env(args.task, lanes, workers=1, horizon=args.horizon) as env:
-        steps = balanced(env, lanes)
+    found: dict[str, list[float]] = {"pipelined": [], "lock-step": [], "shared": [], "balance": []}
+    with ExitStack() as stack:
+
+        def made(pipelined: bool, cores: int = 1) -> Way:
+            env = stack.enter_context(make_env(args.task, lanes, workers=cores, horizon=args.horizon))
+            return Way(env, pipelined, cores)
+
+        ways = {"pipelined": made(True), "lock-step": made(False), "shared": made(False, cores=2)}
+        steps = balanced(ways["lock-step"], lanes)
         for _ in range(rounds):
-            alone, seconds = rate(env, steps, 1, 2 * lanes)
-            peer.append(alone)
-            balance.append(seconds["inference"] / seconds["environment"])
-            ours.append(rate(env, steps, 2, 2 * lanes)[0])
-    ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
+            for name, way in ways.items():
+                played, seconds = way.rate(steps, 2 * lanes)
+                found[name].append(played)
+                if name == "lock-step":
+                    found["balance"].append(seconds["inference"] / seconds["environment"])
+    ratio = statistics.median(a / b for a, b in zip(found["pipelined"], found["lock-step"], strict=True))
+    ours, peer, shared, balance = (statistics.median(values) for values in found.values())
     print(f"{args.task}, {lanes} lanes, one core for the simulator, one for a flow policy of {steps} steps")
-    print(f"  pipelined {statistics.median(ours):,.0f} steps/s, lock-step {statistics.median(peer):,.0f} steps/s")
-    row = {"name": "pipelining", "ours": round(statistics.median(ours)), "peer": round(statistics.median(peer))}
-    row |= {"unit": "steps/s", "ratio": round(ratio, 2), "balance": round(statistics.median(balance), 2)}
-    print(json.dumps(row))
+    print(f"  pipelined {ours:,.0f} steps/s, lock-step {peer:,.0f} steps/s; both cores for each in turn {shared:,.0f}")
+    row = {"name": "pipelining", "ours": round(ours), "peer": round(peer), "unit": "steps/s", "ratio": round(ratio, 2)}
+    print(json.dumps(row | {"balance": round(balance, 2), "shared": round(shared), "flow_steps": steps}))
 
 
 if __name__ == "__main__":

@@ -150,13 +150,16 @@ class Player:
     (pipelining, as in RLinf-VLA, arXiv 2510.06710). What is decided in an episode is the same either way.
     """
 
-    def __init__(self, chain: Chain, env: VecEnv, clock: Clock, *, replan: int | None = None) -> None:
+    def __init__(
+        self, chain: Chain, env: VecEnv, clock: Clock, *, replan: int | None = None, pipelined: bool = True
+    ) -> None:
+        """`pipelined`: where it can be; without, all lanes step, then the policy plans for all of them."""
         self.chain, self.env, self.clock = chain, env, clock
         self.replan = min(chain.policy.replan if replan is None else replan, chain.policy.horizon)
         self.env_steps = 0
         self.film = 0
         """Pixels per side of the frames that are kept of each decision; 0: none are rendered."""
-        self.halves = 2 if env.num_envs > 1 and env.step_beside() else 1
+        self.halves = 2 if pipelined and env.num_envs > 1 and env.step_beside() else 1
 
     @torch.no_grad()
     def play(self, starts: Sequence[Start]) -> list[Episode]:
