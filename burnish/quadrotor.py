@@ -14,8 +14,6 @@ from burnish.limits import Limits
 Mode = Literal["attitude", "rates", "motors"]
 Path = Literal["hover", "eight"]
 """What a policy is told to fly, that asks for it."""
-Vehicle = dict[str, tuple[float, float]]
-"""Ranges of what a policy was trained to fly, by the names of `VEHICLE`."""
 VEHICLE = {"mass": "kg", "thrust_to_weight": "1", "spin_up": "s", "spin_down": "s"}
 """What may be known of a vehicle, with its unit: two are time constants of a rotor that becomes faster, or slower."""
 
@@ -82,21 +80,6 @@ STATE_NAMES = (
 """Position, attitude row by row (body to world), velocity in the world, angular velocity in the body: what RAPTOR
 (arXiv 2509.11481) reads, but for its own last action."""
 STATE_UNITS = (*("m",) * 3, *("1",) * 9, *("m/s",) * 3, *("rad/s",) * 3)
-
-
-def outside(known: dict[str, float | None], trained: Vehicle) -> str:
-    """Which of a vehicle's numbers lie outside what was `trained`, and by how much; "" where none does."""
-    found = []
-    for name, value in known.items():
-        if value is None or name not in trained:
-            continue
-        low, high = trained[name]
-        if not low <= value <= high:
-            bound = low if value < low else high
-            unit = "" if VEHICLE[name] == "1" else f" {VEHICLE[name]}"
-            by = f"{abs(value - bound):.3g}{unit} {'below' if value < low else 'above'}"
-            found.append(f"{name} is {value:g}{unit}, {by} the range {low:g} … {high:g}{unit}")
-    return "; ".join(found)
 
 
 def contract(mode: Mode, rate_hz: float = CYCLE_HZ) -> Contract:

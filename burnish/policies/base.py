@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from burnish import checkpoint, registry
+from burnish import checkpoint, ranges, registry
 from burnish.agent import Agent
 from burnish.checkpoint import Checkpoint, Stats
 from burnish.contract import ACTION, PLACES, POINTS, TASK, Contract
@@ -70,8 +70,8 @@ class Policy(Learned):
 
     nfe: int
     """Network evaluations per chunk."""
-    trained: Mapping[str, tuple[float, float]] = {}
-    """Ranges of what it was trained to move, by name; empty where that is one thing."""
+    trained: Mapping[str, tuple[float, float]]
+    """Ranges of what it was trained to move, and to do, by name; empty where that is one thing."""
     memory_size: int = 0
     """M, the numbers it remembers from one action to the next: of a policy with `begin` and `go_on`. 0: none."""
     deterministic: ClassVar[bool] = False
@@ -84,6 +84,7 @@ class Policy(Learned):
         if told:
             stats = with_embeddings(stats, encoder)
         self.config, self.contract, self.stats = config, contract, stats
+        self.trained = ranges.told(contract)
         self.normalizer = Normalizer(contract, stats)
         self.language = Language(stats[TASK], encoder) if told else None
         sight, reads = getattr(config, "vision", None), getattr(config, "reads", None)

@@ -2,7 +2,8 @@
 
 Angles that the state reports too are commanded as small increments on it: whatever the network says, it asks for no
 more than an arm can do until the next action, and what it explores stays near to where it is. What else has bounds is
-commanded as a place between them; what has none, as it is.
+commanded as a place between them; what has none, as it is. Legs hold themselves by targets that they do not reach, so
+theirs are places too: `step` None.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ class MLPConfig(SensesConfig):
 
     hidden: tuple[int, ...] = (256, 128)
     """Units of each layer."""
-    step: float = 0.03
-    """Largest increment of an angle in one action, rad."""
+    step: float | None = 0.03
+    """Largest increment of an angle in one action, rad; None: angles are places between their bounds as well."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.hidden or min(self.hidden) < 1 or self.step <= 0:
+        if not self.hidden or min(self.hidden) < 1 or (self.step is not None and self.step <= 0):
             raise BurnishError(f"hidden {self.hidden} must be layers of 1 or more units, step {self.step} above 0")
 
 
@@ -53,14 +54,14 @@ class MLP(Policy):
         self.horizon, self.nfe = 1, 1
         self._reported = reported(contract)
         self._relative = [
-            place is not None and unit == ANGLE
+            config.step is not None and place is not None and unit == ANGLE
             for place, unit in zip(self._reported, contract.action.unit, strict=True)
         ]
         action, size = contract.action, contract.action.shape[-1]
         low, high = torch.tensor(action.low or [-1.0] * size), torch.tensor(action.high or [1.0] * size)
         relative = torch.tensor(self._relative)
         self.register_buffer("middle", (low + high) / 2, persistent=False)
-        self.register_buffer("reach", torch.where(relative, config.step, (high - low) / 2), persistent=False)
+        self.register_buffer("reach", torch.where(relative, config.step or 0.0, (high - low) / 2), persistent=False)
         free = ~relative & torch.tensor(action.low is None)
         self.register_buffer("most", torch.where(free, math.inf, torch.ones(size)), persistent=False)
         self.network = perceptron(super().condition_dim, config.hidden, size)

@@ -56,7 +56,7 @@ class Recurrent(Policy):
         super().__init__(config, contract, {key: stats[key] for key in contract.fields})
         self.config: RecurrentConfig = config
         self.horizon, self.nfe = 1, 1
-        self.trained = {name: (low, high) for name, low, high in config.trained}
+        self.trained = {**self.trained, **{name: (low, high) for name, low, high in config.trained}}
         self._pairs(config.relative)
         actions = contract.action.shape[-1]
         self.memory_size = config.width + actions

@@ -244,11 +244,6 @@ def state_field(names: tuple[str, ...], unit: tuple[str, ...], frame: str, rate_
     return Field((len(names),), names, unit, frame, rate_hz, "min_max")
 
 
-def robot_contract(state: Field, action: Field) -> Contract:
-    """Of a robot that knows nothing but itself."""
-    return Contract({STATE: state}, action)
-
-
 def load_robot(name: str) -> type[Robot]:
     """The driver registered under `name`. Raises `UnknownNameError` with the closest match."""
     return registry.robots.load(name)

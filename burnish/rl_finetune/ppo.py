@@ -5,7 +5,8 @@ it is never better to stay near success than to have it, that counts as the best
 
     r_t = d_t + γ / (1 − γ) s_t,    s_t = 1 where the episode ends in success, else 0,
 
-and no state is worth more than 1 / (1 − γ). Observations are normalised by the statistics of all that was observed so
+and no state is worth more than 1 / (1 − γ). What ends in a crash is worth nothing from there on, what ends at the
+horizon what the critic says. Observations are normalised by the statistics of all that was observed so
 far. The first actor stays where it is: what an arm does by chance, step upon step, leads far away.
 """
 
@@ -158,7 +159,8 @@ class Trainer:
         reward = dense + self.cfg.gamma / (1 - self.cfg.gamma) * success
         with self.clock.measure("inference"):
             seen = self._read(self.obs)[1]
-            self.learner.process_env_step(seen, reward, step.done, {"time_outs": step.truncated})
+            over = step.info.get("crashed", torch.zeros_like(step.done))
+            self.learner.process_env_step(seen, reward, step.done, {"time_outs": step.truncated & ~over})
         self.outcomes += success[step.done].tolist()
         self.env_steps += self.env.num_envs
         return float(dense.mean())

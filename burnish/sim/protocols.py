@@ -150,6 +150,8 @@ FRANKA = SeededFamily("franka", 1, 200, {"reach": 100, "push-t": 500})
 
 QUADROTOR = SeededFamily("quadrotor", 1, 500, {"track": 1000, "waypoints": 1000, "race": 2000})
 
+UNITREE = SeededFamily("unitree", 1, 1000, {})
+
 ROBOSUITE = SeededFamily("robosuite", 1, 400, {})
 """The horizon is robomimic's (arXiv 2108.03298)."""
 

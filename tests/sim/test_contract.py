@@ -256,7 +256,7 @@ if __name__ == "__main__":
 """
 
 
-THREADED = ("franka", "isaaclab", "mjlab", "quadrotor")
+THREADED = ("franka", "isaaclab", "mjlab", "quadrotor", "unitree")
 """Whose workers are threads (or lanes of one tensor), which die with their process anyway."""
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from mavsdk.plugins.telemetry import FlightMode, LandedState
 
 from burnish.contract import ENVIRONMENT_STATE
-from burnish.quadrotor import VEHICLE, outside
+from burnish.quadrotor import VEHICLE
+from burnish.ranges import outside
 from burnish.real.base import Robot, RobotError, Setpoint, State
 from burnish.real.quadrotor import checks
 from burnish.real.quadrotor.config import QuadrotorConfig
@@ -49,7 +50,7 @@ class QuadrotorDriver(Robot):
     @classmethod
     def unsuited(cls, config: QuadrotorConfig, trained: Mapping[str, tuple[float, float]]) -> str:
         """Which numbers of the vehicle lie outside what was trained, and by how much; "" if `config.force`."""
-        return "" if config.force else outside({name: getattr(config, name) for name in VEHICLE}, dict(trained))
+        return "" if config.force else outside({name: getattr(config, name) for name in VEHICLE}, trained, VEHICLE)
 
     @classmethod
     def senses(cls, config: QuadrotorConfig) -> dict[str, Callable[[], np.ndarray]]:

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 
 from burnish.real.unitree.body import Body
-from burnish.real.unitree.models import Model
 from burnish.real.unitree.wire import Message
+from burnish.unitree import Model
 
 COLD = 35
 """°C of a motor that is well."""

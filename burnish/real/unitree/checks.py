@@ -7,9 +7,9 @@ import numpy as np
 from burnish.real.base import RobotError
 from burnish.real.unitree.dds import Line
 from burnish.real.unitree.link import COMMAND
-from burnish.real.unitree.models import Model
 from burnish.real.unitree.service import MotionService
 from burnish.real.unitree.wire import message_type
+from burnish.unitree import Model
 
 LISTEN_S = 0.2
 """How long another controller is listened for; as Unitree's own (`unitree_rl_lab`, deploy/robots/go2/main.cpp)."""

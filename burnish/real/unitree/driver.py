@@ -7,19 +7,24 @@ then `read` and `write` go in turn at 500 Hz. A halted robot is damped: no stiff
 from __future__ import annotations
 
 import contextlib
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from burnish.real.base import Robot, RobotError, RobotSpec, Setpoint, State, robot_contract, state_field
+from burnish import gait
+from burnish.contract import ENVIRONMENT_STATE
+from burnish.errors import BurnishError
+from burnish.ranges import outside
+from burnish.real.base import Robot, RobotError, RobotSpec, Setpoint, State
 from burnish.real.unitree.checks import is_free, is_that_model, too_empty
 from burnish.real.unitree.dds import Line
 from burnish.real.unitree.link import COMMAND, Command, StateLink
-from burnish.real.unitree.models import CYCLE_HZ, G1, GO2, Gains, Model
 from burnish.real.unitree.senses import Senses
+from burnish.unitree import CYCLE_HZ, G1, GO2, Gains, Model, contract
 
 FOUND_S = 3.0
 OBEY_CYCLES = 50
@@ -42,6 +47,14 @@ class UnitreeConfig:
     """Longest time without LowState, s; then the line counts as lost, and the robot is damped."""
     battery: int = 20
     """Least charge to start with, %. Only the Go2 tells its charge here."""
+    velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """What a policy that walks is asked for: m/s forward, m/s to the left, rad/s to the left."""
+    force: bool = False
+    """Ask for a velocity that the policy was not trained for."""
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(part) for part in self.velocity):
+            raise BurnishError(f"unitree: velocity must be three finite numbers, is {self.velocity}")
 
 
 class Unitree(Robot):
@@ -62,6 +75,25 @@ class Unitree(Robot):
         self.config, self.spec = config, robot_spec(self.model)
         self._senses = Senses(self.model)
         self._damped, self._fault, self._open = False, "", False
+
+    @classmethod
+    def unsuited(cls, config: UnitreeConfig, trained: Mapping[str, tuple[float, float]]) -> str:
+        """By how much the velocity asked for lies outside what was trained; "" if `config.force`."""
+        if config.force:
+            return ""
+        if any(config.velocity) and not trained.keys() & {*gait.VELOCITY}:
+            return f"it is told no velocity, and {config.velocity} is asked for"
+        return outside(dict(zip(gait.VELOCITY, config.velocity, strict=True)), trained, gait.UNITS)
+
+    @classmethod
+    def senses(cls, config: UnitreeConfig) -> dict[str, Callable[[], np.ndarray]]:
+        """Where to go, and a gait's clock."""
+        return {ENVIRONMENT_STATE: gait.Gait(config.velocity)}
+
+    @classmethod
+    def simulation(cls, config: UnitreeConfig) -> list[str]:
+        """In the same DDS domain."""
+        return ["--domain", str(config.domain)]
 
     def connect(self) -> State:
         """Find the robot and see that it is well and free. Raises `RobotError` as `Robot` says; nothing moves."""
@@ -194,16 +226,5 @@ class UnitreeG1(Unitree):
 
 
 def robot_spec(model: Model) -> RobotSpec:
-    """`observation.state` is `Senses.values`; the action is the position (rad) of each joint of `model.joints`."""
-    joints = model.joints
-    names = (
-        *(f"{what}_{axis}" for what in ("gravity", "angular_velocity") for axis in "xyz"),
-        *joints,
-        *(f"{joint}_velocity" for joint in joints),
-    )
-    size = len(joints)
-    unit = ("1",) * 3 + ("rad/s",) * 3 + ("rad",) * size + ("rad/s",) * size
-    contract = robot_contract(
-        state_field(names, unit, "body", CYCLE_HZ), state_field(joints, ("rad",) * size, "joint", CYCLE_HZ)
-    )
-    return RobotSpec(model.name, contract, model.limits, smooth=False, halt="damped")
+    """`observation.state` is `Senses.values`."""
+    return RobotSpec(model.name, contract(model), model.limits, smooth=False, halt="damped")

@@ -8,8 +8,8 @@ import numpy as np
 
 from burnish.real.base import RobotError
 from burnish.real.unitree.dds import Line
-from burnish.real.unitree.models import CYCLE_HZ, Gains, Model
 from burnish.real.unitree.wire import Message, message_type
+from burnish.unitree import CYCLE_HZ, Gains, Model
 
 STATE, COMMAND = "rt/lowstate", "rt/lowcmd"
 DEPTH = 256

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from burnish.real.unitree.models import Model
+from burnish.unitree import Model
 
 L2_B = 0x0220
 """Both keys in bytes 2 and 3 of `wireless_remote` (little-endian). Bits from the lowest on: R1 L1 start select R2 L2 F1

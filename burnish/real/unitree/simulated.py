@@ -11,14 +11,15 @@ import numpy as np
 
 from burnish.real.simulated import SimulatedRobot
 from burnish.real.unitree.board import Board
-from burnish.real.unitree.body import PHYSICS_S, Body
+from burnish.real.unitree.body import Body
 from burnish.real.unitree.dds import Line
 from burnish.real.unitree.link import COMMAND, DEPTH, STATE
 from burnish.real.unitree.mischief import Mischief
-from burnish.real.unitree.models import CYCLE_HZ, G1, GO2, Model
 from burnish.real.unitree.senses import L2_B
 from burnish.real.unitree.service import SimulatedService
 from burnish.real.unitree.wire import Message, message_type
+from burnish.sim.unitree.model import TIMESTEP_S
+from burnish.unitree import CYCLE_HZ, G1, GO2, Model
 
 BEHIND_S = 0.02
 """Later than that a cycle does not try to catch up: the robot's clock then stands still, as its world does."""
@@ -91,7 +92,7 @@ class SimulatedUnitree(SimulatedRobot):
                 self._answers.append((message.sample_info.source_timestamp - self._sent_ns) / 1e3)
         self.board.watch(self.clock_s)
         self._late += self.board.alive and self.board.commands == before
-        self.board.drive(self.body, round(1 / CYCLE_HZ / PHYSICS_S))
+        self.board.drive(self.body, round(1 / CYCLE_HZ / TIMESTEP_S))
         self._most_tilt = max(self._most_tilt, self.body.tilt)
         self._tell()
         self.service.serve()
@@ -106,6 +107,7 @@ class SimulatedUnitree(SimulatedRobot):
             "damped_by": board.damped_by, "damped_s": board.damped_s, "service": self.service.name,
             "velocity": board.most_velocity.round(3).tolist(), "torque": board.most_torque.round(2).tolist(),
             "violations": {name: count for name, count in board.violations.items() if count},
+            "place_m": body.place.round(4).tolist(), "heading_rad": round(body.heading, 4),
             "pose": body.q.round(4).tolist(), "height_m": round(body.height, 4), "tilt_rad": round(body.tilt, 4),
             "fell": bool(self._most_tilt > self.model.tilt),
             "answer_us": [round(float(value), 1) for value in np.percentile(self._answers, [50, 99])],

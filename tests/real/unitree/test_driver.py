@@ -7,7 +7,7 @@ import pytest
 
 from burnish.real.base import RobotError
 from burnish.real.unitree.driver import Go2, UnitreeConfig
-from burnish.real.unitree.models import G1, GO2
+from burnish.unitree import G1, GO2
 
 pytestmark = pytest.mark.robots
 

@@ -5,7 +5,7 @@ import pytest
 
 from burnish.real.unitree.body import Body
 from burnish.real.unitree.driver import robot_spec
-from burnish.real.unitree.models import G1, GO2
+from burnish.unitree import G1, GO2
 
 
 @pytest.mark.parametrize("model", [GO2, G1], ids=lambda model: model.name)

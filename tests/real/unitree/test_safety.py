@@ -9,7 +9,7 @@ import pytest
 
 from burnish.real.base import RobotError
 from burnish.real.safety import Safety
-from burnish.real.unitree.models import GO2
+from burnish.unitree import GO2
 
 pytestmark = pytest.mark.robots
 

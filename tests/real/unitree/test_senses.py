@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from burnish.real.unitree.models import G1, GO2
 from burnish.real.unitree.senses import L2_B, SILENT, Senses, gravity
 from burnish.real.unitree.wire import message_type
+from burnish.unitree import G1, GO2
 
 
 @pytest.fixture(params=[GO2, G1], ids=lambda model: model.name)

@@ -1,4 +1,5 @@
-"""Go2 and G1 in numbers: joints in the order of the SDK's motors, limits, gains, poses, each with its source.
+"""What a Go2 and a G1 are, for their drivers and for their simulators: joints in the order of the SDK's motors, limits,
+gains, poses, each with its source, and what they observe and are commanded.
 
 Sources, all Unitree's own: `unitree_ros` robots/go2_description/urdf/go2_description.urdf, `unitree_rl_gym`
 resources/robots/g1_description/g1_29dof_rev_1_0.urdf (ranges, torques, speeds); `unitree_rl_lab` deploy/robots/*/config
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from burnish.contract import STATE, Contract, Field
 from burnish.limits import Limits
 
 CYCLE_HZ = 500.0
@@ -143,3 +145,17 @@ G1 = Model(
     rest=None,
     machines=(2, 5),
 )
+
+
+def contract(model: Model, rate_hz: float = CYCLE_HZ) -> Contract:
+    """Gravity (unit vector) and angular velocity in the body's frame, position and velocity of every joint; commanded
+    is the position (rad) that each joint's own controller goes to."""
+    joints, size = model.joints, len(model.joints)
+    names = (
+        *(f"{what}_{axis}" for what in ("gravity", "angular_velocity") for axis in "xyz"),
+        *joints,
+        *(f"{joint}_velocity" for joint in joints),
+    )
+    unit = ("1",) * 3 + ("rad/s",) * 3 + ("rad",) * size + ("rad/s",) * size
+    state = Field((len(names),), names, unit, "body", rate_hz, "min_max")
+    return Contract({STATE: state}, Field((size,), joints, ("rad",) * size, "joint", rate_hz, "min_max"))

@@ -1,0 +1,1 @@
+"""Unitree's legged robots, many side by side."""

@@ -1,0 +1,126 @@
+"""The world stands for the robot: same contract, same motion, and what would halt it ends an episode."""
+
+import numpy as np
+import pytest
+import torch
+
+from burnish import gait
+from burnish.contract import ENVIRONMENT_STATE, STATE
+from burnish.errors import BurnishError, UnknownNameError
+from burnish.real.base import State
+from burnish.real.safety import Safety
+from burnish.real.unitree.body import Body
+from burnish.real.unitree.driver import robot_spec
+from burnish.sim.base import make_env
+from burnish.sim.unitree.model import TIMESTEP_S
+from burnish.unitree import CYCLE_HZ, GO2
+
+CERTAIN = {"load": 0.0, "friction": 0.0, "gains": 0.0, "latency": 0.0, "noise": 0.0, "push": 0.0}
+STANDING = torch.tensor([GO2.path[-1]], dtype=torch.float32)
+SECONDS, RATE_HZ = 2.0, 50.0
+
+
+def swaying(seconds: float) -> np.ndarray:
+    """(T, 12) it goes up and down on its legs, twice a second."""
+    time = np.arange(1, round(seconds * RATE_HZ) + 1)[:, None] / RATE_HZ
+    return np.array(GO2.path[-1]) + np.array([0.0, 0.1, -0.2] * 4) * np.sin(4 * np.pi * time)
+
+
+def on_simulated_robot(actions: np.ndarray) -> np.ndarray:
+    """(T, 12) joints after each action, of the simulated robot's body behind the driver's own `Safety`."""
+    spec, body, found = robot_spec(GO2), Body(GO2, GO2.path[-1]), []
+    safety, cycles = Safety(spec), round(CYCLE_HZ / RATE_HZ)
+    nothing = np.zeros(12)
+    safety.start(State(0.0, nothing, body.q, nothing))
+    for step, action in enumerate(actions):
+        for cycle in range(cycles):
+            state = State((step * cycles + cycle) / CYCLE_HZ, nothing, body.q, nothing)
+            if cycle == 0:
+                safety.want(state, action[None], cycles)
+            target = safety.step(state).values
+            for _ in range(round(1 / CYCLE_HZ / TIMESTEP_S)):
+                body.step(GO2.policy.kp * (target - body.q) - GO2.policy.kd * body.dq)
+        found.append(body.q.copy())
+    assert safety.verdict is None
+    return np.array(found)
+
+
+def as_it_begins(snapshot: list[dict]) -> list[dict]:
+    """`snapshot` of one lane, where the simulated robot's body is at first."""
+    rows, body = snapshot[0]["rows"], Body(GO2, GO2.path[-1])
+    nq, nv = body.physics.nq, body.physics.nv
+    rows["physics"][0, 1 : 1 + nq] = torch.from_numpy(body.data.qpos)
+    rows["physics"][0, 1 + nq : 1 + nq + nv] = 0.0
+    rows["target"][0] = rows["setpoint"][0] = torch.from_numpy(body.q)
+    return snapshot
+
+
+def test_actions_move_it_as_they_move_the_simulated_robot():
+    actions = swaying(SECONDS)
+    expected, found = on_simulated_robot(actions), []
+    with make_env("unitree/stand", 1, settings={"randomize": CERTAIN}) as env:
+        env.reset([0])
+        env.restore(as_it_begins(env.state()))
+        for action in actions:
+            found.append(env.step(torch.tensor(action[None], dtype=torch.float32)).obs[STATE][0, 6:18].numpy())
+    assert np.abs(np.array(found) - expected).max() < 0.05
+
+
+def test_what_is_trained_here_fits_the_driver():
+    with make_env("unitree/velocity", 1) as env:
+        robot_spec(GO2).check(env.contract.only([STATE]), here="policy")
+        assert env.contract.observation[ENVIRONMENT_STATE].names == gait.NAMES
+
+
+def test_what_safety_would_halt_for_ends_the_episode():
+    with make_env("unitree/stand", 2, settings={"randomize": CERTAIN}) as env:
+        env.reset([1, 2])
+        stretched = STANDING.repeat(2, 1)
+        for _ in range(10):
+            assert not env.step(stretched).done.any()
+        stretched[1, 2] += 0.6
+        step = env.step(stretched)
+    assert step.info["crashed"].tolist() == [False, True]
+    assert step.truncated.tolist() == [False, True] and not step.terminated.any()
+
+
+def test_one_that_falls_over_has_crashed_and_one_that_stands_has_not():
+    folded = STANDING.repeat(2, 1)
+    folded[1, [1, 2, 7, 8]] = torch.tensor([3.0, -2.7, 3.0, -2.7])  # the legs on its right
+    with make_env("unitree/stand", 2, horizon=100, dense_reward=True, settings={"randomize": CERTAIN}) as env:
+        env.reset([1, 2])
+        running, solved, crashed, action = [0, 1], [], [], STANDING.repeat(2, 1)
+        while running:
+            action += (folded - action).clamp(-0.1, 0.1)
+            step = env.step(action, ids=running)
+            solved += [lane for lane in running if step.terminated[lane]]
+            crashed += [lane for lane in running if step.info["crashed"][lane]]
+            assert ((step.info["dense_reward"] >= 0) & (step.info["dense_reward"] <= 1)).all()
+            running = [lane for lane in running if not step.done[lane]]
+    assert (solved, crashed) == ([0], [1])
+
+
+def test_velocities_are_asked_for_within_what_the_contract_says():
+    with make_env("unitree/velocity", 200) as env:
+        field = env.contract.observation[ENVIRONMENT_STATE]
+        told = env.reset(range(200))[ENVIRONMENT_STATE].numpy()
+    assert (told >= np.array(field.low) - 1e-6).all() and (told <= np.array(field.high) + 1e-6).all()
+    still = (told[:, :3] == 0).all(1)
+    assert 0 < still.sum() < 100
+    assert (told[still, 3:] == 0).all() and np.allclose(np.linalg.norm(told[~still, 3:], axis=1), 1, atol=1e-6)
+
+
+def test_the_robots_clock_begins_with_the_first_question():
+    moments = iter([100.0, 100.0 + 0.25 / gait.STEPS_HZ])
+    sense = gait.Gait((0.5, 0.0, 0.0), clock=lambda: next(moments))
+    assert np.allclose(sense(), [0.5, 0, 0, 0, 1])
+    assert np.allclose(sense(), [0.5, 0, 0, 1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [({"frictions": 0.1}, UnknownNameError, "did you mean 'friction'"), ({"load": 1.5}, BurnishError, "load")],
+)
+def test_bad_randomization_is_named(settings, kind, message):
+    with pytest.raises(kind, match=message):
+        make_env("unitree/stand", 1, settings={"randomize": settings})
