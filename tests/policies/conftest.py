@@ -65,7 +65,7 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     "behaviour": [TINY_BEHAVIOUR],
     "omnijarvis": [{"behaviour_config": TINY_BEHAVIOUR, "memory": 1, "thoughts": 2, "width": 16, "depth": 1}],
     "vla": [],  # reads images and instructions, of which there are none here: tests/policies/vlm
-    "mlp": [{"hidden": (16,)}],
+    "mlp": [{"hidden": (16,)}, {"hidden": (16,), "step": None}],
     "recurrent": [{"width": 16, "segment": 4}],
     "residual": [
         {"base": "meanflow", "base_config": SMALL, "hidden": 16},

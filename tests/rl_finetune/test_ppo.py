@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,20 @@ def test_at_first_it_stays_where_it_is(env: VecEnv):
     with torch.no_grad():
         action = trainer.policy.act(obs, torch.zeros(SMALL.lanes, 0))[:, 0]
     torch.testing.assert_close(action, torch.cat([obs[STATE][:, :7], obs[STATE][:, 14:]], dim=1), atol=2e-3, rtol=0)
+
+
+def test_what_comes_after_a_crash_is_worth_nothing(tmp_path: Path):
+    wild = replace(SMALL, policy=MLPConfig(hidden=(32, 32), step=None), deviation=5.0)
+    with make_env("unitree/stand", SMALL.lanes, auto_reset=True, dense_reward=True) as robots:
+        trainer = Trainer(robots, wild)
+        trainer.begin()
+        with torch.no_grad():
+            for _ in range(SMALL.steps):
+                trainer._step(Run(tmp_path / "run", "train", {}))
+        kept = trainer.learner.storage
+        assert kept.dones.any()
+        assert (kept.rewards[kept.dones.bool()] == 0).all()
+        assert (kept.rewards[~kept.dones.bool()] > 0).all()
 
 
 def test_a_nan_is_told_with_what_was_observed(env: VecEnv, tmp_path: Path):

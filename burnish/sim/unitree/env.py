@@ -31,7 +31,7 @@ from burnish.sim.rows import Rows
 from burnish.sim.unitree.model import LEARNING_TIMESTEP_S, joint_names, learning_model
 from burnish.sim.unitree.randomize import Randomization, apply
 from burnish.sim.unitree.tasks import TASKS, VELOCITY_ERROR, Moment, Task, reward
-from burnish.unitree import CYCLE_HZ, GO2, Model
+from burnish.unitree import GO2, Model
 from burnish.unitree import contract as robot_contract
 
 RATE_HZ = 50.0
@@ -40,6 +40,8 @@ REACH = (0.24, 0.36, 0.42) * 4
 """rad: how far from standing an action may ask a hip, a thigh and a calf. Nearly what `Safety` lets pass at once."""
 SHARE = 0.8
 """Of the speed limit, that `Safety` uses."""
+ARRIVES = 0
+"""The tick by whose end a robot has been told the next action."""
 LOWEST_M = 0.15
 """Of the body's middle; lower, it has fallen."""
 SENSORS = (0.02, 0.1, 0.01, 0.5)
@@ -123,7 +125,7 @@ class UnitreeBatch(Batch):
         now["target"][lanes] = now["setpoint"][lanes] = joints
         now["asked"][lanes] = self._task.draw(count)
         now["factors"][lanes] = self._uncertain.draw(count, self._size)
-        now["late"][lanes] = torch.randint(round(self._uncertain.latency * TICKS) + 1, (count,))
+        now["late"][lanes] = TICKS - torch.randint(round(self._uncertain.early * TICKS) + 1, (count,))
         now["seconds"][lanes] = torch.rand(count, dtype=torch.float64)
         now["error"][lanes] = now["steps"][lanes] = 0.0
         self._sense(lanes)
@@ -131,8 +133,7 @@ class UnitreeBatch(Batch):
     @override
     def step(self, action: Tensor) -> None:
         now, target = self._lanes, action.double()
-        jumped = ((target - now["setpoint"]).abs() > self._jump).any(1)
-        plan = self._move(target)
+        plan, jumped = self._move(target)
         self._push()
         self._change_models()
         states, sensors = self._threads.rollout(
@@ -185,15 +186,18 @@ class UnitreeBatch(Batch):
     def close(self) -> None:
         self._threads.close()
 
-    def _move(self, target: Tensor) -> np.ndarray:
-        """(N, TICKS, A): where `Safety` has the set points on their way to `target`, which comes late."""
-        now, found = self._lanes, []
+    def _move(self, target: Tensor) -> tuple[np.ndarray, Tensor]:
+        """(N, TICKS, A): where `Safety` has the set points, at first on their way to the last target. It looks at
+        `target` when that arrives: (N,) where it would halt, for that is too far away."""
+        now, found, jumped = self._lanes, [], torch.zeros(self.num_envs, dtype=torch.bool)
         for tick in range(TICKS):
             goal = torch.where((tick >= now["late"])[:, None], target, now["target"])
             change = torch.minimum(torch.maximum(goal - now["setpoint"], -self._most), self._most)
             now["setpoint"] = now["setpoint"] + change
             found.append(now["setpoint"])
-        return torch.stack(found, dim=1).numpy()
+            if tick == ARRIVES:
+                jumped = ((target - now["setpoint"]).abs() > self._jump).any(1)
+        return torch.stack(found, dim=1).numpy(), jumped
 
     def _push(self) -> None:
         hit = torch.rand(self.num_envs, 1) < 1 / PUSH_STEPS
@@ -273,6 +277,3 @@ def _gravity(quaternion: Tensor) -> Tensor:
     """(N, 3) the direction of gravity in the body's frame; `quaternion` (N, 4): w, x, y, z of the body in the world."""
     w, x, y, z = quaternion.T
     return torch.stack([2 * (w * y - x * z), -2 * (w * x + y * z), 2 * (x * x + y * y) - 1], dim=1)
-
-
-assert CYCLE_HZ % RATE_HZ == 0

@@ -24,8 +24,9 @@ class Randomization:
     """Of the floor, share of it."""
     gains: float = 0.1
     """Of the motors' controllers, share of them, every joint by itself."""
-    latency: float = 0.7
-    """By which actions come into effect late, at most, in steps."""
+    early: float = 0.4
+    """By which actions come into effect sooner than a step after what they answer to, at most, in steps: the robot's
+    session looks when an action begins, and plays what is planned from that after it."""
     noise: float = 1.0
     """Of the sensors, in `env.SENSORS`."""
     push: float = 0.3
@@ -33,11 +34,9 @@ class Randomization:
 
     def __post_init__(self) -> None:
         for part in fields(self):
-            value, most = getattr(self, part.name), 1.0 if part.name in ("load", "friction", "gains") else 5.0
+            value, most = getattr(self, part.name), 5.0 if part.name in ("noise", "push") else 1.0
             if not 0 <= value < most:
                 raise BurnishError(f"randomize.{part.name} must be at least 0 and below {most:g}, is {value}")
-        if self.latency > 1:
-            raise BurnishError(f"randomize.latency must be at most 1 step, is {self.latency:g}")
 
     @classmethod
     def of(cls, settings: Mapping[str, float]) -> Randomization:

@@ -15,7 +15,7 @@ from burnish.sim.base import make_env
 from burnish.sim.unitree.model import TIMESTEP_S
 from burnish.unitree import CYCLE_HZ, GO2
 
-CERTAIN = {"load": 0.0, "friction": 0.0, "gains": 0.0, "latency": 0.0, "noise": 0.0, "push": 0.0}
+CERTAIN = {"load": 0.0, "friction": 0.0, "gains": 0.0, "early": 0.0, "noise": 0.0, "push": 0.0}
 STANDING = torch.tensor([GO2.path[-1]], dtype=torch.float32)
 SECONDS, RATE_HZ = 2.0, 50.0
 
@@ -32,11 +32,11 @@ def on_simulated_robot(actions: np.ndarray) -> np.ndarray:
     safety, cycles = Safety(spec), round(CYCLE_HZ / RATE_HZ)
     nothing = np.zeros(12)
     safety.start(State(0.0, nothing, body.q, nothing))
-    for step, action in enumerate(actions):
+    for step, last in enumerate([body.q.copy(), *actions[:-1]]):  # an action is played a step after it was asked for
         for cycle in range(cycles):
             state = State((step * cycles + cycle) / CYCLE_HZ, nothing, body.q, nothing)
             if cycle == 0:
-                safety.want(state, action[None], cycles)
+                safety.want(state, last[None], cycles)
             target = safety.step(state).values
             for _ in range(round(1 / CYCLE_HZ / TIMESTEP_S)):
                 body.step(GO2.policy.kp * (target - body.q) - GO2.policy.kd * body.dq)
