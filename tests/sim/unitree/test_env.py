@@ -1,4 +1,4 @@
-"""The world stands for the robot: same contract, same motion, and what would halt it ends an episode."""
+"""The world stands for the robot: same contract, same motion, and nothing is earned by what would halt it."""
 
 import numpy as np
 import pytest
@@ -72,16 +72,17 @@ def test_what_is_trained_here_fits_the_driver():
         assert env.contract.observation[ENVIRONMENT_STATE].names == gait.NAMES
 
 
-def test_what_safety_would_halt_for_ends_the_episode():
-    with make_env("unitree/stand", 2, settings={"randomize": CERTAIN}) as env:
+def test_what_safety_would_halt_for_earns_nothing_and_is_no_success():
+    options = {"horizon": 20, "dense_reward": True, "settings": {"randomize": CERTAIN}}
+    with make_env("unitree/stand", 2, **options) as env:
         env.reset([1, 2])
-        stretched = STANDING.repeat(2, 1)
-        for _ in range(10):
-            assert not env.step(stretched).done.any()
-        stretched[1, 2] += 0.6
-        step = env.step(stretched)
-    assert step.info["crashed"].tolist() == [False, True]
-    assert step.truncated.tolist() == [False, True] and not step.terminated.any()
+        for count in range(20):
+            action = STANDING.repeat(2, 1)
+            action[1, 2] += 0.6 * (count == 10)
+            step = env.step(action)
+            assert (step.info["dense_reward"] > 0).tolist() == [True, count != 10]
+    assert step.info["success"].tolist() == [True, False]
+    assert not step.info["crashed"].any()
 
 
 def test_one_that_falls_over_has_crashed_and_one_that_stands_has_not():
