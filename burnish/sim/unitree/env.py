@@ -8,276 +8,35 @@ episode with one is not solved.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
-from typing import override
+from typing import Any
 
-import mujoco
-import numpy as np
-import torch
-from mujoco import rollout
-from torch import Tensor
-
-from burnish import gait
-from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
 from burnish.errors import BurnishError
-from burnish.sim import protocols
 from burnish.sim.about import known_task
-from burnish.sim.base import Obs
-from burnish.sim.batched import Batch, BatchEnv
-from burnish.sim.camera import Camera
-from burnish.sim.rows import Rows
-from burnish.sim.unitree.model import LEARNING_TIMESTEP_S, joint_names, learning_model
-from burnish.sim.unitree.randomize import Randomization, apply
-from burnish.sim.unitree.tasks import TASKS, VELOCITY_ERROR, Moment, Task, reward
-from burnish.unitree import GO2, Model
-from burnish.unitree import contract as robot_contract
-
-RATE_HZ = 50.0
-TICKS = round(1 / (RATE_HZ * LEARNING_TIMESTEP_S))
-REACH = (0.24, 0.36, 0.42) * 4
-"""rad: how far from standing an action may ask a hip, a thigh and a calf. Nearly what `Safety` lets pass at once."""
-SHARE = 0.8
-"""Of the speed limit, that `Safety` uses."""
-ARRIVES = 0
-"""The tick by whose end a robot has been told the next action."""
-LOWEST_M = 0.15
-"""Of the body's middle; lower, it has fallen."""
-SENSORS = (0.02, 0.1, 0.01, 0.5)
-"""Standard deviation of gravity, angular velocity (rad/s), joint positions (rad) and their velocities (rad/s)."""
-PUSH_STEPS = 250
-FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
-VIEW = Camera(eye=(1.1, -1.1, 0.6), target=(0.0, 0.0, 0.2))
-
-
-def contract(model: Model, task: Task) -> Contract:
-    """The driver's at `RATE_HZ`, what a policy may ask the joints, and what it is told."""
-    robot, pose = robot_contract(model, RATE_HZ), np.array(model.path[-1])
-    state = replace(robot.observation[STATE], normalization="mean_std")
-    low, high = (tuple((pose + sign * np.array(REACH)).tolist()) for sign in (-1, 1))
-    ranges = [task.ranges.get(name, (-1.0, 1.0)) for name in gait.NAMES]
-    bounds = {"low": tuple(low for low, _ in ranges), "high": tuple(high for _, high in ranges)}
-    units = tuple(gait.UNITS.values())
-    told = Field((len(gait.NAMES),), gait.NAMES, units, "body", RATE_HZ, "mean_std", **bounds)
-    return Contract({STATE: state, ENVIRONMENT_STATE: told}, replace(robot.action, low=low, high=high))
-
-
-class UnitreeBatch(Batch):
-    """N robots of one `model`."""
-
-    def __init__(self, model: Model, task: Task, num_envs: int, threads: int, uncertain: Randomization) -> None:
-        self.num_envs, self.device, self.contract = num_envs, torch.device("cpu"), contract(model, task)
-        self._task, self._uncertain, self._size = task, uncertain, len(model.joints)
-        self._nominal = learning_model(model)
-        self._models = [copy.copy(self._nominal) for _ in range(num_envs)]
-        self._data = [mujoco.MjData(self._nominal) for _ in range(max(threads, 1))]
-        self._threads = rollout.Rollout(nthread=threads if threads > 1 else 0)
-        names = joint_names(model)
-        self._q = torch.tensor([self._nominal.joint(name).qposadr[0] for name in names])
-        self._v = torch.tensor([self._nominal.joint(name).dofadr[0] for name in names])
-        self._pose = torch.tensor(model.path[-1], dtype=torch.float64)
-        self._most = torch.tensor(model.limits.velocity, dtype=torch.float64) * SHARE * LEARNING_TIMESTEP_S
-        self._jump, self._tilt = torch.tensor(model.limits.jump, dtype=torch.float64), model.tilt
-        self._noise = uncertain.noise * torch.tensor(SENSORS).repeat_interleave(
-            torch.tensor([3, 3, self._size, self._size])
-        )
-        self._foot_m, self._height = self._stand()
-        self._allocate()
-
-    def _allocate(self) -> None:
-        """Everything that an episode's future depends on, a row per lane."""
-        count, double = self.num_envs, partial(torch.zeros, dtype=torch.float64)
-        self._lanes: dict[str, Tensor] = {
-            "physics": double(count, mujoco.mj_stateSize(self._nominal, FULL)),
-            "target": double(count, self._size),
-            "setpoint": double(count, self._size),
-            "asked": double(count, 3),
-            "factors": double(count, 2 + self._size) + 1,
-            "late": torch.zeros(count, dtype=torch.int64),
-            "seconds": double(count),
-            "error": double(count),
-            "steps": double(count),
-            "halted": torch.zeros(count, dtype=torch.bool),
-            "seen": torch.zeros(count, self.contract.observation[STATE].shape[0]),
-        }
-        self._applied = np.ones((count, 2 + self._size))
-        self._physics = self._lanes["physics"].numpy()
-        self._reward, self._failed = torch.zeros(count), torch.zeros(count, dtype=torch.bool)
-
-    def _stand(self) -> tuple[float, float]:
-        """The radius of a foot, and the body's height on its feet, m."""
-        data, feet = self._data[0], self._nominal.sensor_objid
-        data.qpos[self._q.numpy()] = self._pose.numpy()
-        data.qpos[2] = 1.0
-        mujoco.mj_forward(self._nominal, data)
-        radius = float(self._nominal.geom_size[feet[0], 0])
-        return radius, 1.0 - float(data.geom_xpos[feet, 2].min()) + radius
-
-    @override
-    def begin(self, lanes: Tensor) -> None:
-        count, now, nq = len(lanes), self._lanes, self._nominal.nq
-        joints = self._pose + 0.1 * torch.randn(count, self._size, dtype=torch.float64)
-        physics = torch.zeros(count, now["physics"].shape[1], dtype=torch.float64)
-        physics[:, 3], physics[:, 4] = self._height + 0.01, 1.0
-        physics[:, 1 + self._q] = joints
-        physics[:, 1 + nq : 7 + nq] = 0.2 * torch.randn(count, 6, dtype=torch.float64)
-        now["physics"][lanes] = physics
-        now["target"][lanes] = now["setpoint"][lanes] = joints
-        now["asked"][lanes] = self._task.draw(count)
-        now["factors"][lanes] = self._uncertain.draw(count, self._size)
-        now["late"][lanes] = TICKS - torch.randint(round(self._uncertain.early * TICKS) + 1, (count,))
-        now["seconds"][lanes] = torch.rand(count, dtype=torch.float64)
-        now["error"][lanes] = now["steps"][lanes] = 0.0
-        now["halted"][lanes] = False
-        self._sense(lanes)
-
-    @override
-    def step(self, action: Tensor) -> None:
-        now, target = self._lanes, action.double()
-        plan, jumped = self._move(target)
-        self._push()
-        self._change_models()
-        states, sensors = self._threads.rollout(
-            self._models, self._data, self._physics, plan, nstep=TICKS, skip_checks=False
-        )
-        self._physics[:] = states[:, -1]
-        lost = ~np.isfinite(self._physics).all(1)
-        self._physics[lost] = 0.0  # fallen, and no number that spreads
-        now["seconds"] += 1 / RATE_HZ
-        moment = self._moment(torch.from_numpy(sensors[:, -1]), target - now["target"])
-        now["target"] = target.clone()
-        now["error"] += torch.linalg.norm(moment.velocity[:, :2] - moment.asked[:, :2], dim=1)
-        now["steps"] += 1
-        fallen = (-moment.gravity[:, 2] < np.cos(self._tilt)) | (moment.height < LOWEST_M)
-        self._failed = fallen | torch.from_numpy(lost)
-        now["halted"] |= jumped
-        self._reward = (reward(moment, self._height) * ~(self._failed | jumped)).float()
-        self._sense(torch.arange(self.num_envs))
-
-    @override
-    def observe(self) -> Obs:
-        told = gait.told(self._lanes["asked"].numpy(), self._lanes["seconds"].numpy())
-        return {STATE: self._lanes["seen"], ENVIRONMENT_STATE: torch.from_numpy(told)}
-
-    @override
-    def judge(self, last: Tensor) -> tuple[Tensor, Tensor]:
-        follows = self._lanes["error"] / self._lanes["steps"] < VELOCITY_ERROR
-        return last & follows & ~self._lanes["halted"] & ~self._failed, self._failed
-
-    @override
-    def reward(self) -> Tensor:
-        return self._reward
-
-    @override
-    def rows(self) -> Rows:
-        return Rows(self._lanes, {}, (), self.num_envs)
-
-    @override
-    def draw(self, lanes: Sequence[int], size: int) -> np.ndarray:
-        from burnish.sim.raytrace import pose_of, raytrace
-
-        data, poses = mujoco.MjData(self._nominal), []
-        for lane in lanes:
-            data.qpos[:] = self._physics[lane, 1 : 1 + self._nominal.nq]
-            data.qpos[:2] = 0.0  # the camera goes with it
-            mujoco.mj_kinematics(self._nominal, data)
-            poses.append(pose_of(data))
-        return raytrace(self._nominal, poses, VIEW, size)
-
-    @override
-    def close(self) -> None:
-        self._threads.close()
-
-    def _move(self, target: Tensor) -> tuple[np.ndarray, Tensor]:
-        """(N, TICKS, A): where `Safety` has the set points, at first on their way to the last target. It looks at
-        `target` when that arrives: (N,) where it would halt, for that is too far away."""
-        now, found, jumped = self._lanes, [], torch.zeros(self.num_envs, dtype=torch.bool)
-        for tick in range(TICKS):
-            goal = torch.where((tick >= now["late"])[:, None], target, now["target"])
-            change = torch.minimum(torch.maximum(goal - now["setpoint"], -self._most), self._most)
-            now["setpoint"] = now["setpoint"] + change
-            found.append(now["setpoint"])
-            if tick == ARRIVES:
-                jumped = ((target - now["setpoint"]).abs() > self._jump).any(1)
-        return torch.stack(found, dim=1).numpy(), jumped
-
-    def _push(self) -> None:
-        hit = torch.rand(self.num_envs, 1) < 1 / PUSH_STEPS
-        most = self._uncertain.push
-        speed = hit * most * (2 * torch.rand(self.num_envs, 2, dtype=torch.float64) - 1)
-        first = 1 + self._nominal.nq
-        self._lanes["physics"][:, first : first + 2] += speed
-
-    def _change_models(self) -> None:
-        """Those of lanes whose episodes have other factors than before."""
-        factors = self._lanes["factors"].numpy()
-        for lane in np.flatnonzero((factors != self._applied).any(1)):
-            apply(factors[lane], self._nominal, self._models[lane])
-        self._applied[:] = factors
-
-    def _parts(self) -> tuple[Tensor, Tensor]:
-        """(N, nq) and (N, nv); in the state they come after the time."""
-        nq, nv = self._nominal.nq, self._nominal.nv
-        physics = self._lanes["physics"]
-        return physics[:, 1 : 1 + nq], physics[:, 1 + nq : 1 + nq + nv]
-
-    def _moment(self, feet: Tensor, change: Tensor) -> Moment:
-        qpos, qvel = self._parts()
-        w, x, y, z = qpos[:, 3:7].T
-        heading = torch.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
-        ahead, left = heading.cos(), heading.sin()
-        along = qvel[:, 0] * ahead + qvel[:, 1] * left
-        across = qvel[:, 1] * ahead - qvel[:, 0] * left
-        told = gait.told(self._lanes["asked"].numpy(), self._lanes["seconds"].numpy())
-        return Moment(
-            self._lanes["asked"],
-            torch.stack([along, across, qvel[:, 2]], dim=1),
-            qvel[:, 3:6],
-            _gravity(qpos[:, 3:7]),
-            qpos[:, 2],
-            feet[:, 2::3] - self._foot_m,
-            torch.from_numpy(told[:, gait.NAMES.index("clock_sin")]).double(),
-            change,
-            qvel[:, self._v],
-        )
-
-    def _sense(self, lanes: Tensor) -> None:
-        """What `lanes` observe of themselves, noise and all."""
-        qpos, qvel = (part[lanes] for part in self._parts())
-        exact = torch.cat([_gravity(qpos[:, 3:7]), qvel[:, 3:6], qpos[:, self._q], qvel[:, self._v]], dim=1)
-        self._lanes["seen"][lanes] = exact.float() + self._noise * torch.randn(exact.shape)
+from burnish.sim.batched import BatchEnv
+from burnish.sim.unitree.randomize import Randomization
+from burnish.sim.unitree.tasks import TASKS
+from burnish.sim.unitree.world import UnitreeBatch
+from burnish.unitree import GO2
 
 
 class UnitreeWorld(BatchEnv):
-    """One task ("velocity") of a Go2 in `num_envs` lanes; `workers` are threads here."""
+    """One task ("velocity") of a Go2; `workers` are threads here."""
 
     tasks = tuple(TASKS)
 
     def __init__(
-        self,
-        name: str,
-        *,
-        num_envs: int,
-        workers: int = 0,
-        horizon: int | None = None,
-        auto_reset: bool = False,
-        dense_reward: bool = False,
-        randomize: Mapping[str, float] | None = None,
+        self, name: str, *, workers: int = 0, randomize: Mapping[str, float] | None = None, **settings: Any
     ) -> None:
-        """`randomize`: fields of `Randomization`; None for its defaults. Raises `UnknownNameError`, `BurnishError`."""
+        """
+        Args:
+            randomize: fields of `Randomization`; None for its defaults.
+            settings: of `BatchEnv`, but for the device: it runs on a CPU.
+        Raises `UnknownNameError`, `BurnishError`.
+        """
         known_task("unitree", name, TASKS)
         if workers < 0:
             raise BurnishError(f"workers must be 0 or more, not {workers}")
-        task, uncertain = f"unitree/{name}", Randomization.of(randomize or {})
-        make = partial(UnitreeBatch, GO2, TASKS[name], num_envs, workers, uncertain)
-        steps = protocols.horizon(task) if horizon is None else horizon
-        told = {"auto_reset": auto_reset, "dense_reward": dense_reward}
-        super().__init__(task, make, num_envs=num_envs, horizon=steps, **told)
-
-
-def _gravity(quaternion: Tensor) -> Tensor:
-    """(N, 3) the direction of gravity in the body's frame; `quaternion` (N, 4): w, x, y, z of the body in the world."""
-    w, x, y, z = quaternion.T
-    return torch.stack([2 * (w * y - x * z), -2 * (w * x + y * z), 2 * (x * x + y * y) - 1], dim=1)
+        batch = partial(UnitreeBatch, GO2, TASKS[name], workers, Randomization.of(randomize or {}))
+        super().__init__(f"unitree/{name}", batch, **{"device": "cpu", **settings})

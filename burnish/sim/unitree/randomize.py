@@ -28,9 +28,9 @@ class Randomization:
     """By which actions come into effect sooner than a step after what they answer to, at most, in steps: the robot's
     session looks when an action begins, and plays what is planned from that after it."""
     noise: float = 1.0
-    """Of the sensors, in `env.SENSORS`."""
+    """Of the sensors, in `world.SENSORS`."""
     push: float = 0.3
-    """m/s, by which it is pushed somewhere, once in `env.PUSH_STEPS` steps on average."""
+    """m/s, by which it is pushed somewhere, once in `world.PUSH_STEPS` steps on average."""
 
     def __post_init__(self) -> None:
         for part in fields(self):

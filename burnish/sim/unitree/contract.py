@@ -1,0 +1,29 @@
+"""What a policy for a walking robot reads and commands: the driver's contract at its rate, and what it is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from burnish import gait
+from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
+from burnish.sim.unitree.tasks import Task
+from burnish.unitree import Model
+from burnish.unitree import contract as robot_contract
+
+RATE_HZ = 50.0
+REACH = (0.24, 0.36, 0.42) * 4
+"""rad: how far from standing an action may ask a hip, a thigh and a calf. Nearly what `Safety` lets pass at once."""
+
+
+def contract(model: Model, task: Task) -> Contract:
+    """The driver's at `RATE_HZ`, what a policy may ask the joints, and what it is told."""
+    robot, pose = robot_contract(model, RATE_HZ), np.array(model.path[-1])
+    state = replace(robot.observation[STATE], normalization="mean_std")
+    low, high = (tuple((pose + sign * np.array(REACH)).tolist()) for sign in (-1, 1))
+    ranges = [task.ranges.get(name, (-1.0, 1.0)) for name in gait.NAMES]
+    bounds = {"low": tuple(low for low, _ in ranges), "high": tuple(high for _, high in ranges)}
+    units = tuple(gait.UNITS.values())
+    told = Field((len(gait.NAMES),), gait.NAMES, units, "body", RATE_HZ, "mean_std", **bounds)
+    return Contract({STATE: state, ENVIRONMENT_STATE: told}, replace(robot.action, low=low, high=high))
