@@ -23,7 +23,7 @@ def contract(model: Model, task: Task) -> Contract:
     state = replace(robot.observation[STATE], normalization="mean_std")
     low, high = (tuple((pose + sign * np.array(REACH)).tolist()) for sign in (-1, 1))
     ranges = [task.ranges.get(name, (-1.0, 1.0)) for name in gait.NAMES]
-    bounds = {"low": tuple(low for low, _ in ranges), "high": tuple(high for _, high in ranges)}
+    least, most = zip(*ranges, strict=True)
     units = tuple(gait.UNITS.values())
-    told = Field((len(gait.NAMES),), gait.NAMES, units, "body", RATE_HZ, "mean_std", **bounds)
+    told = Field((len(gait.NAMES),), gait.NAMES, units, "body", RATE_HZ, "mean_std", low=least, high=most)
     return Contract({STATE: state, ENVIRONMENT_STATE: told}, replace(robot.action, low=low, high=high))
