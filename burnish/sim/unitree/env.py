@@ -9,6 +9,7 @@ episode with one is not solved.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ class UnitreeWorld(BatchEnv):
     """One task ("velocity") of a Go2; `workers` are threads here."""
 
     tasks = tuple(TASKS)
+    randomizes = tuple(part.name for part in fields(Randomization))
 
     def __init__(
         self, name: str, *, workers: int = 0, randomize: Mapping[str, float] | None = None, **settings: Any

@@ -1,4 +1,7 @@
-"""What differs from episode to episode, so that a policy walks on floors and with loads that it never met."""
+"""What differs from episode to episode, so that a policy walks on floors and with loads that it never met.
+
+`burnish.sim.randomize` is for arms; what is the same has the same name here. Legs learn with it unless told otherwise.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ from burnish.errors import BurnishError
 class Randomization:
     """How far each thing may be from what it is by default; uniform unless noise."""
 
-    load: float = 0.2
+    mass: float = 0.2
     """Of the trunk, share of its mass more or less."""
     friction: float = 0.4
     """Of the floor, share of it."""
-    gains: float = 0.1
+    stiffness: float = 0.1
     """Of the motors' controllers, share of them, every joint by itself."""
     early: float = 0.4
     """By which actions come into effect sooner than a step after what they answer to, at most, in steps: the robot's
@@ -49,7 +52,7 @@ class Randomization:
 
     def draw(self, lanes: int, joints: int) -> Tensor:
         """(lanes, 2 + joints): factors of the trunk's mass, of friction, and of each motor's gains."""
-        spread = torch.tensor([self.load, self.friction] + [self.gains] * joints, dtype=torch.float64)
+        spread = torch.tensor([self.mass, self.friction] + [self.stiffness] * joints, dtype=torch.float64)
         return 1 + spread * (2 * torch.rand(lanes, 2 + joints, dtype=torch.float64) - 1)
 
 

@@ -15,7 +15,7 @@ from burnish.sim.base import make_env
 from burnish.sim.unitree.model import TIMESTEP_S
 from burnish.unitree import CYCLE_HZ, GO2
 
-CERTAIN = {"load": 0.0, "friction": 0.0, "gains": 0.0, "early": 0.0, "noise": 0.0, "push": 0.0}
+CERTAIN = {"mass": 0.0, "friction": 0.0, "stiffness": 0.0, "early": 0.0, "noise": 0.0, "push": 0.0}
 STANDING = torch.tensor([GO2.path[-1]], dtype=torch.float32)
 SECONDS, RATE_HZ = 2.0, 50.0
 
@@ -120,7 +120,7 @@ def test_the_robots_clock_begins_with_the_first_question():
 
 @pytest.mark.parametrize(
     ("settings", "kind", "message"),
-    [({"frictions": 0.1}, UnknownNameError, "did you mean 'friction'"), ({"load": 1.5}, BurnishError, "load")],
+    [({"frictions": 0.1}, UnknownNameError, "did you mean 'friction'"), ({"mass": 1.5}, BurnishError, "mass")],
 )
 def test_bad_randomization_is_named(settings, kind, message):
     with pytest.raises(kind, match=message):
