@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from burnish import registry
-from burnish.errors import BurnishError
+from burnish.errors import BurnishError, UnknownNameError
 from burnish.sim.needs import Lack, Need, first_lack
 
 
@@ -85,14 +85,20 @@ def check(simulator: str, task: str) -> None:
     told = about(simulator)
     group = next((group for group in told.groups if task in group.tasks), None)
     if lack := told.lack(group):
-        raise BurnishError(f"{simulator}/{task} does not run on this machine: {lack.what}; {lack.mend}")
+        also = "" if group else f". And there may be none of that name: {unknown_task(simulator, task, told.tasks)}"
+        raise BurnishError(f"{simulator}/{task} does not run on this machine: {lack.what}; {lack.mend}{also}")
 
 
 def known_task(simulator: str, name: str, tasks: Iterable[str]) -> None:
     """Raise `UnknownNameError` with the closest match unless `name` is one of the `tasks` of `simulator`."""
     names = tuple(tasks)
     if name not in names:
-        raise registry.unknown("task", f"{simulator}/{name}", [f"{simulator}/{known}" for known in names])
+        raise unknown_task(simulator, name, names)
+
+
+def unknown_task(simulator: str, name: str, tasks: Iterable[str]) -> UnknownNameError:
+    """The error for a task `name` that is not one of `tasks`, with the closest."""
+    return registry.unknown("task", f"{simulator}/{name}", [f"{simulator}/{known}" for known in tasks])
 
 
 @dataclass(frozen=True)

@@ -110,4 +110,6 @@ def test_one_that_does_not_run_here_says_so_when_it_is_made():
         assert lack
         with pytest.raises(BurnishError, match="does not run on this machine") as error:
             make_env(f"{simulator}/{told.tasks[0]}", 1)
-        assert lack.mend in str(error.value)
+        assert lack.mend in str(error.value) and "none of that name" not in str(error.value)
+        with pytest.raises(BurnishError, match=f"did you mean '{simulator}/{told.tasks[0]}'"):
+            make_env(f"{simulator}/{told.tasks[0]}x", 1)

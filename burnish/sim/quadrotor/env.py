@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
-from burnish.errors import BurnishError, NonFiniteError
+from burnish.errors import BurnishError
 from burnish.quadrotor import FRAME
 from burnish.quadrotor import contract as robot_contract
 from burnish.sim import protocols
 from burnish.sim.about import known_task
 from burnish.sim.base import Obs, Step, VecEnv
+from burnish.sim.checks import check_seeds, check_shape, check_size, check_snapshot, check_step, chosen
 from burnish.sim.quadrotor.flights import RATE_HZ, Flights, begin, sense, stepper
 from burnish.sim.quadrotor.tasks import TASKS, Task
 from burnish.sim.quadrotor.vehicles import Fleet, named
@@ -78,8 +79,7 @@ class QuadrotorWorld(VecEnv):
         known_task("quadrotor", name, TASKS)
         self.task, self._task, self.contract = f"quadrotor/{name}", TASKS[name], contract(TASKS[name])
         self.max_episode_steps = protocols.horizon(self.task) if horizon is None else horizon
-        if num_envs < 1 or self.max_episode_steps < 1:
-            raise BurnishError(f"{self.task}: num_envs and horizon must be 1 or more, not {num_envs} and {horizon}")
+        check_size(self.task, num_envs, self.max_episode_steps)
         if workers < 0 or noise < 0 or pushed < 0:
             raise BurnishError(f"{self.task}: workers, noise and pushed must be 0 or more")
         self.num_envs, self.device, self._auto_reset = num_envs, torch.device(device), auto_reset
@@ -103,11 +103,7 @@ class QuadrotorWorld(VecEnv):
     @override
     def reset(self, seed: Sequence[int], ids: Sequence[int] | None = None) -> Obs:
         lanes = self._check_lanes(ids)
-        if len(seed) != len(lanes):
-            raise BurnishError(f"{self.task}: {len(seed)} seeds for {len(lanes)} lanes; give one seed per lane")
-        for lane, value in zip(lanes, seed, strict=True):
-            if not 0 <= value < 2**64:
-                raise BurnishError(f"{self.task}: seed {value} of lane {lane} is not in [0, 2^64)")
+        check_seeds(self.task, seed, lanes)
         if len(lanes):
             self._begin(torch.tensor(list(lanes), device=self.device), seed)
         return self._observe(self.flights)
@@ -147,10 +143,7 @@ class QuadrotorWorld(VecEnv):
     @override
     def restore(self, snapshot: list[Any]) -> Obs:
         self._open()
-        if len(snapshot) != self.num_envs:
-            raise BurnishError(
-                f"{self.task}: a snapshot of {len(snapshot)} lanes cannot be restored into {self.num_envs}"
-            )
+        check_snapshot(self.task, snapshot, self.num_envs)
         self.flights = Flights(**{key: torch.stack([one[key] for one in snapshot], dim=-1) for key in snapshot[0]})
         return self._observe(self.flights)
 
@@ -189,10 +182,7 @@ class QuadrotorWorld(VecEnv):
 
     def _check_lanes(self, ids: Sequence[int] | None) -> Sequence[int]:
         self._open()
-        for lane in ids or ():
-            if not 0 <= lane < self.num_envs:
-                raise BurnishError(f"{self.task}: no lane {lane}; there are {self.num_envs}")
-        return range(self.num_envs) if ids is None else ids
+        return chosen(self.task, ids, self.num_envs)
 
     def _active(self, ids: Sequence[int] | None) -> Tensor:
         """(N,) bool."""
@@ -203,14 +193,8 @@ class QuadrotorWorld(VecEnv):
         return active
 
     def _check_action(self, action: Tensor, active: Tensor) -> None:
-        if tuple(action.shape) != (self.num_envs, 4):
-            raise BurnishError(f"{self.task}: action of shape {tuple(action.shape)}, expected {(self.num_envs, 4)}")
+        check_shape(self.task, action, (self.num_envs, 4))
         bad = ~torch.isfinite(action).all(dim=1).to(self.device) & active
-        if bad.any():
-            lane = int(bad.nonzero()[0])
-            what = f"the action of lane {lane} is not finite: {action[lane].tolist()}"
-            raise NonFiniteError(f"{self.task}: {what}; nothing was stepped")
         waiting = (self.flights.ended | (self.flights.steps < 0)) & active
-        if waiting.any():
-            lanes = waiting.nonzero().flatten().tolist()
-            raise BurnishError(f"{self.task}: the episodes of lanes {lanes} have ended; reset these lanes first")
+        if (bad | waiting).any():
+            check_step(self.task, action, *(flags.nonzero().flatten().tolist() for flags in (bad, waiting)))

@@ -128,7 +128,7 @@ def sense(state: Tensor, seed: Tensor, steps: Tensor, noisy: float) -> Tensor:
 
 
 def lost(state: Tensor) -> Tensor:
-    """(N,) bool: outside the fence, on the ground, or spinning."""
+    """(N,) bool: outside the fence, on the ground, spinning, or nowhere, for a number that is none is in no range."""
     x, y, z = state[POSITION]
-    outside = (x.abs() > FENCE_M[0]) | (y.abs() > FENCE_M[1]) | (z > FENCE_M[2]) | (z < 0)
-    return outside | (state[RATES].square().sum(0) > SPIN**2)
+    inside = (x.abs() <= FENCE_M[0]) & (y.abs() <= FENCE_M[1]) & (z <= FENCE_M[2]) & (z >= 0)
+    return ~(inside & (state[RATES].square().sum(0) <= SPIN**2))

@@ -75,6 +75,14 @@ def test_it_crashes_and_says_so():
         assert not step.info["success"].any()
 
 
+def test_a_flight_that_is_nowhere_has_crashed():
+    with make_env("quadrotor/hover", 3) as env:
+        env.reset([1, 2, 3])
+        env.flights.state[:, 1] = torch.nan
+        step = env.step(torch.full((3, 4), 0.5))
+        assert step.info["crashed"].tolist() == [False, True, False] and step.truncated[1]
+
+
 def test_a_frame_shows_the_quadrotor_and_its_goal():
     with make_env("quadrotor/race", 3) as env:
         env.reset([1, 2, 3])
