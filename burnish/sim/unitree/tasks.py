@@ -12,7 +12,7 @@ from torch import Tensor
 Ranges = dict[str, tuple[float, float]]
 STILL_SHARE = 0.15
 """Of episodes in which a robot that learns to walk is to stand."""
-LIFT_M = 0.06
+LIFT_M = 0.05
 """How high a foot is to swing."""
 VELOCITY_ERROR = 0.25
 """Mean difference to the velocity asked for in the floor's plane, m/s; mjlab's own tasks are judged alike."""
@@ -71,16 +71,19 @@ TASKS = {task.name: task for task in (Task("stand", _FOLLOWS, STANDING), Task("v
 
 
 def reward(moment: Moment, height_m: float) -> Tensor:
-    """(N,) between 0 and 1: it moves as asked, its feet swing in turn and diagonally, its body is level and steady."""
+    """(N,) between 0 and 1: it moves as asked, its feet swing in turn and diagonally, its body is level and steady.
+
+    Each scale is about as wide as what is to be found from standing, or nothing would lead there.
+    """
     terms: tuple[tuple[float, Callable[[], Tensor]], ...] = (
-        (0.35, lambda: _near(moment.velocity[:, :2] - moment.asked[:, :2], 0.3)),
+        (0.35, lambda: _near(moment.velocity[:, :2] - moment.asked[:, :2], 0.4)),
         (0.15, lambda: _near(moment.turning[:, 2:] - moment.asked[:, 2:], 0.5)),
-        (0.20, lambda: torch.exp(-(((moment.feet - due(moment.clock)) / 0.025) ** 2)).mean(1)),
+        (0.25, lambda: torch.exp(-(((moment.feet - due(moment.clock)) / 0.04) ** 2)).mean(1)),
         (0.10, lambda: _near(moment.gravity[:, :2], 0.2)),
         (0.05, lambda: _near(moment.height[:, None] - height_m, 0.05)),
-        (0.05, lambda: _near(torch.cat([moment.velocity[:, 2:], moment.turning[:, :2] / 3], dim=1), 0.4)),
-        (0.05, lambda: _near(moment.change, 0.5)),
-        (0.05, lambda: _near(moment.speeds, 10.0)),
+        (0.04, lambda: _near(torch.cat([moment.velocity[:, 2:], moment.turning[:, :2] / 3], dim=1), 0.4)),
+        (0.03, lambda: _near(moment.change, 0.5)),
+        (0.03, lambda: _near(moment.speeds, 15.0)),
     )
     return sum((weight * term() for weight, term in terms), torch.zeros_like(moment.height))
 
