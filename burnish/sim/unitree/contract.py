@@ -14,8 +14,8 @@ from burnish.unitree import contract as robot_contract
 
 RATE_HZ = 50.0
 REACH = (0.3, 0.5, 0.65) * 4
-"""rad: how far from standing an action may ask a hip, a thigh and a calf. A leg that
-carries half of the body gives way by 6 cm under the gains of a policy, so it needs as much to lift a foot."""
+"""rad: how far from standing an action may ask a hip, a thigh and a calf. A leg that carries half of the body gives way
+by 6 cm under the gains of a policy, so it needs as much to lift a foot."""
 
 
 def contract(model: Model, task: Task) -> Contract:

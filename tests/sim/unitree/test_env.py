@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from burnish import gait
+from burnish import gait, registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.errors import BurnishError, UnknownNameError
 from burnish.real.base import State
@@ -109,6 +109,24 @@ def test_velocities_are_asked_for_within_what_the_contract_says():
     still = (told[:, :3] == 0).all(1)
     assert 0 < still.sum() < 100
     assert (told[still, 3:] == 0).all() and np.allclose(np.linalg.norm(told[~still, 3:], axis=1), 1, atol=1e-6)
+
+
+def test_the_expert_walks():
+    """Eight robots for 6 s at 0.5 m/s, from starts and on floors of their own."""
+    with make_env("unitree/velocity", 8, horizon=300) as env:
+        expert = registry.experts.load("unitree")(env)
+        env.reset(range(8))
+        snapshot = env.state()
+        for lane in snapshot:
+            lane["rows"]["asked"][:] = torch.tensor([0.5, 0.0, 0.0])
+        obs, running, crashed = env.restore(snapshot), list(range(8)), 0
+        while running:
+            step = env.step(expert.act(obs), ids=running)
+            obs, crashed = step.obs, crashed + int(step.info["crashed"].sum())
+            running = [lane for lane in running if not step.done[lane]]
+        walked = [lane["rows"]["physics"][0, 1] for lane in env.state()]
+    assert crashed <= 3
+    assert np.median(walked) > 1.5
 
 
 def test_the_robots_clock_begins_with_the_first_question():
