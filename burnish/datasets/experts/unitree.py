@@ -41,7 +41,7 @@ class Trot:
     """rad, by which legs are told early."""
     sweep: float = 1.61
     """rad, by which striding is told earlier than lifting."""
-    apart: float = 0.012
+    inward: float = 0.012
     """rad, by which hips keep the feet nearer to the middle."""
     bent: tuple[float, float] = (0.035, 0.067)
     """rad, thigh and calf, on top of the standing pose."""
@@ -100,7 +100,7 @@ def trot(known: Mapping[str, Tensor], numbers: Trot = TROT) -> tuple[Tensor, Ten
     return (
         numbers.roll_hip * roll
         + numbers.rate_hip * known["angular_velocity_x"]
-        - numbers.apart * LEFT
+        - numbers.inward * LEFT
         - numbers.side * aside * PAIR * swept,
         thigh + numbers.couple * lift + numbers.stride * ahead * PAIR * swept + numbers.lean * forward,
         calf - lift + numbers.roll_calf * roll * LEFT + numbers.pitch_calf * pitch * FRONT,
