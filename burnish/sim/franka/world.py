@@ -1,4 +1,4 @@
-"""N arms side by side: one call of `mujoco.rollout` per action for all of them, on threads.
+"""N arms side by side: per action, one call of `mujoco.rollout` on each thread for its share of them.
 
 Every lane's physics begins each period from its own state alone (no warm start is carried over), so an episode is the
 same whatever runs beside it and however many threads there are.
@@ -7,6 +7,7 @@ same whatever runs beside it and however many threads there are.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import mujoco
 import numpy as np
@@ -41,7 +42,7 @@ class World:
     """The physics of all lanes of one task."""
 
     def __init__(self, task: Task, lanes: int, threads: int, period_s: float, randomization: Randomization) -> None:
-        """`threads`: 0 or 1 to step in the caller's own."""
+        """`threads`: the caller's own among them."""
         self.task, self._randomization = task, randomization
         self._model = physics_model(task)
         self._models, self._numbers = [self._model] * lanes, np.arange(lanes)
@@ -54,7 +55,7 @@ class World:
         self._gains, self._sight = np.ones((lanes, 7)), np.zeros((lanes, 10))
         self._late, self._plan = np.zeros(lanes, int), np.zeros((lanes, ticks, self._model.nu))
         self._data = [mujoco.MjData(self._model) for _ in range(max(threads, 1))]
-        self._threads = rollout.Rollout(nthread=threads if threads > 1 else 0)
+        self._roll, self._beside = rollout.Rollout(nthread=0), ThreadPoolExecutor(max(threads - 1, 1))
 
     def reset(self, lane: int, seed: int) -> None:
         """Begin the episode of `seed`."""
@@ -131,7 +132,7 @@ class World:
 
     def close(self) -> None:
         """End the threads."""
-        self._threads.close()
+        self._beside.shutdown()
 
     def _draw(self, lane: int, seed: int) -> None:
         """What is uncertain in the episode of `seed`."""
@@ -145,17 +146,19 @@ class World:
 
     def _rolled(self, lanes: Lanes, control: np.ndarray) -> np.ndarray:
         """(n, ticks, S) states after every tick of `control` (n, ticks, U). What MuJoCo would check is so by now."""
-        after = self._after[: len(control)]
-        self._threads.rollout(
-            [self._models[lane] for lane in self._numbers[lanes]],
-            self._data,
-            self._physics[lanes],
-            control,
-            skip_checks=True,
-            nstep=control.shape[1],
-            state=after,
-            chunk_size=1,
-        )
+        models, physics = [self._models[lane] for lane in self._numbers[lanes]], self._physics[lanes]
+        after, crew = self._after[: len(control)], min(len(self._data), len(control))
+
+        def roll(number: int) -> None:
+            part = slice(len(control) * number // crew, len(control) * (number + 1) // crew)
+            given = (models[part], [self._data[number]], physics[part], control[part])
+            self._roll.rollout(*given, skip_checks=True, nstep=control.shape[1], state=after[part])
+
+        # MuJoCo's own threads would wake this one after every task; and while it waited, its caches would grow cold.
+        others = [self._beside.submit(roll, number) for number in range(1, crew)]
+        roll(0)
+        for one in others:
+            one.result()
         return after
 
     def _delayed(self, lanes: Lanes, plan: np.ndarray) -> np.ndarray:
