@@ -1,6 +1,7 @@
 """Environment steps per second of the rollout engine, beside the same workers stepping without a policy.
 
-`uv run python benchmarks/rollout.py [--task metaworld/peg-insert-side] [--lanes 40] [--workers 2] [--rounds 3]`. A flow
+`uv run python benchmarks/rollout.py [--task metaworld/peg-insert-side] [--lanes 40] [--workers 2] [--rounds 3]
+[--pipelined]`. A flow
 policy of the size that `refinement.py` has (four steps, eight actions, four of them executed) plays whole episodes and
 keeps its traces; the peer is `env.step` on random actions in all lanes, with as many resets. Rounds alternate. The last
 line is JSON: `ours` and `peer` in steps/s; bar: a ratio of 0.85.
@@ -48,10 +49,11 @@ def main() -> None:
     parser.add_argument("--lanes", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pipelined", action="store_true", help="plan for one half of the lanes while the other steps")
     args = parser.parse_args()
     ours, peer, clock = [], [], Clock()
     with make_env(args.task, args.lanes, workers=args.workers) as env:
-        player = Player(policy(env.contract).chain(NoiseConfig()), env, clock)
+        player = Player(policy(env.contract).chain(NoiseConfig()), env, clock, pipelined=args.pipelined or None)
         low, high = torch.tensor(env.contract.action.low), torch.tensor(env.contract.action.high)
         for turn in range(args.rounds + 1):
             begin, before = time.perf_counter(), player.env_steps

@@ -24,6 +24,11 @@ def rank() -> int:
     return int(os.environ["RANK"]) if count() > 1 else 0
 
 
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def real_time(priority: int) -> None:
     """Go first (SCHED_FIFO) where this user may; else the process is as punctual as the machine is idle."""
     if hasattr(os, "sched_setscheduler"):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from burnish.errors import NonFiniteError
 from burnish.policies.trace import ActionTrace, Chain
+from burnish.processes import cores
 from burnish.rl_finetune.clock import Clock
 from burnish.sim.base import Obs, VecEnv
 
@@ -146,20 +147,23 @@ class EpisodePlayer(Protocol):
 class Player:
     """An `EpisodePlayer` in the lanes of `env`, which does not reset itself; a free lane takes the next start.
 
-    Where the environment can step beside this process, one half of the lanes does while the policy plans for the other
-    (pipelining, as in RLinf-VLA, arXiv 2510.06710). What is decided in an episode is the same either way.
+    Where the environment can step beside this process, and a core is free for that, one half of the lanes does while
+    the policy plans for the other (pipelining, as in RLinf-VLA, arXiv 2510.06710). What is decided in an episode is the
+    same either way.
     """
 
     def __init__(
-        self, chain: Chain, env: VecEnv, clock: Clock, *, replan: int | None = None, pipelined: bool = True
+        self, chain: Chain, env: VecEnv, clock: Clock, *, replan: int | None = None, pipelined: bool | None = None
     ) -> None:
-        """`pipelined`: where it can be; without, all lanes step, then the policy plans for all of them."""
+        """`pipelined`: where it can be; None where planning has a core to itself, too, as it would otherwise only take
+        turns with the lanes. Without, all lanes step, then the policy plans for all of them."""
         self.chain, self.env, self.clock = chain, env, clock
         self.replan = min(chain.policy.replan if replan is None else replan, chain.policy.horizon)
         self.env_steps = 0
         self.film = 0
         """Pixels per side of the frames that are kept of each decision; 0: none are rendered."""
-        self.halves = 2 if pipelined and env.num_envs > 1 and env.step_beside() else 1
+        wanted = cores() > env.cores if pipelined is None else pipelined
+        self.halves = 2 if wanted and env.num_envs > 1 and env.step_beside() else 1
 
     @torch.no_grad()
     def play(self, starts: Sequence[Start]) -> list[Episode]:

@@ -71,6 +71,8 @@ class VecEnv(ABC):
     """Full name, e.g. "metaworld/reach"."""
     max_episode_steps: int
     device: torch.device
+    cores: int = 1
+    """Processes or threads that step its lanes."""
     settings: Mapping[str, Any] = {}
     """Of the simulator, as given to `make_env`."""
 

@@ -42,7 +42,7 @@ class LanesEnv(VecEnv):
         """`group`: of `LaneSpec`, which steps all lanes at once."""
         check_size(task, num_envs, horizon)
         self.task, self.contract, self.num_envs = task, contract, num_envs
-        self.max_episode_steps, self.device = horizon, torch.device("cpu")
+        self.max_episode_steps, self.device, self.cores = horizon, torch.device("cpu"), max(workers, 1)
         fields = contract.observation
         observation = {key: field.shape for key, field in fields.items() if key not in contract.looks}
         dtypes = {key: field.dtype for key, field in fields.items()}

@@ -17,9 +17,9 @@ STARTS = [Start(5, 1), Start(5, 2), Start(7, 3), Start(5, 1)]
 
 @pytest.fixture
 def play(base: Policy):
-    def run(lanes: int, horizon: int = 30, workers: int = 0):
+    def run(lanes: int, horizon: int = 30, workers: int = 0, pipelined: bool | None = None):
         with make_env(TASK, lanes, horizon=horizon, workers=workers) as env:
-            player = Player(base.chain(NoiseConfig()), env, Clock())
+            player = Player(base.chain(NoiseConfig()), env, Clock(), pipelined=pipelined)
             return player, player.play(STARTS)
 
     return run
@@ -27,7 +27,7 @@ def play(base: Policy):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_episode_does_not_depend_on_the_lanes_it_is_played_beside(play, workers):
-    (_, one), (player, three) = play(1), play(3, workers=workers)
+    (_, one), (player, three) = play(1), play(3, workers=workers, pipelined=True)
     assert player.halves == (2 if workers else 1)  # with workers, one half steps while the other is planned for
     for alone, beside in zip(one, three, strict=True):
         assert alone.success == beside.success
