@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import mujoco
 import numpy as np
@@ -147,16 +148,16 @@ class World:
     def _rolled(self, lanes: Lanes, control: np.ndarray) -> np.ndarray:
         """(n, ticks, S) states after every tick of `control` (n, ticks, U). What MuJoCo would check is so by now."""
         models, physics = [self._models[lane] for lane in self._numbers[lanes]], self._physics[lanes]
-        after, crew = self._after[: len(control)], min(len(self._data), len(control))
+        after, parts = self._after[: len(control)], iter(_shares(len(control), len(self._data)))
 
-        def roll(number: int) -> None:
-            part = slice(len(control) * number // crew, len(control) * (number + 1) // crew)
-            given = (models[part], [self._data[number]], physics[part], control[part])
-            self._roll.rollout(*given, skip_checks=True, nstep=control.shape[1], state=after[part])
+        def roll(data: mujoco.MjData) -> None:
+            for part in parts:
+                given = (models[part], [data], physics[part], control[part])
+                self._roll.rollout(*given, skip_checks=True, nstep=control.shape[1], state=after[part])
 
         # MuJoCo's own threads would wake this one after every task; and while it waited, its caches would grow cold.
-        others = [self._beside.submit(roll, number) for number in range(1, crew)]
-        roll(0)
+        others = [self._beside.submit(roll, data) for data in self._data[1:]]
+        roll(self._data[0])
         for one in others:
             one.result()
         return after
@@ -180,6 +181,17 @@ class World:
         if self.task.has_object:
             scene["object"] = np.concatenate([qpos[:, OBJECT], qvel[:, 9:15]], axis=1)
         return scene
+
+
+@cache
+def _shares(count: int, threads: int) -> list[slice]:
+    """Of `count` lanes, for whichever of the `threads` is free: smaller and smaller, so that all end together."""
+    shares, first = [], 0
+    while first < count:
+        size = max(2, 3 * (count - first) // (4 * threads)) if threads > 1 else count
+        shares.append(slice(first, first + size))
+        first += size
+    return shares
 
 
 def _opening(qpos: np.ndarray) -> np.ndarray:
