@@ -90,7 +90,14 @@ def mjlab() -> Bare:
     config = load_env_cfg("Mjlab-Cartpole-Balance")
     config.scene.num_envs, config.episode_length_s = LANES["mjlab"], float(HORIZON)
     env = ManagerBasedRlEnv(config, device="cuda:0" if torch.cuda.is_available() else "cpu")
-    return Bare(env.reset, env.step)
+    # As the other side's seeds: where it begins decides how long its solver takes.
+    seed = int(np.random.SeedSequence(range(LANES["mjlab"])).generate_state(1)[0])
+
+    def reset() -> None:
+        torch.manual_seed(seed)
+        env.reset()
+
+    return Bare(reset, env.step)
 
 
 def isaaclab() -> Bare:
