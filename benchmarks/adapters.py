@@ -77,8 +77,14 @@ def maniskill() -> Bare:
     import gymnasium
     import mani_skill.envs  # noqa: F401  (registers them)
 
-    on = {"sim_backend": "physx_cpu", "render_backend": "cpu"}
-    made = gymnasium.make("PushCube-v1", obs_mode="state_dict", control_mode="pd_ee_delta_pose", num_envs=1, **on)
+    made = gymnasium.make(
+        "PushCube-v1",
+        num_envs=1,
+        obs_mode="state_dict",
+        sim_backend="physx_cpu",
+        render_backend="cpu",
+        control_mode="pd_ee_delta_pose",
+    )
     env: Any = made.unwrapped
     return Bare(lambda: env.reset(seed=0), lambda action: env.step(action[0].numpy()))
 
