@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from burnish.contract import STATE, Contract
 from burnish.limits import Limits
-from burnish.real.base import RobotSpec, State, robot_contract, state_field
+from burnish.real.base import RobotSpec, State, state_field
 
 NAMES = ("first", "second", "third")
 LIMITS = Limits(
@@ -24,7 +25,7 @@ LIMITS = Limits(
 
 def spec(limits: Limits = LIMITS, *, smooth: bool = True, rate_hz: float = 1000.0) -> RobotSpec:
     field = state_field(limits.names, ("rad",) * len(limits.names), "joint", rate_hz)
-    return RobotSpec("toy", robot_contract(field, field), limits, smooth, "held")
+    return RobotSpec("toy", Contract({STATE: field}, field), limits, smooth, "held")
 
 
 def state(time_s: float, position: np.ndarray, **changes: object) -> State:
