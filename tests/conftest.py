@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,7 +16,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before all fixtures
 def pytest_runtest_setup(item) -> None:
+    # libfranka makes the thread that commands a robot the first of all; what a test starts would inherit that.
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     for mark in item.iter_markers("needs"):
         if missing := {"open3d": _open3d, "opengl": _opengl, "vulkan": _vulkan}[mark.args[0]]():
             pytest.skip(missing)
@@ -69,11 +72,3 @@ def pytest_sessionfinish(session, exitstatus) -> None:
 
 def _skips_matter() -> bool:
     return bool(os.environ.get("BURNISH_NO_SKIPS"))
-
-
-@pytest.fixture(autouse=True)
-def _ordinary_priority() -> Iterator[None]:
-    """libfranka makes the thread that commands a robot the first of all; what later tests start would inherit that."""
-    yield
-    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
