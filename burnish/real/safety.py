@@ -221,22 +221,23 @@ class Safety:
 
     def _follow(self, actions: np.ndarray, cycles: int) -> Iterator[Fault | None]:
         """What an action asks for, in parts, one a cycle, so that no cycle does everything."""
-        if self.spec.smooth and cycles >= SPREAD:
-            cycles -= 4  # motion goes on a little beyond its end, so that the fourth cycle is soon enough
+        allowed = self._allowed(actions)
+        spread = self.spec.smooth and cycles >= SPREAD
+        if spread:
+            cycles -= 5  # motion goes on a little beyond its end, so that the fifth cycle is soon enough
             yield None
-            allowed = self._allowed(actions)
+            yield self._leaves(allowed[0])  # before anything moves there
             moment = next(moments(self._motion.soon(3), allowed[:2], cycles / self.spec.rate_hz))
             yield None
             for _ in self._motion.foresee(moment, cycles):
                 yield None
-        else:
-            allowed = self._allowed(actions)
         self._aim(allowed, cycles)
-        yield None
-        if self._body is not None:
-            yield self._leaves(allowed[0])
-            for found in self._body.clearances(allowed[0]) if self.spec.limits.clearance is not None else ():
+        yield None if spread else self._leaves(allowed[0])
+        if self._body is not None and self.spec.limits.clearance is not None:
+            for found in self._body.clearances(allowed[0]):
                 yield self._collides(found)
+        if spread:  # and where it will be asked to go next: what moves fast needs room to brake
+            yield self._leaves(allowed[min(1, len(allowed) - 1)])
 
     def _aim(self, allowed: np.ndarray, cycles: int) -> None:
         span_s = cycles / self.spec.rate_hz
