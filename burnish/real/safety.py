@@ -128,7 +128,8 @@ class Safety:
             if fault:
                 self.halt(*fault, state.time_s)
             elif not self._looked:
-                self.look_ahead(state.time_s)
+                for _ in range(cycles):
+                    self.look_ahead(state.time_s)
         self._looked = False
         for _ in range(cycles):
             position, velocity, _ = self._motion.step()
