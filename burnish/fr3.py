@@ -11,6 +11,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from burnish.arrays import Array, Constant, namespace
 from burnish.contract import STATE, Contract, Field
 from burnish.limits import Limits
 
@@ -73,23 +74,24 @@ def frames(joints: np.ndarray) -> np.ndarray:
     steps = _steps(joints)
     placed = list(accumulate(steps, np.matmul))
     base = np.broadcast_to(np.eye(4), steps.shape[1:])
-    return np.stack([base, *placed, placed[-1] @ _FLANGE, placed[-1] @ _TIP], axis=-3)
+    return np.stack([base, *placed, placed[-1] @ _FLANGE, placed[-1] @ _TIP.value], axis=-3)
 
 
-def tool(joints: np.ndarray) -> np.ndarray:
-    """(…, 4, 4): the last of `frames`."""
-    return reduce(np.matmul, _steps(joints)) @ _TIP
+def tool(joints: Array) -> Array:
+    """(…, 4, 4): the last of `frames`; of a tensor on its device, in its precision."""
+    return reduce(namespace(joints).matmul, _steps(joints)) @ _TIP.like(joints)
 
 
-def _steps(joints: np.ndarray) -> np.ndarray:
+def _steps(joints: Array) -> Array:
     """(7, …, 4, 4) from each joint to the next: its link, then its turn."""
-    turns = np.moveaxis(joints, -1, 0)
-    cos, sin, links = np.cos(turns), np.sin(turns), _LINKS.reshape(7, *[1] * (joints.ndim - 1), 4, 4)
-    steps = np.empty((*turns.shape, 4, 4))
+    xp = namespace(joints)
+    turns, links = xp.moveaxis(joints, -1, 0), _LINKS.like(joints)
+    cos, sin, links = xp.cos(turns), xp.sin(turns), links.reshape(7, *[1] * (joints.ndim - 1), 4, 4)
+    steps = xp.empty((*turns.shape, 4, 4), dtype=links.dtype, device=joints.device)
     steps[:] = links
     steps[..., 0, 0], steps[..., 0, 1] = cos, -sin
-    np.multiply(sin[..., None], links[..., 1:3, 1], out=steps[..., 1:3, 0])
-    np.multiply(cos[..., None], links[..., 1:3, 1], out=steps[..., 1:3, 1])
+    xp.multiply(sin[..., None], links[..., 1:3, 1], out=steps[..., 1:3, 0])
+    xp.multiply(cos[..., None], links[..., 1:3, 1], out=steps[..., 1:3, 1])
     return steps
 
 
@@ -108,4 +110,4 @@ def _hand(along_m: float) -> np.ndarray:
     return found
 
 
-_LINKS, _FLANGE, _TIP = _links(), _hand(FLANGE_M), _hand(FLANGE_M + TOOL_M)
+_LINKS, _FLANGE, _TIP = Constant(_links()), _hand(FLANGE_M), Constant(_hand(FLANGE_M + TOOL_M))

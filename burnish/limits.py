@@ -82,17 +82,16 @@ class Limits:
         near = np.sqrt(doubled * np.maximum(room, 0)) - offset
         return np.minimum(top, np.maximum(near, 0))
 
-    def slowest(self, places: Iterable[Sequence[float]]) -> list[float] | None:
-        """Per entry the least of `speed` at `places`, (A,) each; None where that is `velocity`. In plain numbers, which
-        for so few are sooner done than arrays: it is asked in the middle of a control cycle."""
-        (begin, end), found = self.open, None
+    def slower(self, places: Iterable[Sequence[float]]) -> dict[int, float]:
+        """The least of `speed` at `places`, (A,) each, by entry, where that is less than `velocity`. In plain numbers,
+        which for so few are sooner done than arrays: it is asked in the middle of a control cycle."""
+        (begin, end), found = self.open, {}
         for place in places:
             for entry, (low, at, high) in enumerate(zip(begin, place, end, strict=True)):
                 if not low < at < high and self.deceleration is not None and self.offset is not None:
                     room = max(0.0, min(at - self.low[entry], self.high[entry] - at))
-                    near = math.sqrt(2 * self.deceleration[entry] * room) - self.offset[entry]
-                    found = found or list(self.velocity)
-                    found[entry] = min(found[entry], max(near, 0.0))
+                    near = max(math.sqrt(2 * self.deceleration[entry] * room) - self.offset[entry], 0.0)
+                    found[entry] = min(found.get(entry, self.velocity[entry]), near)
         return found
 
     @cached_property

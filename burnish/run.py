@@ -6,6 +6,7 @@ A stage whose folder holds `result.json` is complete and is skipped; one without
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Mapping
@@ -31,8 +32,8 @@ class Run:
             made_by = {"burnish": __version__, "python": platform.python_version(), "machine": platform.machine()}
             write_json(path, {"stage": stage, "config": self.config, "made_by": made_by})
         self._writer: Any = None
-        self._opened = time.monotonic()
-        self._earlier_s = self._read_clock()
+        self._opened, self._opened_cpu = time.monotonic(), _cpu_s()
+        self._earlier_s, self._earlier_cpu_s = self._read_clock()
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -45,9 +46,15 @@ class Run:
         """Seconds spent in this stage, earlier interrupted sessions included."""
         return self._earlier_s + time.monotonic() - self._opened
 
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of computing in this stage on all cores together, by this process and by the ended ones it waited
+        for; earlier interrupted sessions included. Unlike `wall_s`, what else the machine does is not in it."""
+        return self._earlier_cpu_s + _cpu_s() - self._opened_cpu
+
     def save_clock(self) -> None:
-        """Remember `wall_s` for a later session; call it with every checkpoint."""
-        write_json(self.folder / "clock.json", {"wall_s": self.wall_s})
+        """Remember `wall_s` and `cpu_s` for a later session; call it with every checkpoint."""
+        write_json(self.folder / "clock.json", {"wall_s": self.wall_s, "cpu_s": self.cpu_s})
 
     def log(self, step: int, **scalars: float) -> None:
         """Append scalars to `metrics.jsonl` and to TensorBoard."""
@@ -67,12 +74,16 @@ class Run:
         with atomic_file(self.folder / "metrics.jsonl") as beside:
             beside.write_text("".join(json.dumps(row) + "\n" for row in kept))
 
-    def finish(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Mark the stage complete; returns `result` with `wall_s` filled in."""
+    def close(self) -> None:
+        """Give the disk what TensorBoard's thread still holds, up to two minutes of it. `log` opens it again."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        full = {**result, "wall_s": round(self.wall_s, 2)}
+
+    def finish(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Mark the stage complete; returns `result` with `wall_s` and `cpu_s` filled in."""
+        self.close()
+        full = {**result, "wall_s": round(self.wall_s, 2), "cpu_s": round(self.cpu_s, 2)}
         write_json(self.folder / "result.json", full)
         return full
 
@@ -99,9 +110,15 @@ class Run:
                 f"{self.folder} was made with other settings ({listed}); choose another --out or delete that folder"
             )
 
-    def _read_clock(self) -> float:
+    def _read_clock(self) -> tuple[float, float]:
         path = self.folder / "clock.json"
-        return float(read_json(path)["wall_s"]) if path.exists() else 0.0
+        clock = read_json(path) if path.exists() else {}
+        return float(clock.get("wall_s", 0.0)), float(clock.get("cpu_s", 0.0))
+
+
+def _cpu_s() -> float:
+    """User's and system's time, of this process and of the ended ones it waited for."""
+    return sum(os.times()[:4])
 
 
 class Follower(Run):
@@ -109,7 +126,8 @@ class Follower(Run):
 
     def __init__(self, folder: Path, stage: str, config: Mapping[str, Any]) -> None:
         self.folder, self.stage, self.config = folder, stage, config
-        self._opened, self._earlier_s = time.monotonic(), 0.0
+        self._opened, self._opened_cpu = time.monotonic(), _cpu_s()
+        self._earlier_s, self._earlier_cpu_s = 0.0, 0.0
 
     def save_clock(self) -> None:
         """Nothing."""
@@ -118,6 +136,9 @@ class Follower(Run):
         """Nothing."""
 
     def rewind(self, step: int) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
         """Nothing."""
 
     def finish(self, result: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,19 @@ def test_a_damaged_config_is_named(tmp_path: Path):
         Run(tmp_path, "train", {})
 
 
-def test_wall_time_adds_up_over_sessions(tmp_path: Path):
+def test_time_adds_up_over_sessions(tmp_path: Path):
     run = Run(tmp_path, "train", {})
     run.save_clock()
-    (tmp_path / "clock.json").write_text('{"wall_s": 100.0}')
-    assert Run(tmp_path, "train", {}).wall_s >= 100.0
+    (tmp_path / "clock.json").write_text('{"wall_s": 100.0, "cpu_s": 60.0}')
+    run = Run(tmp_path, "train", {})
+    assert run.wall_s >= 100.0 and run.cpu_s >= 60.0
+
+
+def test_time_of_computing_is_not_that_of_waiting(tmp_path: Path):
+    run = Run(tmp_path, "train", {})
+    time.sleep(0.3)
+    result = run.finish({})
+    assert result["cpu_s"] < 0.2 < result["wall_s"]
 
 
 def test_metrics_survive_a_line_cut_off_by_a_kill(tmp_path: Path):

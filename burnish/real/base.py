@@ -196,6 +196,12 @@ class Robot(ABC):
         """Words for `burnish sim-robot` that make the simulated robot one for `config`."""
         return []
 
+    @classmethod
+    def lets_go(cls, config: Any) -> str:
+        """What the simulated robot is asked for once a policy moves it, as an operator would do it to the real one: to
+        take its strap off; "" for nothing."""
+        return ""
+
     def tank(self) -> EnergyTank | None:
         """What it may spend on pushing; None for robots without a stiffness."""
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ class Control:
         self.phase, self._told, self._cycle, self._missed = "holding", None, 0, 0
         self._due_s, self._clock_s, self._verdicts, self._begun = 0.0, 0.0, 0, 0
         self._resuming, self._ending, self._order = False, False, ""
-        self._arrived: Chunk | None = None
+        self._taking: Iterator[None] | None = None
         self._ready = self._commanded = not robot.prepares
 
     def run(self) -> None:
@@ -132,29 +133,33 @@ class Control:
 
     def _follow(self, state: State) -> None:
         """The plan that came, the action that is due, and one part of what it asks for."""
-        self._receive(state)
+        self._receive()
         if self.phase == "playing":
             self._play(state)
         self.safety.look_ahead(state.time_s)
 
-    def _receive(self, state: State) -> None:
+    def _receive(self) -> None:
         """The plan that came. An arm's, whose cycles are short, waits until nothing is left to do for the last action,
-        and is looked at in one cycle and mixed with others in the next."""
-        arrived, self._arrived = self._arrived, None
+        and is read, looked at and mixed with others in one cycle each."""
         smooth = self.robot.spec.smooth
-        if arrived is None and not (smooth and self.safety.busy):
+        if self._taking is None and not (smooth and self.safety.busy):
             chunk = self.mailbox.receive()
             if chunk is None or self.player.asked != chunk.slot:
                 return
-            due = chunk.actions[self.player.slot - chunk.slot :]
-            if len(due) and not self.safety.examine(state, due):
-                return
+            self._taking = self._take(chunk)
             if smooth:
-                self._arrived = chunk
                 return
-            arrived = chunk
-        if arrived is not None:
-            self.player.add(arrived)
+        for _ in self._taking or ():
+            if smooth:
+                return
+        self._taking = None
+
+    def _take(self, chunk: Chunk) -> Iterator[None]:
+        due = chunk.actions[self.player.slot - chunk.slot :]
+        if len(due) and not self.safety.examine(self._clock_s, due):
+            return
+        yield
+        self.player.add(chunk)
 
     def _report(self, state: State, setpoint: Setpoint, answer_s: float, compute_s: float) -> None:
         asked = -1 if self.player.asked is None else self.player.asked
@@ -290,6 +295,7 @@ def main(path: Path) -> int:
         return FAILED
     finally:
         robot.close()
+        Path(settings.mailbox).unlink(missing_ok=True)  # its owner may have been killed, and both have it mapped
     return 0
 
 

@@ -9,8 +9,7 @@ given actions as they come, only their rate of change is limited.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from burnish import quintic
 from burnish.limits import Limits
 
-BEYOND = 7
+BEYOND = 9
 """Cycles by which motion goes on past its end, so that the next action may be looked at first."""
 HAIR = 1e-9
 """What rounding may add."""
@@ -30,12 +29,14 @@ Moment = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What will be joined to the samples `of` a motion in its `cycle`, over so many `cycles`."""
+    """What will be joined to the samples `of` a motion in its `cycle`, over so many `cycles`, and whether
+    it stays `below` the upper limits."""
 
     of: np.ndarray
     cycle: int
     cycles: int
     samples: np.ndarray
+    below: bool = False
 
     def fits(self, of: np.ndarray | None, cycle: int, cycles: int) -> bool:
         """Whether this is where the motion is now, and what is asked of it."""
@@ -56,11 +57,12 @@ class Motion(Protocol):
         ...
 
     def foresee(self, moment: Moment, cycles: int) -> Iterator[None]:
-        """Work out, in two cycles, what `aim` at `moment`, in the one after them and `cycles` before it, asks for."""
+        """Work out, in three cycles, what `aim` at `moment`, in the one after them and `cycles` before it, asks for."""
         ...
 
-    def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
-        """Head for `moments`, to be met one after the other, `cycles` apart. False if the limits forbid the first."""
+    def aim(self, moments: Iterable[Moment], cycles: int, period: int) -> bool:
+        """Head for `moments`, to be met in `cycles` and then one after the other, `period` cycles apart. False if the
+        limits forbid the first."""
         ...
 
     def brake(self) -> None:
@@ -116,31 +118,40 @@ class SmoothMotion:
         return self.now[0] if ahead is None else ahead[0]
 
     def foresee(self, moment: Moment, cycles: int) -> Iterator[None]:
-        """Join `moment` to where motion will be then, so that `aim` need only look whether that is allowed."""
-        self._slow_down(self.soon(2), moment[0])
+        """Join `moment` to where motion will be then, and look at one half of the limits."""
+        self._slow_down(self.soon(3), moment[0])
         yield
-        ahead = self._ahead(1)
+        ahead, foreseen = self._ahead(2), None
         if self._samples is not None and ahead is not None:
-            self._foreseen = Foreseen(self._samples, self._cycle + 1, cycles, self._quintic(ahead, moment, cycles))
+            foreseen = Foreseen(self._samples, self._cycle + 2, cycles, self._quintic(ahead, moment, cycles))
+        yield
+        if foreseen is not None:
+            self._foreseen = replace(foreseen, below=self._below(foreseen.samples))
         yield
 
-    def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
+    def aim(self, moments: Iterable[Moment], cycles: int, period: int) -> bool:
         """Join the motion through `moments` at the first one that the limits allow; else stop at the first."""
         foreseen, self._foreseen = self._foreseen, None
-        now = (self._samples, self._cycle, cycles)
-        if foreseen is not None and foreseen.fits(*now) and self._keeps(foreseen.samples):
-            self._samples, self._solved, self._cycle = foreseen.samples, False, 0
-            return True
-        moments, self._cycle = iter(moments), 0
+        known = foreseen is not None and foreseen.fits(self._samples, self._cycle, cycles)
+        if foreseen is not None and known and foreseen.below and self._above(foreseen.samples):
+            return self._take(foreseen.samples)
+        moments, begin = iter(moments), self.now
         first = next(moments)
-        self._slow_down(self.now[0], first[0])
-        for number, moment in enumerate(chain((first,), moments)):
-            samples = self._quintic(self.now, moment, (number + 1) * cycles)
+        if not known:
+            self._slow_down(begin[0], first[0])
+            samples = self._quintic(begin, first, cycles)
             if self._keeps(samples):
-                self._samples, self._solved = samples, False
-                return number == 0
+                return self._take(samples)
+        for number, moment in enumerate(moments, 1):
+            samples = self._quintic(begin, moment, cycles + number * period)
+            if self._keeps(samples):
+                return not self._take(samples)
+        self._cycle = 0
         self._samples = None
-        self._aimed.max_velocity = np.maximum(self._top, SLOWEST)[self._bound].tolist()
+        top = self._fastest.copy()
+        for entry, speed in self._slower.items():
+            top[entry] = max(speed * self._share, SLOWEST)
+        self._aimed.max_velocity = top[self._bound].tolist()
         self._aimed.target_position = first[0][self._bound].tolist()
         self._aimed.target_velocity = [0.0] * len(self._bound)
         self._aimed.minimum_duration = cycles * self._period
@@ -171,6 +182,11 @@ class SmoothMotion:
             self.now = (self._whole(at[0], self._loose), self._whole(at[1], 0.0), self._whole(at[2], 0.0))
         return self.now
 
+    def _take(self, samples: np.ndarray) -> bool:
+        """Follow them from now on."""
+        self._samples, self._solved, self._cycle = samples, False, 0
+        return True
+
     def _whole(self, bound: list[float], free: Any) -> np.ndarray:
         found = np.empty(len(self._free))
         found[self._bound], found[self._free] = bound, free
@@ -189,13 +205,11 @@ class SmoothMotion:
 
     def _slow_down(self, *places: np.ndarray) -> None:
         """How fast it may be between `places`."""
-        slowest = self._limits.slowest(place.tolist() for place in places)
-        if slowest is None:
-            self._top, self._edges = self._fastest, self._open
-            return
-        self._top, self._edges = np.array(slowest) * self._share, self._open.copy()
-        bound = self._top[self._bound] + HAIR
-        self._edges[0, 1, self._bound], self._edges[1, 1, self._bound] = -bound, bound
+        self._slower = self._limits.slower(place.tolist() for place in places)
+        self._edges = self._open.copy() if self._slower else self._open
+        for entry, speed in self._slower.items():
+            most = speed * self._share + HAIR
+            self._edges[0, 1, entry], self._edges[1, 1, entry] = -most, most
 
     def _ahead(self, cycles: int) -> Moment | None:
         """The moment so many cycles on; None where no action is followed any more."""
@@ -208,8 +222,9 @@ class SmoothMotion:
     def _quintic(self, begin: Moment, end: Moment, cycles: int) -> np.ndarray:
         """(cycles + `BEYOND`, 4, A) of the polynomial of degree 5 that joins `begin` and `end`; jerk comes last."""
         if cycles not in self._joining:
-            joining = quintic.joining(np.arange(1, cycles + BEYOND + 1) * self._period, cycles * self._period)
-            self._joining[cycles] = joining.swapaxes(0, 1).reshape(-1, 6)
+            joining = quintic.joining(np.arange(1, cycles + 1) * self._period, cycles * self._period)
+            on = quintic.going_on(np.arange(1, BEYOND + 1) * self._period)
+            self._joining[cycles] = np.concatenate([joining, on], axis=1).swapaxes(0, 1).reshape(-1, 6)
         samples = (self._joining[cycles] @ np.array((*begin, *end))).reshape(cycles + BEYOND, 4, -1)
         for place in self._loose_places:
             samples[:, :, place] = 0.0
@@ -218,8 +233,15 @@ class SmoothMotion:
 
     def _keeps(self, samples: np.ndarray) -> bool:
         """Whether the limits hold all along."""
-        low, high = self._edges
-        return bool((np.maximum.reduce(samples) <= high).all() and (np.minimum.reduce(samples) >= low).all())
+        return self._below(samples) and self._above(samples)
+
+    def _below(self, samples: np.ndarray) -> bool:
+        high = self._edges[1]
+        return np.count_nonzero(np.maximum.reduce(samples) <= high) == high.size
+
+    def _above(self, samples: np.ndarray) -> bool:
+        low = self._edges[0]
+        return np.count_nonzero(np.minimum.reduce(samples) >= low) == low.size
 
 
 class DirectMotion:
@@ -241,9 +263,9 @@ class DirectMotion:
 
     def foresee(self, moment: Moment, cycles: int) -> Iterator[None]:
         """Nothing is worked out."""
-        yield from (None, None)
+        yield from (None, None, None)
 
-    def aim(self, moments: Iterable[Moment], cycles: int) -> bool:
+    def aim(self, moments: Iterable[Moment], cycles: int, period: int) -> bool:
         """The position of the first; nothing is spread over `cycles`."""
         self._target = next(iter(moments))[0]
         return bool((np.abs(self._target - self.now[0]) <= self._most * cycles).all())

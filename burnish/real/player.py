@@ -71,7 +71,8 @@ class ChunkPlayer:
         self._plan: Chunk | None = None
         self.asked: int | None = None
         self._took = [0]
-        self._total, self._mass, self._since, self._means = np.zeros((0, 0)), np.zeros(0), self.slot, NOTHING
+        # Weighted sums of what was planned for the moments from `_since` on, and, in the last column, of the weights.
+        self._mixed, self._since, self._means = NOTHING, self.slot, NOTHING
 
     def wants(self) -> bool:
         """Whether an observation should be made and planned from now."""
@@ -136,15 +137,11 @@ class ChunkPlayer:
 
     def _mix(self, chunk: Chunk) -> None:
         """Each plan ages by one when another comes, so all that was said before is multiplied by exp(−decay) once."""
-        size, length = chunk.actions.shape[1], len(chunk.actions)
-        total, mass = np.zeros((length, size)), np.zeros(length)
-        since = chunk.slot - self._since
-        if len(self._mass) > since >= 0:
-            rest = min(length, len(self._mass) - since)
-            fade = math.exp(-self.config.decay)
-            total[:rest], mass[:rest] = self._total[since:][:rest] * fade, self._mass[since:][:rest] * fade
-        total += chunk.actions
-        mass += 1.0
-        if self._free:
-            total[:, self._free] = chunk.actions[:, self._free] * mass[:, None]
-        self._total, self._mass, self._since, self._means = total, mass, chunk.slot, total / mass[:, None]
+        since, mixed = chunk.slot - self._since, np.ones((len(chunk.actions), chunk.actions.shape[1] + 1))
+        mixed[:, :-1] = chunk.actions
+        if len(self._mixed) > since >= 0:
+            earlier = self._mixed[since : since + len(mixed)]
+            mixed[: len(earlier)] += earlier * math.exp(-self.config.decay)
+        self._mixed, self._since, self._means = mixed, chunk.slot, mixed[:, :-1] / mixed[:, -1:]
+        for entry in self._free:
+            self._means[:, entry] = chunk.actions[:, entry]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from burnish import quintic
 from burnish.errors import BurnishError
 from burnish.real.base import Body, RobotSpec, Setpoint, State
 from burnish.real.energy import EnergyTank
@@ -97,23 +98,16 @@ class Safety:
     def want(self, state: State, actions: np.ndarray, cycles: int) -> None:
         """Head for `actions[0]` of (K, A), to be met in `cycles`; those that follow it say how it moves on."""
         self._last_action_s = state.time_s
-        if self.verdict is not None:
-            return
-        fault = self._wrong(actions)
-        if fault:
-            self.halt(*fault, state.time_s)
-            return
-        while self.look_ahead(state.time_s):  # what the last action left undone, if actions follow so closely
-            continue
-        if self.verdict is not None:
-            return
-        self._parts = self._follow(actions, cycles)
+        while self.verdict is None and self.look_ahead(state.time_s):
+            continue  # what the last action left undone, if actions follow so closely
+        if self.verdict is None:
+            self._parts = self._follow(actions, cycles)
 
-    def examine(self, state: State, actions: np.ndarray) -> bool:
+    def examine(self, time_s: float, actions: np.ndarray) -> bool:
         """Look at a plan (K, A), whose first action is due next, before it is mixed with others; False: it halted."""
         fault = self._wrong(actions)
         if fault:
-            self.halt(*fault, state.time_s)
+            self.halt(*fault, time_s)
         return not fault
 
     def step(self, state: State, *, cycles: int = 1, silence_s: float | None = None) -> Setpoint:
@@ -177,11 +171,12 @@ class Safety:
         names = self.spec.limits.names
         if actions.shape[1:] != self._low.shape:
             return "dimension", f"actions of {actions.shape[1:]} numbers for {len(names)}: {', '.join(names)}"
-        if not math.isfinite(actions.sum()) and not np.isfinite(actions).all():
+        # Plain numbers: for so few they are sooner done than arrays, above all by what is not done every cycle.
+        rows, now = actions.tolist(), self._motion.now[0].tolist()
+        if not math.isfinite(sum(map(sum, rows))) and not np.isfinite(actions).all():
             step, which = np.argwhere(~np.isfinite(actions))[0]
             return "finite", f"{names[which]} is {actions[step, which]}"
-        # Plain numbers: for so few they are sooner done than arrays.
-        action, now = actions[0].tolist(), self._motion.now[0].tolist()
+        action = rows[0]
         shares = [abs(to - at) / most for to, at, most in zip(action, now, self.spec.limits.jump, strict=True)]
         if max(shares) > 1:
             which = shares.index(max(shares))
@@ -215,6 +210,9 @@ class Safety:
         return None
 
     def _allowed(self, actions: np.ndarray) -> np.ndarray:
+        low, high = self.spec.limits.low, self.spec.limits.high
+        if all(least <= to <= most for row in actions.tolist() for least, to, most in zip(low, row, high, strict=True)):
+            return actions
         allowed = np.minimum(np.maximum(actions, self._low), self._high)
         if (allowed[0] != actions[0]).any():
             self.limited["position"] += 1
@@ -222,17 +220,23 @@ class Safety:
 
     def _follow(self, actions: np.ndarray, cycles: int) -> Iterator[Fault | None]:
         """What an action asks for, in parts, one a cycle, so that no cycle does everything."""
-        allowed = self._allowed(actions)
-        spread = self.spec.smooth and cycles >= SPREAD
+        period, spread = cycles, self.spec.smooth and cycles >= SPREAD
         if spread:
-            cycles -= 5  # motion goes on a little beyond its end, so that the fifth cycle is soon enough
+            cycles -= 7  # motion goes on a little beyond its end, so that the seventh cycle is soon enough
+            yield None  # the cycle in which an action begins has enough to do
+        fault = self._wrong(actions)
+        if fault:
+            yield fault
+            return
+        allowed = self._allowed(actions)
+        if spread:
             yield None
             yield self._leaves(allowed[0])  # before anything moves there
-            moment = next(moments(self._motion.soon(3), allowed[:2], cycles / self.spec.rate_hz))
+            moment = next(moments(self._motion.soon(4), allowed[:2], *self._spans(cycles, period)))
             yield None
             for _ in self._motion.foresee(moment, cycles):
                 yield None
-        self._aim(allowed, cycles)
+        self._aim(allowed, cycles, period)
         yield None if spread else self._leaves(allowed[0])
         if self._body is not None and self.spec.limits.clearance is not None:
             for found in self._body.clearances(allowed[0]):
@@ -240,10 +244,13 @@ class Safety:
         if spread:  # and where it will be asked to go next: what moves fast needs room to brake
             yield self._leaves(allowed[min(1, len(allowed) - 1)])
 
-    def _aim(self, allowed: np.ndarray, cycles: int) -> None:
-        span_s = cycles / self.spec.rate_hz
-        if not self._motion.aim(moments(self._motion.now[0], allowed, span_s), max(1, cycles)):
+    def _aim(self, allowed: np.ndarray, cycles: int, period: int) -> None:
+        ahead = moments(self._motion.now[0], allowed, *self._spans(cycles, period))
+        if not self._motion.aim(ahead, max(1, cycles), max(1, period)):
             self.limited["motion"] += 1
+
+    def _spans(self, cycles: int, period: int) -> tuple[float, float]:
+        return cycles / self.spec.rate_hz, period / self.spec.rate_hz
 
     def _leaves(self, action: np.ndarray) -> Fault | None:
         if self._box is None or self._body is None:
@@ -268,13 +275,16 @@ STRAIN_CYCLES = 5
 """A torque above its limit for longer than this halts: one cycle alone may be noise."""
 
 
-def moments(here: np.ndarray, actions: np.ndarray, span_s: float) -> Iterator[Moment]:
-    """The actions (K, A) with the velocity and acceleration that their neighbours give; one alone is a stop."""
+def moments(here: np.ndarray, actions: np.ndarray, span_s: float, period_s: float) -> Iterator[Moment]:
+    """The actions (K, A) with the velocity and acceleration of the parabola through each and its neighbours: `here` is
+    `span_s` before the first, the others are `period_s` apart; one alone is a stop."""
     if len(actions) == 1:
         rest = np.zeros_like(here)
         yield actions[0], rest, rest
     for before, action, after in zip([here, *actions], actions, actions[1:], strict=False):
-        yield action, (after - before) / (2 * span_s), (after - 2 * action + before) / span_s**2
+        velocity, acceleration = quintic.parabola(span_s, period_s) @ np.array((before, action, after))
+        yield action, velocity, acceleration
+        span_s = period_s
 
 
 def _rounded(place: list[float]) -> list[float]:

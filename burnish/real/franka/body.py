@@ -68,15 +68,19 @@ class FrankaBody:
 
 def place(joints: list[float]) -> list[Frame]:
     """The base, the seven joints and the hand at `joints` (7,), rad."""
-    x, y, z, origin = BASE
     found = [BASE]
-    for (along, up, alpha_cos, alpha_sin), angle in zip(CHAIN, joints, strict=True):
-        y, z = _mix(alpha_cos, y, alpha_sin, z), _mix(-alpha_sin, y, alpha_cos, z)
-        step = _mix(along, x, up, z)
-        origin = (origin[0] + step[0], origin[1] + step[1], origin[2] + step[2])
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz), (ox, oy, oz) = BASE
+    for (along, up, alpha_cos, alpha_sin), angle in zip(CHAIN, joints, strict=True):  # spelt out: a third sooner done
+        yx, zx = alpha_cos * yx + alpha_sin * zx, alpha_cos * zx - alpha_sin * yx
+        yy, zy = alpha_cos * yy + alpha_sin * zy, alpha_cos * zy - alpha_sin * yy
+        yz, zz = alpha_cos * yz + alpha_sin * zz, alpha_cos * zz - alpha_sin * yz
+        ox, oy, oz = ox + along * xx + up * zx, oy + along * xy + up * zy, oz + along * xz + up * zz
         cos, sin = math.cos(angle), math.sin(angle)
-        x, y = _mix(cos, x, sin, y), _mix(-sin, x, cos, y)
-        found.append((x, y, z, origin))
+        xx, yx = cos * xx + sin * yx, cos * yx - sin * xx
+        xy, yy = cos * xy + sin * yy, cos * yy - sin * xy
+        xz, yz = cos * xz + sin * yz, cos * yz - sin * xz
+        found.append(((xx, xy, xz), (yx, yy, yz), (zx, zy, zz), (ox, oy, oz)))
+    x, y, z, origin = found[-1]
     x, y = _mix(TURN_COS, x, TURN_SIN, y), _mix(-TURN_SIN, x, TURN_COS, y)
     found.append((x, y, z, point((x, y, z, origin), (0.0, 0.0, FLANGE_M))))
     return found

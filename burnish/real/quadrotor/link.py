@@ -7,6 +7,7 @@ failsafe ends it.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import time
@@ -66,7 +67,7 @@ class Link:
 
     def __init__(self, address: str, wait_s: float, rate_hz: float) -> None:
         """Raises `RobotError` when nobody answers at `address` within `wait_s`."""
-        mavsdk.log_subscribe(lambda *_: True)  # it would print to stdout
+        _silence()
         station = mavsdk.Configuration.create_with_component_type(mavsdk.ComponentType.GROUND_STATION)
         self._mavsdk, self.address = mavsdk.Mavsdk(station), address
         opened = self._mavsdk.add_any_connection(address)
@@ -196,6 +197,12 @@ class Link:
     def _placed(self, place: Any, _: Any) -> None:
         with self._news:
             self._place = (time.monotonic(), place)
+
+
+@functools.cache  # a second one would be told of while mavsdk's threads are still telling the first, which is gone then
+def _silence() -> None:
+    """mavsdk would print to stdout."""
+    mavsdk.log_subscribe(lambda *_: True)
 
 
 def _number(value: float) -> float | None:

@@ -43,7 +43,8 @@ class Client:
         self.node.create_subscription(DiagnosticStatus, "/robot/verdict", self._judge, qos.LATCHED)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        threading.Thread(target=self._executor.spin, daemon=True).start()
+        self._spinning = threading.Thread(target=self._executor.spin, daemon=True)
+        self._spinning.start()
 
     def call(self, kind: Any, name: str, request: Any, seconds: float = ANSWERS_S) -> Any:
         """The answer of a service. Raises `BurnishError` if there is none."""
@@ -95,8 +96,9 @@ class Client:
         return "" if self.verdict is None else next(iter(self.verdict.values)).value
 
     def close(self) -> None:
-        """Leave."""
+        """Leave. The thread first: it must not look at a node that is gone."""
         self._executor.shutdown()
+        self._spinning.join()
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 

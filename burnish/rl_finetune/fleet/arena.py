@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,17 @@ from burnish.rl_finetune.fleet.worker import RolloutWorker
 class RayArena(Arena):
     """Lanes of `task` on the cluster that Ray is connected to."""
 
-    def __init__(self, task: str, lanes: int, auto_reset: bool, max_episode_steps: int, cfg: FleetConfig) -> None:
-        """`lanes`: of each worker. Raises `BurnishError` without workers."""
+    def __init__(
+        self,
+        task: str,
+        lanes: int,
+        auto_reset: bool,
+        max_episode_steps: int,
+        cfg: FleetConfig,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`lanes`: of each worker; `settings`: of `make_env`. Raises `BurnishError` without workers."""
+        self.settings = dict(settings or {})
         self.task, self.lanes, self.auto_reset, self.cfg = task, lanes, auto_reset, cfg
         self.max_episode_steps = max_episode_steps
         self.fleet: Fleet | None = None
@@ -53,7 +63,7 @@ class RayArena(Arena):
 
         def one(number: int) -> tuple[Any, Any]:
             seed = int(torch.randint(2**62, (), generator=generator))
-            actor = kind.remote(files, self.task, self.lanes, self.auto_reset, number, seed)
+            actor = kind.remote(files, self.task, self.lanes, self.auto_reset, self.settings, number, seed)
             return actor, getattr(actor, begin).remote(*how)
 
         self.fleet = Fleet(one, self.workers, self.cfg)

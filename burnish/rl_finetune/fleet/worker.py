@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import ray
@@ -23,16 +24,23 @@ class RolloutWorker:
     """Lives in a process of Ray's, on one CPU. Errors that a user can mend reach the learner as they are."""
 
     def __init__(
-        self, files: Mapping[str, np.ndarray], task: str, lanes: int, auto_reset: bool, number: int, seed: int
+        self,
+        files: Mapping[str, np.ndarray],
+        task: str,
+        lanes: int,
+        auto_reset: bool,
+        settings: Mapping[str, Any],
+        number: int,
+        seed: int,
     ) -> None:
         """
         Args:
             files: of the policy's checkpoint.
-            lanes: of the environment, all stepped in this process.
+            lanes, settings: of the environment, all stepped in this process.
             number, seed: of this worker; one that takes a dead one's place has others.
         """
         self._files, self._task, self._lanes, self._auto_reset = files, task, lanes, auto_reset
-        self._number, self._clock = number, Clock()
+        self._settings, self._number, self._clock = settings, number, Clock()
         self._generator = torch.Generator().manual_seed(seed)
 
     def begin_rollout(self, exploration: Exploration) -> str:
@@ -67,4 +75,5 @@ class RolloutWorker:
         torch.set_num_threads(1)
         policy = unpack_policy(self._files)
         here = f"policy of rollout worker {self._number}"
-        return policy, make_env_for(policy.contract, self._task, self._lanes, here=here, auto_reset=self._auto_reset)
+        options = {"auto_reset": self._auto_reset, "settings": self._settings}
+        return policy, make_env_for(policy.contract, self._task, self._lanes, here=here, **options)

@@ -19,7 +19,7 @@ from burnish.real.base import RobotError
 from burnish.real.control import Settings
 from burnish.real.journal import read_cycles
 from burnish.real.mailbox import PHASES
-from burnish.real.player import PlayerConfig
+from burnish.real.player import Mode, PlayerConfig
 from burnish.real.safety import SafetyConfig
 from burnish.real.session import Session, mailbox_path
 from burnish.real.simulated import SimulatedProcess
@@ -136,7 +136,7 @@ class Bench:
     def session(
         self,
         plans: Any,
-        mode: str = "ensemble",
+        mode: Mode = "ensemble",
         *,
         name: str = "franka",
         config: dict[str, Any] | None = None,
@@ -154,11 +154,16 @@ class Bench:
             assert not late, late
 
     def moving(self, session: Session, seconds: float = 1.0) -> None:
-        """Until the arm sways."""
+        """Until the arm sways, which a synchronous player lets stand between two plans."""
         session.play()
         session.run(seconds)
+        session.run(1.0, lambda: self._sways(session))
         assert session.row is not None and session.row.phase == "playing", self.said
-        assert np.abs(session.row.velocity[:7]).max() > 0.05
+        assert self._sways(session)
+
+    @staticmethod
+    def _sways(session: Session) -> bool:
+        return session.row is not None and bool(np.abs(session.row.velocity[:7]).max() > 0.05)
 
     def held(self, session: Session, rule: str, seconds: float = 1.5) -> None:
         """The session halts by `rule`; the robot agrees that it stands, and that no limit was passed."""

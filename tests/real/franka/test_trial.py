@@ -81,7 +81,7 @@ def test_the_expert_lifts_the_cube_through_driver_and_safety(
         session.play()
         session.run(60, lambda: tracked.solved() or session.summary()["halts"] > 0)
         assert tracked.solved(), (said, session.summary(), lifting.ask("report"))
-    box.unlink()
+    assert not box.exists()
 
 
 @pytest.mark.parametrize(

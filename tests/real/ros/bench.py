@@ -30,6 +30,11 @@ class Bench:
         self._executor.add_node(self.node)
         self.processes: list[subprocess.Popen[bytes]] = []
 
+    def close(self) -> None:
+        """The executor first: it must not look at a node that is gone."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+
     def start(self, name: str, **parameters: Any) -> subprocess.Popen[bytes]:
         """`burnish.real.ros.NAME` as a process; what it says is in NAME.log."""
         words = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
@@ -70,5 +75,5 @@ def bench(folder: Path) -> Iterator[Bench]:
         for process in made.processes:
             process.kill()
             process.wait()
-        made.node.destroy_node()
+        made.close()
         rclpy.try_shutdown()
