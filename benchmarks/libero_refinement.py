@@ -33,7 +33,11 @@ REFINEMENT = ResidualConfig(
     warmup_steps=6_000,
     action_scale=0.3,
     gamma=0.997,
-    learner=LearnerConfig(critics=5, critic_hidden=128, judged="gain"),
+    warmup_scale=0.67,
+    noise=0.5,
+    learner=LearnerConfig(
+        critics=5, critic_hidden=128, judged="gain", imitation=0.09, target_noise=0.17, target_noise_clip=1.0
+    ),
 )
 
 

@@ -37,7 +37,7 @@ from burnish.rl_finetune.fleet.cluster import FleetConfig
 from burnish.sim.base import make_env
 
 NODE = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 200_000_000}
-EXPLORATION = Exploration(warmup_scale=0.2, noise=0.15, memory=0.5, n_step=5, gamma=0.99)
+EXPLORATION = Exploration(warmup_scale=0.4, noise=0.3, memory=0.5, n_step=5, gamma=0.99)
 
 
 class Side:
@@ -80,7 +80,7 @@ def worker_alone(pair: ResidualPolicy, task: str, lanes: int, calls: int = 200) 
 def learner_alone(pair: ResidualPolicy, updates: int = 300) -> float:
     """Updates of residual RL per CPU second at its defaults: the critics, and every second time the actor."""
     generator = torch.Generator().manual_seed(0)
-    learner = Learner(pair.network, pair.actor.detach().clone(), 0.5, LearnerConfig(), generator)
+    learner = Learner(pair.network, pair.actor.detach().clone(), pair.reach, LearnerConfig(), generator)
     action = pair.network.outputs
     replay = Replay(10_000, pair.network.inputs - action, action)
     replay.rows.normal_(generator=generator)

@@ -21,11 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from burnish.policies.ensemble import EnsembleMLP
+from burnish.policies.residual import Reach
 from burnish.rl_finetune.buffer import Transitions
 from burnish.rl_finetune.critics import Learner, LearnerConfig
 
 OBS, ACTION, BATCH, ACTOR_EVERY = 39, 4, 256, 2
 SCALE = 0.5
+REACH = Reach(torch.tensor(SCALE), torch.tensor(-1.0), torch.tensor(1.0), torch.tensor(False))
 
 
 class PerHeadLoop:
@@ -41,7 +43,7 @@ class PerHeadLoop:
         self.actor_optimizer = torch.optim.Adam(self.actor.parameters(), cfg.actor_lr)
 
     def residual(self, actor: nn.Module, obs: Tensor, base: Tensor) -> Tensor:
-        return SCALE * torch.tanh(actor(torch.cat([obs, base], 1)))
+        return torch.tanh(actor(torch.cat([obs, base], 1)))
 
     def update(self, batch: Transitions, with_actor: bool) -> None:
         cfg = self.cfg
@@ -50,7 +52,7 @@ class PerHeadLoop:
                 -cfg.target_noise_clip, cfg.target_noise_clip
             )
             residual = self.residual(self.target_actor, batch.next_obs, batch.next_base)
-            action = (batch.next_base + residual + noise).clamp(-1, 1)
+            action = (batch.next_base + SCALE * (residual + noise)).clamp(-1, 1)
             picked = torch.randperm(cfg.critics)[: cfg.target_critics]
             x = torch.cat([batch.next_obs, action], 1)
             q = torch.stack([self.target_critics[int(k)](x)[:, 0] for k in picked]).amin(0)
@@ -61,11 +63,11 @@ class PerHeadLoop:
         for target_critic, critic in zip(self.target_critics, self.critics, strict=True):
             self.polyak(target_critic, critic)
         if with_actor:
-            action = (batch.base + self.residual(self.actor, batch.obs, batch.base)).clamp(-1, 1)
+            action = (batch.base + SCALE * self.residual(self.actor, batch.obs, batch.base)).clamp(-1, 1)
             x = torch.cat([batch.obs, action], 1)
             q = torch.stack([critic(x) for critic in self.critics])
             value = q.mean() - cfg.pessimism * q.std(0, unbiased=False).mean()
-            imitation = 0.5 * cfg.imitation * ((action - batch.action) ** 2).sum(1).mean()
+            imitation = 0.5 * cfg.imitation * (((action - batch.action) / SCALE) ** 2).sum(1).mean()
             self.step(imitation - value, self.actor_optimizer)
             self.polyak(self.target_actor, self.actor)
 
@@ -94,7 +96,7 @@ def ours(cfg: LearnerConfig) -> Callable[[Transitions, bool], None]:
     """burnish's update."""
     generator = torch.Generator().manual_seed(0)
     network = EnsembleMLP(1, OBS + ACTION, cfg.critic_hidden, ACTION)
-    learner = Learner(network, network.init(generator, zero_output=True), SCALE, cfg, generator)
+    learner = Learner(network, network.init(generator, zero_output=True), REACH, cfg, generator)
 
     def update(batch: Transitions, with_actor: bool) -> None:
         learner.update_critic(batch)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -51,6 +51,13 @@ class Registry:
             self._outside_read = True
             for point in entry_points(group=self._group):
                 self.register(point.name, point.value)
+
+
+def check_known(kind: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Raise `UnknownNameError` for the first of `names` that is not among the `known` ones."""
+    for name in names:
+        if name not in known:
+            raise unknown(kind, name, known)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
@@ -125,6 +132,7 @@ algorithms.register("rl100", "burnish.rl_finetune.rl100:train")
 algorithms.register("opd", "burnish.rl_finetune.opd:train")
 algorithms.register("rpd", "burnish.rl_finetune.rpd:train")
 algorithms.register("distill", "burnish.rl_finetune.distill:train")
+algorithms.register("ppo", "burnish.rl_finetune.ppo_refine:train")
 algorithms.register("meta-imitation", "burnish.rl_finetune.meta_imitation:train")
 learners.register("ppo", "burnish.rl_finetune.ppo:train")
 learners.register("replan", "burnish.rl_finetune.replan:train")

@@ -331,9 +331,7 @@ def make_policy(name: str, contract: Contract, stats: Stats, **config: Any) -> P
     """A fresh policy by registry name. Unknown config fields are answered with the closest match."""
     cls = registry.policies.load(name)
     fields = [field.name for field in dataclasses.fields(cls.Config)]
-    for key in config:
-        if key not in fields:
-            raise registry.unknown(f"field of policy {name!r}", key, fields)
+    registry.check_known(f"field of policy {name!r}", config, fields)
     for key in (*contract.observation, ACTION):
         if key not in stats:
             raise BurnishError(f"no statistics for {key!r}; compute them from the dataset first")

@@ -60,12 +60,15 @@ class MLP(Policy):
         action, size = contract.action, contract.action.shape[-1]
         low, high = torch.tensor(action.low or [-1.0] * size), torch.tensor(action.high or [1.0] * size)
         relative = torch.tensor(self._relative)
+        self.register_buffer("relative", relative, persistent=False)
         self.register_buffer("middle", (low + high) / 2, persistent=False)
         self.register_buffer("reach", torch.where(relative, config.step or 0.0, (high - low) / 2), persistent=False)
         free = ~relative & torch.tensor(action.low is None)
         self.register_buffer("most", torch.where(free, math.inf, torch.ones(size)), persistent=False)
         self.network = perceptron(super().condition_dim, config.hidden, size)
 
+    relative: Tensor
+    """(A,) bool: which numbers are increments."""
     middle: Tensor
     reach: Tensor
     most: Tensor

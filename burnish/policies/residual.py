@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,30 @@ from burnish.contract import ACTION, Contract
 from burnish.policies.base import Batch, Policy
 from burnish.policies.ensemble import EnsembleMLP
 from burnish.policies.language import PACKAGED
+from burnish.policies.mlp import reported
+
+
+class Reach(NamedTuple):
+    """How far a correction may go, of each number of an action (A,), network units.
+
+    Attributes:
+        scale: the largest correction. What is added is said as a share of it, between -1 and 1.
+        low, high: where the action ends up, at most: the contract's bounds.
+        set_points: bool, which numbers the state reports too.
+    """
+
+    scale: Tensor
+    low: Tensor
+    high: Tensor
+    set_points: Tensor
+
+    def add(self, base: Tensor, share: Tensor) -> Tensor:
+        """(B, A) the corrected action."""
+        return (base + self.scale * share).clamp(self.low, self.high)
+
+    def share(self, base: Tensor, action: Tensor) -> Tensor:
+        """(B, A) what was added to `base`."""
+        return (action - base) / self.scale
 
 
 @dataclass(frozen=True)
@@ -30,8 +54,8 @@ class ResidualPolicyConfig:
     """Registry name of the base policy."""
     base_config: Mapping[str, Any]
     hidden: int = 256
-    action_scale: float = 0.3
-    """Largest correction, as a fraction of half the action range."""
+    action_scale: float | Sequence[float] = 0.3
+    """Largest correction, as a fraction of half the action range: of every number of an action, or one for each."""
     replan: int = 1
 
     @property
@@ -53,16 +77,24 @@ class ResidualPolicy(Policy):
         self.base: Policy = base(base.Config(**config.base_config), contract, stats)
         self.horizon, self.nfe = 1, self.base.nfe + 1
         action = contract.action.shape[-1]
+        self.register_buffer("_scale", torch.as_tensor(config.action_scale).expand(action).clone(), persistent=False)
         self.network = EnsembleMLP(1, self.state_dim + action, config.hidden, action)
         self.actor = nn.Parameter(self.network.init(torch.Generator().manual_seed(0), zero_output=True))
 
     @classmethod
-    def around(cls, base: Policy, *, hidden: int, action_scale: float) -> ResidualPolicy:
+    def around(cls, base: Policy, *, hidden: int, action_scale: float | Sequence[float]) -> ResidualPolicy:
         """`base` with a residual that is still zero everywhere."""
         config = ResidualPolicyConfig(base.name, dataclasses.asdict(base.config), hidden, action_scale)
         pair = cls(config, base.contract, base.stats)
         pair.base.load_state_dict(base.state_dict())
         return pair.eval().requires_grad_(False)
+
+    @property
+    def reach(self) -> Reach:
+        """How far it may go."""
+        low, high = (self.normalizer.normalize(ACTION, bound) for bound in (self.normalizer.low, self.normalizer.high))
+        set_points = torch.tensor([place is not None for place in reported(self.contract)])
+        return Reach(self.get_buffer("_scale"), low, high, set_points)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -75,17 +107,17 @@ class ResidualPolicy(Policy):
 
     def correct(self, state: Tensor, base_action: Tensor) -> Tensor:
         """Corrected action (B, A) of an encoded state and a base action (B, A); network units."""
-        return (base_action + self.correction(self.actor, state, base_action)).clamp(-1.0, 1.0)
+        return self.reach.add(base_action, self.share(self.actor, state, base_action))
 
-    def correction(self, actor: Tensor, state: Tensor, base_action: Tensor) -> Tensor:
-        """What flat weights `actor` add to a base action: (B, A)."""
+    def share(self, actor: Tensor, state: Tensor, base_action: Tensor) -> Tensor:
+        """What flat weights `actor` add to a base action (B, A), as a share of the largest correction."""
         out, _ = self.network.forward(self.network.views(actor), torch.cat([state, base_action], dim=1))
-        return self.config.action_scale * torch.tanh(out[0])
+        return torch.tanh(out[0])
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """A fresh plan's first action, corrected: (B, 1, A). `agent` plays whole base chunks instead."""
         state, condition = condition[:, : self.state_dim], condition[:, self.state_dim :]
-        return self.correct(state, self.base.sample(condition, noise)[:, 0].clamp(-1.0, 1.0))[:, None]
+        return self.correct(state, self.base.sample(condition, noise)[:, 0])[:, None]
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Squared error of the corrected action against the batch's first action: what imitation would minimise."""

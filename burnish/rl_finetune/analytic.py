@@ -7,6 +7,7 @@ of long ones is learned as well as their beginning (truncated as Williams and Pe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,9 @@ NEAR_M = 0.02
 """Within which the distance counts as its square: further out, every centimetre counts the same."""
 LOST_M, LOST_SPIN = 4.0, 30.0
 """A flight this far away, or spinning faster (rad/s), begins anew."""
+AGAIN, POOR_M = 0.75, 0.3
+"""How often a flight that was lost, or ended further away than that, begins anew with its vehicle: what is hard to fly
+is flown more."""
 THROWN = (0.6, 1.2, 1.5, 2.5)
 """How it begins, each axis up to: m, rad, m/s, rad/s; rotors at any speed."""
 
@@ -40,10 +44,13 @@ class Cost:
     """Per 1 − cos of the angle between front and east, and a third of it of that between up and up."""
     change: float = 0.05
     """Per squared change of a command, from one step to the next, in halves of its range."""
+    precise: float = 0.05
+    """Per ln(1 + (distance / `NEAR_M`)²), which pulls most at `NEAR_M`: the last centimetres weigh beside metres."""
 
     def __call__(self, state: Tensor, target: Tensor, command: Tensor, before: Tensor) -> Tensor:
         """(N,) of states (17, N), places (3, N) and commands (4, N) in network units, −1 … 1."""
-        away = ((state[POSITION] - target).square().sum(0) + NEAR_M**2).sqrt()
+        square = (state[POSITION] - target).square().sum(0)
+        away = (square + NEAR_M**2).sqrt() + self.precise * torch.log1p(square / NEAR_M**2)
         turned = rotation(state[ATTITUDE])
         fast = state[VELOCITY].square().sum(0).clamp(max=9), state[RATES].square().sum(0).clamp(max=50)
         upright = self.heading * (1 - turned[0]) + self.heading / 3 * (1 - turned[8])
@@ -57,8 +64,9 @@ class Stream:
     def __init__(self, fleet: Fleet, lanes: int, longest: int, seed: int) -> None:
         self.fleet, self.longest, self._next = fleet, longest, seed << 32
         self.vehicle, self.state = self._draw(lanes)
-        self.age = torch.randint(longest, (lanes,), generator=torch.Generator().manual_seed(seed))
-        self.target = torch.tensor(HOME)[:, None].expand(3, lanes)
+        self._generator = torch.Generator().manual_seed(seed)
+        self.age = torch.randint(longest, (lanes,), generator=self._generator)
+        self.target = torch.tensor(HOME)[:, None].repeat(1, lanes)
 
     @property
     def away(self) -> Tensor:
@@ -72,14 +80,15 @@ class Stream:
             keep: every lane keeps its vehicle.
             everything: all begin anew.
         """
-        state = self.state
-        lost = (self.away > LOST_M) | (state[RATES].norm(dim=0) > LOST_SPIN) | ~torch.isfinite(state).all(dim=0)
+        state, away = self.state, self.away
+        lost = (away > LOST_M) | (state[RATES].norm(dim=0) > LOST_SPIN) | ~torch.isfinite(state).all(dim=0)
         over = lost | (self.age >= self.longest) | everything
         rows = over.nonzero().flatten()
         vehicle, fresh = self._draw(len(rows))
         self.state = state.index_copy(1, rows, fresh)
         if not keep:
-            self.vehicle = self.vehicle.index_copy(1, rows, vehicle)
+            again = (lost | (away > POOR_M))[rows] & (torch.rand(len(rows), generator=self._generator) < AGAIN)
+            self.vehicle = self.vehicle.index_copy(1, rows, torch.where(again, self.vehicle[:, rows], vehicle))
         self.age = self.age.index_fill(0, rows, 0)
         return over, lost
 
@@ -106,20 +115,35 @@ def blur(count: int, generator: torch.Generator) -> Tensor:
     return torch.randn(count, 18, generator=generator) * scale
 
 
-def window(
-    policy: Recurrent, stream: Stream, memory: Tensor, steps: int, cost: Cost, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Mean cost (N,) of the next `steps` of every lane, differentiable, and the memory (N, M) after them; `stream` is
-    then so much further."""
-    state, width, total = stream.state, policy.config.width, torch.zeros(len(memory))
-    for _ in range(steps):
-        obs = seen(state, stream.target)
-        obs[STATE] = obs[STATE] + blur(len(memory), generator)
+Step = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+
+
+def stepper(policy: Recurrent, cost: Cost, compiled: bool = False) -> Step:
+    """What `policy` makes of state (17, N), vehicle (16, N), target (3, N), memory (N, M) and noise of the sensors
+    (N, 18): the next state, the next memory, and what the step costs (N,); one function, to be compiled as a whole."""
+    width = policy.config.width
+
+    def step(
+        state: Tensor, vehicle: Tensor, target: Tensor, memory: Tensor, noisy: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        obs = seen(state, target)
+        obs[STATE] = obs[STATE] + noisy
         before = memory[:, width:]
         command, memory = policy.step(policy.read(obs), memory)
-        rotors = delayed((command.T + 1) / 2, (before.T + 1) / 2, stream.vehicle, 1 / RATE_HZ)
-        state = stride(state, stream.vehicle, rotors, 1 / RATE_HZ)
-        total = total + cost(state, stream.target, command.T, before.T)
+        rotors = delayed((command.T + 1) / 2, (before.T + 1) / 2, vehicle, 1 / RATE_HZ)
+        state = stride(state, vehicle, rotors, 1 / RATE_HZ)
+        return state, memory, cost(state, target, command.T, before.T)
+
+    return torch.compile(step, fullgraph=True) if compiled else step
+
+
+def window(step: Step, stream: Stream, memory: Tensor, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Mean cost (N,) of the next `steps` of every lane, differentiable, and the memory (N, M) after them; `stream` is
+    then so much further."""
+    state, total = stream.state, torch.zeros(len(memory))
+    for _ in range(steps):
+        state, memory, cost = step(state, stream.vehicle, stream.target, memory, blur(len(memory), generator))
+        total = total + cost
     stream.state, stream.age = state.detach(), stream.age + steps
     return total / steps, memory
 

@@ -24,7 +24,8 @@ from burnish.sim.base import VecEnv
 
 @dataclass(frozen=True)
 class Exploration:
-    """How residual RL tries what it does not know, network units; see `burnish.rl_finetune.residual`.
+    """How residual RL tries what it does not know (`burnish.rl_finetune.residual`); noise is a share of the largest
+    correction.
 
     Attributes:
         warmup_scale: of the uniform noise that stands for the correction during the warm-up.

@@ -15,7 +15,7 @@ class Transitions(NamedTuple):
     """n-step transitions, network units; every tensor has the batch first.
 
     The target of Q(obs, action) is `reward + discount · Q(next_obs, next action)`, where the next action is the base
-    policy's `next_base` plus the residual; `discount` is γⁿ, and 0 where the episode ended in success.
+    policy's `next_base` plus the residual; `discount` is γⁿ, and 0 where nothing came after.
     """
 
     obs: Tensor
@@ -78,8 +78,8 @@ class _Moment:
 class NStep:
     """Turns the steps of N lanes into n-step transitions.
 
-    A window never crosses an episode: success ends it with discount 0. At the horizon it is cut short and bootstraps
-    from the last state the base policy was asked about, since no base action exists for the state after it.
+    A window never crosses an episode: success, or a crash, ends it with discount 0. At the horizon it is cut short and
+    bootstraps from the last state the base policy was asked about, since no base action exists for the state after it.
     """
 
     def __init__(self, steps: int, gamma: float) -> None:

@@ -25,7 +25,13 @@ FREE = 1.5
 
 
 class Teachers(Protocol):
-    """Experts by vehicle."""
+    """Experts by vehicle.
+
+    Attributes:
+        general: knows vehicles too that it was not tuned on.
+    """
+
+    general: bool
 
     def parameters(self) -> list[Tensor]:
         """What is tuned."""
@@ -38,6 +44,8 @@ class Teachers(Protocol):
 
 class Many:
     """One per lane, each for the vehicle of its lane alone."""
+
+    general = False
 
     def __init__(self, lanes: int) -> None:
         self._change = torch.zeros(len(GAINS), lanes, requires_grad=True)
@@ -53,6 +61,8 @@ class Many:
 
 class One:
     """One for all: its gains depend on the vehicle."""
+
+    general = True
 
     def __init__(self, seed: int) -> None:
         with torch.random.fork_rng():

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from burnish.checkpoint import Stats
+from burnish.compiling import check_compiler
 from burnish.console import track
 from burnish.contract import ACTION, ENVIRONMENT_STATE, STATE, Contract
 from burnish.datasets.demonstrations import Demonstrations
@@ -29,21 +31,16 @@ from burnish.policies.base import Policy, make_policy, save_policy
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.policies.recurrent import Recurrent, RecurrentConfig
 from burnish.policies.resume import grouped, load_training, save_training
-from burnish.rl_finetune.analytic import Cost, Stream, blur, finite_mean, seen, window
-from burnish.rl_finetune.flight_teachers import Many, One, tune
+from burnish.rl_finetune.analytic import Cost, Stream
+from burnish.rl_finetune.flight_teachers import Many, One, Teachers, tune
+from burnish.rl_finetune.lessons import Lessons
+from burnish.rl_finetune.polish import Polish
 from burnish.run import Run
 from burnish.sim.base import VecEnv
-from burnish.sim.quadrotor.control import command
-from burnish.sim.quadrotor.dynamics import POSITION, advance, delayed
 from burnish.sim.quadrotor.env import QuadrotorWorld
-from burnish.sim.quadrotor.flights import RATE_HZ
 from burnish.sim.quadrotor.vehicles import Fleet
 
 RELATIVE = tuple((name, f"target_{name}") for name in ("x", "y", "z", "vx", "vy", "vz"))
-MIX_STEPS = 25
-"""While rounds are mixed, who flies is drawn anew so often."""
-STRAY_M = 2.0
-"""From further away nothing is learned: there every command is at its limit."""
 REPORT = 25
 """Updates of the polish between two reports."""
 SCALES = (0.3, 0.5, 0.6, 1.5)
@@ -52,17 +49,17 @@ SCALES = (0.3, 0.5, 0.6, 1.5)
 
 @dataclass(frozen=True)
 class MetaImitationConfig:
-    """Steps are those of all lanes together. The defaults took 40 minutes of a busy machine."""
+    """Steps are those of all lanes together."""
 
     auto_reset: ClassVar[bool] = True
     student: RecurrentConfig = field(default_factory=lambda: RecurrentConfig(relative=RELATIVE))
     fleet: Fleet = field(default_factory=lambda: Fleet(mass=(0.02, 4.0), spin_up=(0.0125, 0.15), spin_down=(0.02, 0.3),
-                                                       wind=3.0, latency=(0.0, 0.01)))  # fmt: skip
+                                                       wind=3.0, latency=(0.0, 0.01), by_ratio=True))  # fmt: skip
     """What is flown, here and by the student later: it refuses others."""
     teachers: Literal["many", "one"] = "many"
     """many: one expert per lane, each on its own vehicle. one: a single one, told the vehicle's parameters."""
     lanes: int = 512
-    """Vehicles at once; so many teachers are there."""
+    """Vehicles at once; of `many` teachers, so many."""
     tune_updates: int = 25
     rounds: int = 4
     """Of flying and regressing; in the first one the teachers fly."""
@@ -77,13 +74,15 @@ class MetaImitationConfig:
     window: int = 50
     """Steps through which gradients go back."""
     polish_window: int = 100
-    polish_updates: int = 450
+    polish_updates: int = 1500
     """Windows of all lanes through the simulator's derivatives; 0 leaves it at imitation."""
+    compiled: bool = True
+    """The polish by `torch.compile`: four times as quick after a minute of compiling; needs a C++ compiler."""
     lr: float = 3e-3
     polish_lr: float = 2e-3
     max_grad_norm: float = 0.5
     cost: Cost = field(default_factory=Cost)
-    longest: int = 800
+    longest: int = 1000
     """Steps after which a polished flight begins anew with another vehicle."""
     workers: int = 0
     seed: int = 0
@@ -152,78 +151,52 @@ class MetaImitation:
     """The student, what it was told so far, and its flights."""
 
     def __init__(self, student: Recurrent, cfg: MetaImitationConfig) -> None:
+        if cfg.compiled:
+            check_compiler()
         self.student, self.cfg = student, cfg
         self.generator = torch.Generator().manual_seed(cfg.seed)
         self.optimizer = torch.optim.Adam(student.parameters(), cfg.lr, betas=(0.9, 0.99))
         self.round, self.polished, self.env_steps = 0, 0, 0
         self.metrics: dict[str, float] = {}
-        self.read: list[Tensor] = []
-        self.said: list[Tensor] = []
-        self.done: list[Tensor] = []
-        self._stream: Stream | None = None
-        self._flights: Stream | None = None
-        self._teachers: Many | One | None = None
+        self._lessons = Lessons()
+
+    @cached_property
+    def _school(self) -> tuple[Teachers, Stream]:
+        """Tuned teachers, and the vehicles they were tuned on."""
+        cfg = self.cfg
+        stream = Stream(cfg.fleet, cfg.lanes, cfg.round_steps, cfg.seed + 1)
+        teachers = Many(cfg.lanes) if cfg.teachers == "many" else One(cfg.seed)
+        tune(teachers, stream, cfg.tune_updates, cfg.cost)
+        return teachers, stream
+
+    @cached_property
+    def _polish(self) -> Polish:
+        cfg = self.cfg
+        seed = cfg.seed + 2 + self.polished
+        return Polish(self.student, cfg.fleet, cfg.cost, cfg.lanes, cfg.longest, seed, cfg.compiled)
 
     def imitate(self) -> dict[str, float]:
         """One round: fly, hear, regress."""
-        if self._teachers is None:
-            self._stream = Stream(self.cfg.fleet, self.cfg.lanes, self.cfg.round_steps, self.cfg.seed + 1)
-            self._teachers = Many(self.cfg.lanes) if self.cfg.teachers == "many" else One(self.cfg.seed)
-            tune(self._teachers, self._stream, self.cfg.tune_updates, self.cfg.cost)
-        away = self._fly(self._teachers)
+        cfg = self.cfg
+        share = cfg.mixing**self.round
+        away = self._lessons.fly(self.student, *self._school, cfg.round_steps, share, self.generator)
+        self.env_steps += cfg.lanes * cfg.round_steps
         loss = self._regress()
         self.round += 1
         self.metrics = {"loss": loss, "median_m": float(away.median()), "worst_m": float(away.max())}
         return self.metrics
-
-    @torch.no_grad()
-    def _fly(self, teachers: Many | One) -> Tensor:
-        """Every lane's vehicle once from a start of its own; the distances (N,) m at the end."""
-        stream, student, lanes = self._stream, self.student, self.cfg.lanes
-        assert stream is not None
-        stream.renew(keep=True, everything=True)
-        state, memory, width = stream.state, student.begin(lanes), student.config.width
-        gains = teachers.gains(stream.vehicle)
-        told = torch.cat([stream.target, torch.zeros_like(stream.target)])
-        read, said, done = [], [], []
-        teacher, alive = torch.ones(lanes, dtype=torch.bool), torch.ones(lanes)
-        for moment in range(self.cfg.round_steps):
-            obs = seen(state, stream.target)
-            obs[STATE] = obs[STATE] + blur(lanes, self.generator)
-            numbers = student.read(obs)
-            label = 2 * command(state, stream.vehicle, gains, told).T - 1
-            read.append(numbers)
-            alive = alive * ((state[POSITION] - stream.target).norm(dim=0) < STRAY_M)
-            said.append(torch.cat([label, alive[:, None]], dim=1))
-            done.append(memory[:, width:])
-            before = memory[:, width:]
-            own, memory = student.step(numbers, memory)
-            if moment % MIX_STEPS == 0:
-                teacher = torch.rand(lanes, generator=self.generator) < self.cfg.mixing**self.round
-            action = torch.where(teacher[:, None], label, own)
-            memory = torch.cat([memory[:, :width], action], dim=1)
-            rotors = delayed((action.T + 1) / 2, (before.T + 1) / 2, stream.vehicle, 1 / RATE_HZ)
-            state = advance(state, stream.vehicle, rotors, 1 / RATE_HZ)
-        stream.state = state
-        for kept, new in ((self.read, read), (self.said, said), (self.done, done)):
-            kept.append(torch.stack(new))
-        self.env_steps += lanes * self.cfg.round_steps
-        return stream.away
 
     def _regress(self) -> float:
         """Through time over the flights so far; the mean squared error, network units, of the last quarter."""
         cfg, losses = self.cfg, []
         for update in range(cfg.updates):
             self._set_lr(cfg.lr * 0.5 * (1 + math.cos(math.pi * (self.round + update / cfg.updates) / cfg.rounds)))
-            which = int(torch.randint(len(self.read), (), generator=self.generator))
-            if update % 2:  # half of what is learned is of the newest flights
-                which = len(self.read) - 1
-            rows = torch.randperm(cfg.lanes, generator=self.generator)[: cfg.batch_size]
-            read, said, done = (kept[which][:, rows] for kept in (self.read, self.said, self.done))
-            memory = self.student.begin(len(rows))
+            newest = update % 2 == 1  # half of what is learned is of the newest flights
+            flown = self._lessons.draw(cfg.batch_size, newest, self.generator)
+            memory = self.student.begin(flown[0].shape[1])
             for first in range(0, cfg.round_steps, cfg.window):
-                steps = slice(first, first + cfg.window)
-                memory, loss = self._window(read[steps], said[steps], done[steps], memory.detach() if first else memory)
+                read, said, done = (rows[first : first + cfg.window] for rows in flown)
+                memory, loss = self._window(read, said, done, memory.detach() if first else memory)
                 losses.append(loss)
         return float(np.mean(losses[-len(losses) // 4 :]))
 
@@ -238,27 +211,12 @@ class MetaImitation:
     def polish(self, updates: int) -> dict[str, float]:
         """`updates` windows through the simulator's derivatives."""
         cfg = self.cfg
-        if self._flights is None:
-            self._flights = Stream(cfg.fleet, cfg.lanes, cfg.longest, cfg.seed + 2 + self.polished)
-            self._memory = self.student.begin(cfg.lanes).detach()
-        flights, costs, ends, lost_count = self._flights, [], [], 0
         for _ in range(updates):
             self._set_lr(cfg.polish_lr * (0.02 + 0.49 * (1 + math.cos(math.pi * self.polished / cfg.polish_updates))))
-            away = flights.away
-            over, lost = flights.renew()
-            ends.append(away[over & ~lost])
-            lost_count += int(lost.sum())
-            memory = torch.where(over[:, None], self.student.begin(cfg.lanes), self._memory)
-            cost, memory = window(self.student, flights, memory, cfg.polish_window, cfg.cost, self.generator)
-            self._memory = memory.detach()
-            self._descend(finite_mean(cost))
-            costs.append(float(finite_mean(cost.detach())))
+            self._descend(self._polish.fly(cfg.polish_window, self.generator))
             self.polished += 1
             self.env_steps += cfg.lanes * cfg.polish_window
-        far = torch.cat(ends)
-        self.metrics = {"cost": float(np.mean(costs)), "lost": lost_count / max(1, lost_count + len(far))}
-        if len(far):
-            self.metrics |= {"median_m": float(far.median()), "worst_m": float(far.max())}
+        self.metrics = self._polish.tell()
         return self.metrics
 
     def _descend(self, loss: Tensor) -> None:

@@ -7,8 +7,29 @@ import torch
 from burnish.contract import ACTION
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
+from burnish.policies.mlp import reported
 from burnish.rl_finetune.buffer import NStep, Replay
 from burnish.sim.base import next_seed
+
+SET_POINT, LEAST = 3.0, 0.04
+"""Medians that are the reach of a set point (of a normal distribution: two standard deviations), and the least reach,
+network units: there is something to try even where nothing was ever shown."""
+
+
+def correction_scale(base: Policy, demos: Demonstrations, share: float) -> list[float]:
+    """(A,) the largest correction of each number of an action, network units: `share` of its reach.
+
+    The reach of a velocity or an increment is half its range. A set point, of what the state reports too, reaches as
+    far as those that were shown usually moved in one step, a small part of the range they cover; a gripper's, which
+    mostly stays, next to nowhere.
+    """
+    shown = base.normalizer.normalize(ACTION, torch.from_numpy(demos.action))
+    moved = (shown[1:] - shown[:-1]).abs()
+    within = torch.ones(len(moved), dtype=torch.bool)
+    within[torch.from_numpy(demos.ends[:-1]) - 1] = False
+    usual = (SET_POINT * moved[within].median(dim=0).values).clamp(LEAST, 1.0).tolist()
+    places = reported(base.contract)
+    return [share * (reach if place is not None else 1.0) for place, reach in zip(places, usual, strict=True)]
 
 
 def demonstration_replay(

@@ -37,12 +37,10 @@ RECENT = 500
 """Episodes whose success is reported."""
 
 
-@dataclass(frozen=True)
-class PPOConfig:
+@dataclass(frozen=True, kw_only=True)
+class ImproveConfig:
     """Few lanes and many small improvements, as suits a CPU. Steps are environment steps over all lanes."""
 
-    policy: MLPConfig = field(default_factory=MLPConfig)
-    """The actor; the critic has layers of the same size."""
     env_steps: int = 6_000_000
     lanes: int = 64
     workers: int = 2
@@ -58,14 +56,33 @@ class PPOConfig:
     lam: float = 0.95
     clip: float = 0.2
     lr: float = 5e-4
+    kl: float | None = None
+    """Divergence that an improvement is to cause, after which the learning rate is changed; None: it stays."""
     entropy: float = 0.002
     """Weight of the entropy."""
     deviation: float = 0.5
     """Of the noise at first, in half ranges of the action."""
+    step_deviation: float = 0.3
+    """The same of angles that are commanded as increments, in the largest one: an arm that shakes near a table halts,
+    and learns to keep away from what lies on it."""
     max_grad_norm: float = 1.0
     save_every: int = 20
     """Improvements between two checkpoints."""
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig(ImproveConfig):
+    """From nothing."""
+
+    lanes: int = 128
+    steps: int = 16
+    gamma: float = 0.95
+    horizon: int | None = None
+    """Steps of an episode while it learns; None: the task's. With a bank, few are enough, and show more of what comes
+    late."""
+    policy: MLPConfig = field(default_factory=lambda: MLPConfig(step=0.06))
+    """The actor, whose steps are larger than those of demonstrations; the critic has layers of the same size."""
 
 
 def train(run: Run, env: VecEnv, cfg: PPOConfig) -> dict[str, Any]:
@@ -77,16 +94,27 @@ def train(run: Run, env: VecEnv, cfg: PPOConfig) -> dict[str, Any]:
     """
     with torch.random.fork_rng():
         torch.manual_seed(cfg.seed)
-        trainer = Trainer(env, cfg)
-        trainer.resume(run)
-        trainer.begin()
-        with track("learning by PPO", cfg.env_steps, trainer.env_steps) as advance:
-            while trainer.env_steps < cfg.env_steps and not trainer.solved:
-                before, found = trainer.env_steps, trainer.iterate(run)
-                run.log(trainer.env_steps, **found)
-                advance(min(trainer.env_steps, cfg.env_steps) - before, f"success {trainer.success:.0%}")
-                if trainer.iterations % cfg.save_every == 0:
-                    trainer.save(run)
+        return learn(run, Trainer(env, cfg, fresh(env, cfg)))
+
+
+def fresh(env: VecEnv, cfg: PPOConfig) -> MLP:
+    """A policy that knows nothing of `env`."""
+    contract = numbers(env.contract)
+    return MLP(cfg.policy, contract, Moments(contract, env.device).stats())
+
+
+def learn(run: Run, trainer: Trainer) -> dict[str, Any]:
+    """Go on until nothing is left to learn, or time is over; see `train`."""
+    cfg = trainer.cfg
+    trainer.resume(run)
+    trainer.begin()
+    with track("learning by PPO", cfg.env_steps, trainer.env_steps) as advance:
+        while trainer.env_steps < cfg.env_steps and not trainer.solved:
+            before, found = trainer.env_steps, trainer.iterate(run)
+            run.log(trainer.env_steps, **found)
+            advance(min(trainer.env_steps, cfg.env_steps) - before, f"success {trainer.success:.0%}")
+            if trainer.iterations % cfg.save_every == 0:
+                trainer.save(run)
     save_policy(trainer.policy, run.folder / "policy")
     shares = trainer.clock.shares()
     say("  wall time: " + ", ".join(f"{share:.0%} {part.removesuffix('_share')}" for part, share in shares.items()))
@@ -96,14 +124,18 @@ def train(run: Run, env: VecEnv, cfg: PPOConfig) -> dict[str, Any]:
 class Trainer:
     """The loop's state: lanes acting, rsl_rl's actor and critic learning."""
 
-    def __init__(self, env: VecEnv, cfg: PPOConfig) -> None:
+    def __init__(self, env: VecEnv, cfg: ImproveConfig, policy: MLP) -> None:
         self.env, self.cfg, self.clock = env, cfg, Clock()
-        contract = numbers(env.contract)
-        self.moments = Moments(contract, env.device)
-        self.policy = MLP(cfg.policy, contract, self.moments.stats()).to(env.device)
+        self.policy = policy.to(env.device)
+        self.moments = Moments(policy.contract, env.device)
         self.learner = learner(self.policy, env.num_envs, cfg)
         self.outcomes: list[float] = []
         self.env_steps, self.iterations = 0, 0
+
+    @property
+    def unit(self) -> float:
+        """In which rewards are counted: what the critic has to reach, and nothing else, depends on it."""
+        return 1.0
 
     @property
     def success(self) -> float:
@@ -121,12 +153,16 @@ class Trainer:
         first = int(torch.randint(2**31, ()))
         self.obs = self.env.reset([next_seed(first + lane) for lane in range(self.env.num_envs)])
         if self.iterations == 0:
-            self.learner.actor.mlp[-1].bias.data.copy_(self.policy.still(self.obs).mean(0))  # at first it stays
-            for _ in range(self.cfg.steps):
-                centre, _ = self._read(self.obs)
-                still = self.policy.still(self.obs)
-                self._play(centre, still + self.cfg.deviation * torch.randn_like(centre))
-            self._know()
+            self.prepare()
+
+    def prepare(self) -> None:
+        """At first it stays where it is; what is observed then says how to read it."""
+        self.learner.actor.mlp[-1].bias.data.copy_(self.policy.still(self.obs).mean(0))
+        for _ in range(self.cfg.steps):
+            centre, _ = self._read(self.obs)
+            still = self.policy.still(self.obs)
+            self._play(centre, still + deviations(self.policy, self.cfg) * torch.randn_like(centre))
+        self.know()
 
     def iterate(self, run: Run) -> dict[str, float]:
         """Act for `cfg.steps` steps in every lane, then improve; numbers to log."""
@@ -140,7 +176,7 @@ class Trainer:
         bad = next((name for name, value in losses.items() if not math.isfinite(value)), None)
         if bad is not None:
             run.refuse(f"PPO's {bad} loss", losses[bad], self.env_steps, self.obs)
-        self._know()
+        self.know()
         self.iterations += 1
         new = self.outcomes[count:]
         deviation = float(self.learner.actor.output_std.detach().mean())
@@ -156,11 +192,10 @@ class Trainer:
             step = self._play(centre, output)
         success = step.terminated.float()
         dense = step.info.get("dense_reward", torch.zeros_like(success))
-        reward = dense + self.cfg.gamma / (1 - self.cfg.gamma) * success
+        reward = self.unit * (dense + self.cfg.gamma / (1 - self.cfg.gamma) * success)
         with self.clock.measure("inference"):
             seen = self._read(self.obs)[1]
-            over = step.info.get("crashed", torch.zeros_like(step.done))
-            self.learner.process_env_step(seen, reward, step.done, {"time_outs": step.truncated & ~over})
+            self.learner.process_env_step(seen, reward, step.done, {"time_outs": step.truncated & ~step.crashed})
         self.outcomes += success[step.done].tolist()
         self.env_steps += self.env.num_envs
         return float(dense.mean())
@@ -181,7 +216,7 @@ class Trainer:
         centre, seen = self.policy.split(self.policy.encode(obs))
         return centre, TensorDict({SEEN: seen}, batch_size=[len(seen)])
 
-    def _know(self) -> None:
+    def know(self) -> None:
         """The newest statistics and weights into the policy."""
         self.policy.renormalize(self.moments.stats())
         self.policy.network.load_state_dict(self.learner.actor.mlp.state_dict())
@@ -207,7 +242,7 @@ class Trainer:
             getattr(self.learner, name).load_state_dict(saved.under(f"{name}/"))
         restore_optimizer(self.learner.optimizer, self._trained, saved.under("adam/"))
         self.moments.restore(saved.under("moments/"))
-        self._know()
+        self.know()
         torch.set_rng_state(saved.tensors["generator"])
         self.env_steps, self.iterations = saved.progress["env_steps"], saved.progress["iterations"]
         self.outcomes = list(saved.progress["outcomes"])
@@ -224,7 +259,12 @@ def numbers(contract: Contract) -> Contract:
     return contract.only(key for key in fields if fields[key].is_number and key not in contract.looks)
 
 
-def learner(policy: MLP, lanes: int, cfg: PPOConfig) -> Any:
+def deviations(policy: MLP, cfg: ImproveConfig) -> Tensor:
+    """(A,) of the noise at first."""
+    return torch.where(policy.relative, cfg.step_deviation, cfg.deviation)
+
+
+def learner(policy: MLP, lanes: int, cfg: ImproveConfig) -> Any:
     """rsl_rl's PPO for `policy`, with an actor and a critic of its size."""
     from rsl_rl.algorithms import PPO
     from rsl_rl.models import MLPModel
@@ -234,7 +274,7 @@ def learner(policy: MLP, lanes: int, cfg: PPOConfig) -> Any:
     device, outputs = policy.middle.device, len(policy.middle)
     seen = TensorDict({SEEN: torch.zeros(lanes, policy.state_dim, device=device)}, batch_size=[lanes])
     groups, hidden = {"actor": [SEEN], "critic": [SEEN]}, list(policy.config.hidden)
-    noise = {"class_name": "GaussianDistribution", "init_std": cfg.deviation, "std_type": "log"}
+    noise = {"class_name": "GaussianDistribution", "init_std": deviations(policy, cfg).cpu(), "std_type": "log"}
     actor: Any = MLPModel(seen, groups, "actor", outputs, hidden, "elu", distribution_cfg=noise)
     critic: Any = MLPModel(seen, groups, "critic", 1, hidden, "elu")
     with torch.no_grad():  # at first nothing is preferred, and nothing expected
@@ -254,6 +294,7 @@ def learner(policy: MLP, lanes: int, cfg: PPOConfig) -> Any:
         learning_rate=cfg.lr,
         max_grad_norm=cfg.max_grad_norm,
         use_clipped_value_loss=False,
-        schedule="fixed",
+        schedule="fixed" if cfg.kl is None else "adaptive",
+        desired_kl=cfg.kl or math.inf,
         device=str(device),
     )

@@ -22,7 +22,7 @@ from burnish.policies.resume import load_training, save_training
 from burnish.rl_finetune.arena import Arena, Exploration, arena
 from burnish.rl_finetune.clock import Clock
 from burnish.rl_finetune.critics import Learner, LearnerConfig
-from burnish.rl_finetune.offline import demonstration_replay
+from burnish.rl_finetune.offline import correction_scale, demonstration_replay
 from burnish.rl_finetune.outcomes import Outcomes
 from burnish.run import Run
 from burnish.sim.base import VecEnv
@@ -30,16 +30,17 @@ from burnish.sim.base import VecEnv
 
 @dataclass(frozen=True)
 class ResidualConfig:
-    """Residual RL. Steps are environment steps over all lanes; actions are in network units ([-1, 1])."""
+    """Residual RL. Steps are environment steps over all lanes; noise is a share of the largest correction."""
 
     auto_reset: ClassVar[bool] = True
     env_steps: int = 48_000
     warmup_steps: int = 4_000
     """Steps of base + uniform noise before the first update (ResFiT: 10,000)."""
-    warmup_scale: float = 0.2
+    warmup_scale: float = 0.4
     lanes: int = 20
     workers: int = 2
     action_scale: float = 0.5
+    """Largest correction, as a share of how far a number of the action reaches (`offline.correction_scale`)."""
     hidden: int = 128
     n_step: int = 5
     gamma: float = 0.99
@@ -50,7 +51,7 @@ class ResidualConfig:
     """Critic updates per environment step (UTD)."""
     actor_every: int = 2
     """Critic updates per actor update."""
-    noise: float = 0.15
+    noise: float = 0.3
     """Largest exploration noise; lane i of N explores with noise · (i + 1) / N."""
     noise_memory: float = 0.5
     """Share of the noise that stays from one step to the next: 0 is white, near 1 it pushes one way for a while."""
@@ -72,7 +73,8 @@ def train(
     """
     if demos is None:
         raise BurnishError("residual RL draws half of every batch from demonstrations; give them: --dataset DATASET")
-    pair = ResidualPolicy.around(policy, hidden=cfg.hidden, action_scale=cfg.action_scale)
+    scale = correction_scale(policy, demos, cfg.action_scale)
+    pair = ResidualPolicy.around(policy, hidden=cfg.hidden, action_scale=scale)
     trainer = Trainer(pair, env, demos, cfg, run)
     trainer.begin()
     with track("refining by residual RL", cfg.env_steps, trainer.env_steps) as advance:
@@ -100,7 +102,7 @@ class Trainer:
         self.pair, self.cfg, self.run = pair, cfg, run
         self.generator = torch.Generator().manual_seed(cfg.seed)
         actor = pair.actor.detach().clone()
-        self.learner = Learner(pair.network, actor, cfg.action_scale, cfg.learner, self.generator)
+        self.learner = Learner(pair.network, actor, pair.reach, cfg.learner, self.generator)
         self.clock, self.arena = Clock(), arena(env)
         exploration = Exploration(cfg.warmup_scale, cfg.noise, cfg.noise_memory, cfg.n_step, cfg.gamma)
         self.collector = self.arena.collector(pair, exploration, self.generator, self.clock, run.folder)

@@ -55,13 +55,11 @@ class Rollout:
                 condition = self.pair.encode_state(self.obs)
                 seen = with_looks(self.obs, self.env, self.base)
                 base = self.pair.normalizer.normalize(ACTION, self.base.act(seen))
-                correction = self.explore(actor, condition, base, warm_up)
-                action = (base + correction).clamp(-1.0, 1.0)
+                action = self.pair.reach.add(base, self.explore(actor, condition, base, warm_up))
             with self.clock.measure("environment"):
                 step = self.env.step(self.pair.normalizer.action(action))
-        complete = self.windows.push(
-            condition, base, action, step.reward, step.terminated, step.truncated, self.episode.clone()
-        )
+        over = step.terminated | step.crashed
+        complete = self.windows.push(condition, base, action, step.reward, over, step.truncated, self.episode.clone())
         self.obs = step.obs
         lanes = step.done.nonzero().flatten()
         ended = torch.stack([self.episode[lanes], step.terminated[lanes].float()], dim=1)
@@ -69,13 +67,14 @@ class Rollout:
         return Played(complete, ended, self.num_envs, version)
 
     def explore(self, actor: Tensor, condition: Tensor, base: Tensor, warm_up: bool) -> Tensor:
-        """What is added to `base` (N, A): the correction with noise; uniform noise alone during the warm-up."""
+        """What is added to `base` (N, A), as a share of the largest correction: the actor's and noise; uniform noise
+        alone during the warm-up."""
         chosen = self.exploration
         if warm_up:
             return (torch.rand(base.shape, generator=self.generator) * 2 - 1) * chosen.warmup_scale
         fresh = torch.randn(base.shape, generator=self.generator)
         self.drift = chosen.memory * self.drift + math.sqrt(1 - chosen.memory**2) * fresh
-        return self.pair.correction(actor, condition, base) + self.noise * self.drift
+        return self.pair.share(actor, condition, base) + self.noise * self.drift
 
     def _restart(self, lanes: list[int]) -> None:
         for lane in lanes:

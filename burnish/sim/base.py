@@ -30,8 +30,9 @@ class Step:
         obs: the observation to act on next: of the new episode where the lane was auto-reset.
         reward: (N,) float32, sparse: 1 on the step that first succeeds, else 0.
         terminated: (N,) bool, the episode ended in success.
-        truncated: (N,) bool, the episode ended at its horizon.
+        truncated: (N,) bool, the episode ended at its horizon, or `crashed`.
         info: `success` (N,) bool; `final_obs` (Obs): the last observation of the episode where it ended, else `obs`;
+            `crashed` (N,) bool, where a simulator knows such a thing: by what cannot be mended, such as a fall;
             `dense_reward` (N,) float32, if it was asked for: how good the moment is to which the action led, which of
             an episode that ended is its last, 1 at best where there is a best. 0 in lanes that were not stepped.
     """
@@ -46,6 +47,11 @@ class Step:
     def done(self) -> Tensor:
         """(N,) bool: the episode ended, for either reason."""
         return self.terminated | self.truncated
+
+    @property
+    def crashed(self) -> Tensor:
+        """(N,) bool: the episode ended without success, and nothing would have come after."""
+        return self.info.get("crashed", torch.zeros_like(self.truncated))
 
 
 class VecEnv(ABC):
@@ -63,6 +69,8 @@ class VecEnv(ABC):
     """Whether it takes `dense_reward`."""
     has_bank: ClassVar[bool] = False
     """Whether it takes the setting `bank`: states in the middle of a task, in which episodes begin."""
+    practice: ClassVar[Mapping[str, Any]] = {}
+    """Settings with which a learner begins from nothing; a policy is judged without them."""
     randomizes: ClassVar[tuple[str, ...]] = ()
     """What it draws anew in every episode if the setting `randomize` asks for it: fields of `Randomization`."""
     num_envs: int
@@ -75,6 +83,11 @@ class VecEnv(ABC):
     """Processes or threads that step its lanes."""
     settings: Mapping[str, Any] = {}
     """Of the simulator, as given to `make_env`."""
+
+    @classmethod
+    def backend(cls, settings: Mapping[str, Any]) -> type[VecEnv]:
+        """The class that steps its tasks with `settings`: itself, unless the simulator has several engines."""
+        return cls
 
     @abstractmethod
     def reset(self, seed: Sequence[int], ids: Sequence[int] | None = None) -> Obs:
@@ -185,7 +198,8 @@ def make_env(
     if not slash:
         raise BurnishError(f"task {task!r} has no simulator; write SIMULATOR/TASK, e.g. metaworld/{task}")
     about.check(simulator, name)
-    factory = registry.environments.load(simulator)
+    chosen = dict(settings or {})
+    factory = registry.environments.load(simulator).backend(chosen)
     given = {"num_envs": num_envs, "workers": workers, "horizon": horizon, "auto_reset": auto_reset}
     if places and cameras is None:
         raise BurnishError(
@@ -207,7 +221,6 @@ def make_env(
         if wanted < 1:
             raise BurnishError(f"{task}: {key}={wanted}; {advice}")
         given[key] = wanted
-    chosen = dict(settings or {})
     if "bank" in chosen and not factory.has_bank:
         raise BurnishError(f"{task}: bank={chosen['bank']!r}, but {simulator} begins its episodes in no given state")
     if "randomize" in chosen and not factory.randomizes:

@@ -33,8 +33,12 @@ class Batch(ABC):
     device: torch.device
 
     @abstractmethod
-    def begin(self, lanes: Tensor) -> None:
-        """Start an episode in each of `lanes` (n,) int64; the others stay as they are."""
+    def begin(self, lanes: Tensor, seeds: Sequence[int]) -> None:
+        """Start an episode in each of `lanes` (n,) int64; the others stay as they are.
+
+        Args:
+            seeds: one per lane, for what belongs to that episode alone; all else is drawn from torch's generators.
+        """
 
     @abstractmethod
     def step(self, action: Tensor) -> None:
@@ -204,7 +208,7 @@ class BatchEnv(VecEnv):
         batch = self._running()
         with self._own_randomness():
             torch.manual_seed(int(np.random.SeedSequence([self._seeds[lane] for lane in lanes]).generate_state(1)[0]))
-            batch.begin(torch.tensor(lanes, device=self.device))
+            batch.begin(torch.tensor(lanes, device=self.device), [self._seeds[lane] for lane in lanes])
         mask = self._mask(lanes)
         self._obs = _merged(mask, self._copy(batch.observe()), self._obs)
         self._steps[mask] = 0

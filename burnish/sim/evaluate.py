@@ -157,8 +157,8 @@ class _Session:
 
 
 def _check(env: VecEnv, protocol: Protocol) -> None:
+    wanted = {"task": protocol.task, "lanes": protocol.lanes, "horizon": protocol.horizon, "settings": protocol.world}
     have = {"task": env.task, "lanes": env.num_envs, "horizon": env.max_episode_steps, "settings": env.settings}
     for part, value in have.items():
-        expected = getattr(protocol, part)
-        if value != expected:
+        if value != (expected := wanted[part]):
             raise BurnishError(f"the protocol wants {part} {expected!r}, the environment has {value!r}")

@@ -79,7 +79,7 @@ class Layout:
         yield "action", np.dtype(np.float32), (n, self.action_dim)
         yield "seed", np.dtype(np.uint64), (n,)
         yield "steps", np.dtype(np.int64), (n,)
-        for name in ("active", "working", "ended", "success", "terminated", "truncated"):
+        for name in ("active", "working", "ended", "success", "terminated", "truncated", "crashed"):
             yield name, np.dtype(bool), (n,)
         if self.dense_reward:
             yield "dense_reward", np.dtype(np.float32), (n,)
@@ -122,6 +122,7 @@ class Buffers:
         self.active, self.working, self.ended = arrays["active"], arrays["working"], arrays["ended"]
         self.success = arrays["success"]
         self.terminated, self.truncated = arrays["terminated"], arrays["truncated"]
+        self.crashed = arrays["crashed"]
         self.dense_reward = arrays.get("dense_reward")
         self.obs = {name[4:]: value for name, value in arrays.items() if name.startswith("obs/")}
         self.final = {name[6:]: value for name, value in arrays.items() if name.startswith("final/")}

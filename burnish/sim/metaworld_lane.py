@@ -47,7 +47,7 @@ class MetaWorldLane:
     def __init__(self, task: str, points: int | None = None, randomize: Mapping[str, float] | None = None) -> None:
         self.env = make_metaworld(task)
         self.model, self.data = self.env.model, self.env.data
-        self._uncertain = Uncertainty(randomize, self.model, "hand") if randomize else None
+        self._uncertain = Uncertainty(randomize, self.model, "hand")
         self._pristine = Pristine(self.env)
         self._seed = 0
         self._cloud = None
@@ -69,19 +69,15 @@ class MetaWorldLane:
         """Meta-World's own reset, in the state of a freshly made environment, with `seed`."""
         self._pristine.restore(self.env)
         self._seed = seed
-        if self._uncertain is not None:
-            self._uncertain.begin(seed)
+        self._uncertain.begin(seed)
         self.env.np_random = seeding.np_random(seed)[0]
         self._obs[:] = self.env.reset()[0]
         self._frame[:] = self._obs[:FRAME]
 
     def step(self, action: np.ndarray) -> bool:
         """Apply (dx, dy, dz) metres and grip effort; what exceeds Meta-World's bounds is clipped, as it does."""
-        if self._uncertain is None:
-            self._move(action, 0)
-        else:
-            with self._uncertain.step(self.model):
-                self._move(action, self._uncertain.late)
+        with self._uncertain.step(self.model) as late:
+            self._move(action, late)
         # Meta-World runs all of mj_forward; only the poses of the new moment are looked at.
         mujoco.mj_kinematics(self.model, self.data)
         self._look()
@@ -104,7 +100,7 @@ class MetaWorldLane:
 
     def observe(self, out: Arrays) -> None:
         """Meta-World's 39 numbers, goal included; with points, what the robot knows of itself and, apart, all 39."""
-        known = self._obs if self._uncertain is None else self._seen_wrong(self._uncertain)
+        known = self._seen_wrong()
         if self._cloud is None:
             out[STATE][:] = known
         else:
@@ -123,7 +119,7 @@ class MetaWorldLane:
         physics = np.zeros(mujoco.mj_stateSize(self.model, kind))
         mujoco.mj_getState(self.model, self.data, physics, kind)
         kept = {"seed": np.array(self._seed), "physics": physics, "obs": self._obs.copy(), "frame": self._frame.copy()}
-        return kept if self._uncertain is None else kept | self._uncertain.state()
+        return kept | self._uncertain.state()
 
     def restore(self, state: Arrays) -> None:
         """Replay the reset (it places bodies and goals), then put the physics back."""
@@ -132,18 +128,17 @@ class MetaWorldLane:
         mujoco.mj_setState(self.model, self.data, physics, mujoco.mjtState.mjSTATE_INTEGRATION)
         mujoco.mj_kinematics(self.model, self.data)
         self._obs[:], self._frame[:] = state["obs"], state["frame"]
-        if self._uncertain is not None:
-            self._uncertain.restore(state)
+        self._uncertain.restore(state)
 
     def pose(self) -> Arrays:
         """World poses of geoms, sites and bodies."""
         return {name: getattr(self.data, name).copy() for name in ("geom_xpos", "geom_xmat", "site_xpos", "xipos")}
 
-    def _seen_wrong(self, uncertain: Uncertainty) -> np.ndarray:
+    def _seen_wrong(self) -> np.ndarray:
         """The observation with noise on the objects; what was seen before stays as it was seen."""
         seen, objects = self._obs.copy(), FRAME - HAND
         for first, before in ((HAND, 0), (FRAME + HAND, 1)):
-            seen[first : first + objects] += uncertain.seen(objects, before)
+            seen[first : first + objects] += self._uncertain.seen(objects, before)
         return seen
 
     def _look(self) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, override
 
 from burnish import registry
 from burnish.errors import BurnishError
 from burnish.sim.isaaclab.tasks import TASKS as ISAACLAB_TASKS
 from burnish.sim.maniskill.tasks import TASKS as MANISKILL_TASKS
+from burnish.sim.randomize import asked
 from burnish.sim.seeds import evaluation_seed
 
 LANES = 20
@@ -30,6 +31,7 @@ class Protocol:
         horizon: steps per episode; an episode ends earlier when it succeeds.
         lanes: environments side by side; episode i runs in lane i % lanes.
         seed: another seed is another set of episodes.
+        randomize: what of the world differs from episode to episode (`burnish.sim.randomize`), on the same starts.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Protocol:
     horizon: int
     lanes: int = LANES
     seed: int = 0
+    randomize: Mapping[str, float] = field(default_factory=dict, hash=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for part in ("episodes", "horizon", "lanes"):
@@ -72,6 +75,11 @@ class Protocol:
         return {}
 
     @property
+    def world(self) -> dict[str, Any]:
+        """`settings`, and what is to be uncertain."""
+        return self.settings | asked(self.randomize)
+
+    @property
     def axis(self) -> str:
         """In what the task is changed from the standard one; empty if it is not."""
         return ""
@@ -86,7 +94,8 @@ class Protocol:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return dataclasses.asdict(self)
+        parts = dataclasses.asdict(self)
+        return parts if self.randomize else {name: value for name, value in parts.items() if name != "randomize"}
 
 
 class Family(ABC):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class Randomization:
     """Of the arm's controller, share of it, every joint by itself; damping with it."""
     latency_s: float = 0.0
     """By which actions come into effect late, at most; less than one action lasts."""
+    pause: float = 0.0
+    """Share of actions after which the robot stands still, up to `PAUSE_S`, as one that plans before it goes on."""
     joint_noise: float = 0.0
     """Standard deviation of observed joint positions, rad."""
     object_noise: float = 0.0
@@ -48,9 +51,7 @@ class Randomization:
     @classmethod
     def of(cls, settings: Mapping[str, float]) -> Randomization:
         """From a mapping. Raises `UnknownNameError` with the closest match."""
-        for name in settings:
-            if name not in EVERYTHING:
-                raise registry.unknown("randomization", name, EVERYTHING)
+        registry.check_known("randomization", settings, EVERYTHING)
         return cls(**settings)
 
     @property
@@ -58,7 +59,17 @@ class Randomization:
         """Whether each lane needs a model of its own."""
         return bool(self.mass or self.friction or self.stiffness)
 
+    def seen(self, seed: int, moment: int, joints: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`joints` (J,) and what only a simulator has `known` (K,), as they are observed so many steps into the episode
+        of `seed`."""
+        if not (self.joint_noise or self.object_noise):
+            return joints, known
+        random = noise(seed, moment)
+        joints = joints + self.joint_noise * random.standard_normal(len(joints))
+        return joints, known + self.object_noise * random.standard_normal(len(known))
 
+
+PAUSE_S = 0.2
 EVERYTHING = tuple(part.name for part in fields(Randomization))
 
 
@@ -76,6 +87,11 @@ def uncertain(
         if name not in able:
             raise BurnishError(f"{task}: randomize.{name} is not drawn by this simulator; it has {', '.join(able)}")
     return given
+
+
+def asked(randomize: Mapping[str, float]) -> dict[str, Any]:
+    """Settings for `make_env` that ask for `randomize`; none if that is empty, as most worlds have none."""
+    return {"randomize": dict(randomize)} if randomize else {}
 
 
 class Sight:
@@ -99,6 +115,12 @@ class Draw:
         self.latency_s = randomization.latency_s * random.uniform()
         spread = np.repeat([randomization.camera, randomization.light, randomization.color], (3, 1, 6))
         self.sight = np.repeat([0.0, 1.0], (3, 7)) + spread * random.uniform(-1, 1, 10)
+
+
+def pause(share: float, seed: int, moment: int, most: int) -> int:
+    """Actions, up to `most`, for which the robot stands still after so many steps of the episode of `seed`."""
+    random = np.random.default_rng([seed, 5, moment])
+    return int(random.integers(1, most + 1)) if random.uniform() < share else 0
 
 
 def noise(seed: int, moment: int) -> np.random.Generator:

@@ -173,11 +173,11 @@ def _same_protocol(path: Path, protocol: Protocol) -> None:
     if not path.exists():
         write_json(path, protocol.to_json())
         return
-    saved = read_json(path)
+    saved, now = read_json(path), json.loads(json.dumps(protocol.to_json()))
     # More or fewer of the same episodes are still the same episodes.
-    for part, value in json.loads(json.dumps(protocol.to_json())).items():
-        if part != "episodes" and saved.get(part) != value:
-            there = f"{part} {saved.get(part)!r} there, {value!r} now"
+    for part in (part for part in saved | now if part != "episodes"):
+        if saved.get(part) != now.get(part):
+            there = f"{part} {saved.get(part)!r} there, {now.get(part)!r} now"
             raise BurnishError(f"{path.parent} holds the episodes of another protocol ({there}); choose another folder")
 
 

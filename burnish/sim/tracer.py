@@ -1,4 +1,4 @@
-"""MuJoCo-Warp's ray tracer on the CPU: many copies of one scene, seen by several cameras, in one launch."""
+"""MuJoCo-Warp's ray tracer: many copies of one scene, seen by several cameras, in one launch. On the CPU, or a GPU."""
 
 from __future__ import annotations
 
@@ -64,17 +64,20 @@ def named_failures() -> Iterator[None]:
 class Tracer:
     """`worlds` copies of one model, each seen by cameras of `fovys`, degrees, anywhere in every frame."""
 
-    def __init__(self, model: mujoco.MjModel, fovys: Sequence[float], size: int, worlds: int) -> None:
+    def __init__(
+        self, model: mujoco.MjModel, fovys: Sequence[float], size: int, worlds: int, device: str = "cpu"
+    ) -> None:
         import mujoco
 
         wp = start_warp()
         import mujoco_warp as mjw
 
         self._wp, self._size, self._worlds, self.cameras = wp, size, worlds, len(fovys)
+        self._device = device
         scene = _display_model(model, fovys)
         self.colors = scene.geom_rgba.copy()
         """(G, 4) of geoms without a material."""
-        with wp.ScopedDevice("cpu"):
+        with wp.ScopedDevice(self._device):
             data = mujoco.MjData(scene)
             mujoco.mj_forward(scene, data)
             self._scene, self._data = mjw.put_model(scene), mjw.put_data(scene, data, nworld=worlds)
@@ -109,7 +112,7 @@ class Tracer:
         """
         frames, rest, size = len(poses), self._worlds - len(poses), self._size
         data, slots = self._data, self._data.cam_xpos.shape[1]
-        with self._wp.ScopedDevice("cpu"):
+        with self._wp.ScopedDevice(self._device):
             data.geom_xpos.assign(_filled(np.stack([pose.geom_xpos for pose in poses]), rest))
             turns = np.stack([pose.geom_xmat for pose in poses])
             data.geom_xmat.assign(_filled(turns.reshape(*turns.shape[:2], 3, 3), rest))

@@ -144,12 +144,13 @@ class LanesEnv(VecEnv):
     def _result(self) -> Step:
         buffers = self._buffers
         obs = self._observations()
-        success, terminated, truncated, reward = (
+        success, terminated, truncated, crashed, reward = (
             torch.from_numpy(flags)
             for flags in (
                 buffers.success.copy(),
                 buffers.terminated.copy(),
                 buffers.truncated.copy(),
+                buffers.crashed.copy(),
                 buffers.success.astype(np.float32),
             )
         )
@@ -158,7 +159,7 @@ class LanesEnv(VecEnv):
             final = {key: value.clone() for key, value in obs.items()}
             for key, value in final.items():
                 value.numpy()[done] = buffers.final[key][done]
-        info: dict[str, Any] = {"success": success, "final_obs": final}
+        info: dict[str, Any] = {"success": success, "crashed": crashed, "final_obs": final}
         if buffers.dense_reward is not None:
             info["dense_reward"] = torch.from_numpy(buffers.dense_reward.copy())
         return Step(obs, reward, terminated, truncated, info)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 
 class Verdict(ABC):
     """Counts what it needs of the episodes of `count` lanes."""
+
+    has_object: ClassVar[bool] = False
+    """Whether there is something that the robot handles."""
 
     def __init__(self, count: int, device: str) -> None:
         self.count, self.device = count, device

@@ -13,11 +13,12 @@ import torch
 from burnish.cli import main
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.datasets.demonstrations import Demonstrations, compute_stats
-from burnish.errors import NonFiniteError
-from burnish.policies.base import load_policy
+from burnish.errors import BurnishError, NonFiniteError
+from burnish.policies.base import load_policy, make_policy
 from burnish.policies.mlp import MLPConfig
+from burnish.rl_finetune import ppo_refine
 from burnish.rl_finetune.moments import Moments
-from burnish.rl_finetune.ppo import PPOConfig, Trainer, train
+from burnish.rl_finetune.ppo import PPOConfig, Trainer, fresh, numbers, train
 from burnish.run import Run, read_metrics
 from burnish.sim.base import VecEnv, make_env
 
@@ -59,7 +60,7 @@ def test_an_interrupted_run_goes_on_and_its_policy_stays_near_to_where_the_arm_i
 
 
 def test_at_first_it_stays_where_it_is(env: VecEnv):
-    trainer = Trainer(env, SMALL)
+    trainer = Trainer(env, SMALL, fresh(env, SMALL))
     trainer.begin()
     obs = env.reset(range(SMALL.lanes))
     with torch.no_grad():
@@ -70,7 +71,7 @@ def test_at_first_it_stays_where_it_is(env: VecEnv):
 def test_what_comes_after_a_crash_is_worth_nothing(tmp_path: Path):
     wild = replace(SMALL, policy=MLPConfig(hidden=(32, 32), step=None), deviation=5.0, steps=150)
     with make_env("unitree/stand", SMALL.lanes, auto_reset=True, dense_reward=True) as robots:
-        trainer = Trainer(robots, wild)
+        trainer = Trainer(robots, wild, fresh(robots, wild))
         trainer.begin()
         with torch.no_grad():
             for _ in range(wild.steps):
@@ -81,7 +82,7 @@ def test_what_comes_after_a_crash_is_worth_nothing(tmp_path: Path):
 
 
 def test_a_nan_is_told_with_what_was_observed(env: VecEnv, tmp_path: Path):
-    trainer = Trainer(env, SMALL)
+    trainer = Trainer(env, SMALL, fresh(env, SMALL))
     trainer.begin()
     with torch.no_grad():
         trainer.learner.actor.mlp[0].weight[:] = torch.nan
@@ -126,10 +127,35 @@ def test_what_was_learned_is_evaluated_exported_shown_and_taught_like_any_other(
 
 def test_a_policy_shows_what_it_learned_and_a_word_that_is_no_expert_is_refused(tmp_path: Path, capsys):
     with make_env(TASK, 4, auto_reset=True, dense_reward=True) as env:
-        train(Run(tmp_path / "run", "train", {}), env, PPOConfig(SMALL.policy, env_steps=64, lanes=4, steps=16))
+        train(Run(tmp_path / "run", "train", {}), env, PPOConfig(policy=SMALL.policy, env_steps=64, lanes=4, steps=16))
     collect = ["collect", TASK, "--out", str(tmp_path / "shown"), "--collect.episodes", "1", "--collect.workers", "0"]
     more = ["--collect.max-attempts-per-episode", "1", "--collect.horizon", "5"]
     assert main([*collect, *more, "--expert", str(tmp_path / "run" / "policy")]) == 2  # it has hardly learned
     assert "the expert succeeded in 0 of 1" in " ".join(capsys.readouterr().err.split())
     assert main([*collect, *more, "--expert", "scriptd"]) == 2
     assert "did you mean 'scripted'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_policy_is_improved_from_where_it_is_and_at_first_only_judged(tmp_path: Path, capsys):
+    small = ["--train.env-steps", "64", "--train.lanes", "4", "--train.workers", "0", "--train.steps", "16"]
+    begun = tmp_path / "begun"
+    assert main(["train", "ppo", "--task", TASK, "--out", str(begun), *small, "--train.policy.hidden", "16"]) == 0
+    words = ["refine", "ppo", str(begun / "policy"), "--task", TASK]
+    few = ["--refine.lanes", "4", "--refine.workers", "0", "--refine.steps", "16"]
+    judged = [*few, "--refine.env-steps", "128", "--refine.value-iterations", "2"]
+    assert main([*words, "--out", str(tmp_path / "judged"), *judged]) == 0
+    improved = [*few, "--refine.env-steps", "192", "--refine.value-iterations", "2"]
+    assert main([*words, "--out", str(tmp_path / "improved"), *improved]) == 0
+    assert [row["step"] for row in read_metrics(tmp_path / "improved")] == [64, 128, 192]
+    first, same, other = (load_policy(tmp_path / name / "policy") for name in ("begun", "judged", "improved"))
+    weights = [policy.network.state_dict() for policy in (first, same, other)]
+    assert all(torch.equal(weights[1][key], value) for key, value in weights[0].items())
+    assert not all(torch.equal(weights[2][key], value) for key, value in weights[0].items())
+    assert all((other.stats[STATE][part] == first.stats[STATE][part]).all() for part in ("mean", "std"))
+
+
+def test_another_kind_of_policy_is_not_improved_by_ppo(env: VecEnv, tmp_path: Path):
+    contract = numbers(env.contract)
+    flow = make_policy("flow", contract, Moments(contract).stats())
+    with pytest.raises(BurnishError, match="improves an mlp policy, not flow"):
+        ppo_refine.train(Run(tmp_path / "run", "refine", {}), flow, env, None, ppo_refine.RefineConfig())

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from burnish.contract import STATE
-from burnish.datasets.demonstrations import Demonstrations
+from burnish.datasets.demonstrations import Demonstrations, compute_stats
 from burnish.errors import NonFiniteError
-from burnish.policies.base import Policy, load_policy
+from burnish.policies.base import Policy, load_policy, make_policy
 from burnish.policies.ensemble import EnsembleMLP
-from burnish.policies.residual import ResidualPolicy
+from burnish.policies.residual import Reach, ResidualPolicy
 from burnish.rl_finetune.buffer import Transitions
 from burnish.rl_finetune.critics import Learner, LearnerConfig
-from burnish.rl_finetune.offline import demonstration_replay
+from burnish.rl_finetune.offline import correction_scale, demonstration_replay
 from burnish.rl_finetune.residual import ResidualConfig, Trainer, train
 from burnish.rl_finetune.rollout import Rollout
 from burnish.run import Run, read_metrics
@@ -26,6 +28,7 @@ from burnish.sim.base import make_env
 SMALL = ResidualConfig(
     env_steps=240, warmup_steps=120, lanes=4, workers=0, hidden=16, batch_size=32, critic_warmup=5, log_every=80
 )
+HALF = Reach(torch.tensor(0.5), torch.tensor(-1.0), torch.tensor(1.0), torch.tensor(False))
 
 
 def test_the_pair_starts_as_its_base(base: Policy) -> None:
@@ -55,7 +58,7 @@ def test_learns_a_correction_from_sparse_reward(judged: Literal["value", "gain"]
     generator = torch.Generator().manual_seed(0)
     network = EnsembleMLP(1, 2, 32, 1)
     config = LearnerConfig(actor_lr=1e-3, judged=judged)
-    learner = Learner(network, network.init(generator, zero_output=True), 0.5, config, generator)
+    learner = Learner(network, network.init(generator, zero_output=True), HALF, config, generator)
     zeros = torch.zeros(256, 1)
     for _ in range(600):
         obs = torch.randn(256, 1, generator=generator)
@@ -64,8 +67,39 @@ def test_learns_a_correction_from_sparse_reward(judged: Literal["value", "gain"]
         batch = Transitions(obs, zeros, action, reward, zeros[:, 0], obs, zeros, reward.long())
         learner.update_critic(batch)
         learner.update_actor(batch, torch.zeros(256))
-    correction = learner.act(learner.actor_weights, torch.randn(256, 1, generator=generator), zeros)
+    correction = 0.5 * learner.act(learner.actor_weights, torch.randn(256, 1, generator=generator), zeros)
     assert ((correction - 0.3).abs() < 0.1).float().mean() > 0.95
+
+
+def test_learns_what_is_small_beside_a_set_point() -> None:
+    """Base actions that follow the state over their whole range, corrected by a fiftieth of it at most."""
+    generator = torch.Generator().manual_seed(0)
+    network = EnsembleMLP(1, 2, 32, 1)
+    reach = HALF._replace(scale=torch.tensor(0.02), set_points=torch.tensor(True))
+    config = LearnerConfig(actor_lr=1e-3)
+    learner = Learner(network, network.init(generator, zero_output=True), reach, config, generator)
+    obs = torch.rand(256, 1, generator=generator) * 1.8 - 0.9
+    for _ in range(600):
+        share = torch.rand(256, 1, generator=generator) * 2 - 1
+        reward = ((share - 0.6).abs() < 0.2).float()[:, 0]
+        batch = Transitions(obs, obs, obs + 0.02 * share, reward, 0 * reward, obs, obs, reward.long())
+        learner.update_critic(batch)
+        learner.update_actor(batch, torch.zeros(256))
+    assert ((learner.act(learner.actor_weights, obs, obs) - 0.6).abs() < 0.2).float().mean() > 0.95
+
+
+def test_a_set_point_is_corrected_by_as_little_as_it_moves(base: Policy, demos: Demonstrations) -> None:
+    """Of the same motion: half of what there is of velocities, a small part of the range that set points cover."""
+    places = np.cumsum(demos.action, axis=0)
+    state = demos.obs[STATE].copy()
+    state[0, :4], state[1:, :4] = 0.0, places[:-1]
+    names = demos.contract.observation[STATE].names[:4]
+    units = demos.contract.observation[STATE].unit[:4]
+    action = replace(demos.contract.action, names=names, unit=units, normalization="range", low=None, high=None)
+    shown = replace(demos, contract=replace(demos.contract, action=action), action=places, obs={STATE: state})
+    leads = make_policy(base.name, shown.contract, compute_stats(shown), denoiser="mlp", width=16, depth=1)
+    assert correction_scale(base, demos, 0.5) == [0.5] * 4
+    assert max(correction_scale(leads, shown, 0.5)) < 0.1
 
 
 @pytest.mark.parametrize(("pessimism", "moved"), [(0.0, True), (2.0, False)])
@@ -74,7 +108,7 @@ def test_heads_that_disagree_on_the_gain_leave_the_base_alone(pessimism: float, 
     generator = torch.Generator().manual_seed(0)
     network = EnsembleMLP(1, 4, 32, 2)
     config = LearnerConfig(actor_lr=1e-3, judged="gain", pessimism=pessimism)
-    learner = Learner(network, network.init(generator, zero_output=True), 0.5, config, generator)
+    learner = Learner(network, network.init(generator, zero_output=True), HALF, config, generator)
     zeros = torch.zeros(256, 2)
     for _ in range(200):
         obs = torch.randn(256, 2, generator=generator)

@@ -1,5 +1,6 @@
 """What every registered environment promises: one test over all of them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,12 +16,16 @@ from burnish import registry
 from burnish.errors import BurnishError, NonFiniteError, UnknownNameError
 from burnish.sim.agents import RandomAgent
 from burnish.sim.base import VecEnv, make_env, next_seed
+from tests.sim.calm import calm
 
 LANES, HORIZON = 3, 6
 ELSEWHERE = {"isaaclab": "tests/sim/isaaclab/test_interpreter.py"}
 """Those that share an interpreter with no other, and what runs these tests in theirs."""
-NAMES = [name for name in registry.environments.names() if name not in ELSEWHERE or find_spec(name)]
+BACKENDS = {"franka-warp": ("franka", {"backend": "warp", "device": "cpu"})}
+"""Other engines of a simulator: whose they are, and the settings that choose them."""
+NAMES = [name for name in registry.environments.names() if name not in ELSEWHERE or find_spec(name)] + [*BACKENDS]
 MARKS = {
+    "franka-warp": [pytest.mark.slow],
     "mjlab": [pytest.mark.slow],
     "isaaclab": [pytest.mark.slow],
     "maniskill": [pytest.mark.slow, pytest.mark.needs("vulkan")],
@@ -33,18 +38,30 @@ POOLS = [pytest.param(name, marks=(MARKS | COSTLY | {"libero": [pytest.mark.slow
 """For what a pool of workers does by itself, whatever it steps: Meta-World's is LIBERO's too."""
 
 
+def of(simulator: str) -> tuple[str, dict]:
+    """The name it is registered by, and the settings it wants."""
+    return BACKENDS.get(simulator, (simulator, {}))
+
+
 def task_of(simulator: str) -> str:
-    return f"{simulator}/{registry.environments.load(simulator).tasks[0]}"
+    name, _ = of(simulator)
+    return f"{name}/{registry.environments.load(name).tasks[0]}"
 
 
-def make(simulator: str, workers: int = 0, **settings) -> VecEnv:
-    return make_env(task_of(simulator), LANES, workers=workers, **({"horizon": HORIZON} | settings))
+def make(simulator: str, workers: int = 0, **options) -> VecEnv:
+    given = {"horizon": HORIZON, "settings": of(simulator)[1]} | options
+    return make_env(task_of(simulator), LANES, workers=workers, **given)
+
+
+def another(env: VecEnv) -> VecEnv:
+    """Of the same kind, in this process alone."""
+    return make_env(env.task, LANES, horizon=HORIZON, settings=env.settings)
 
 
 def actions(env: VecEnv, steps: int, seed: int = 0) -> list[torch.Tensor]:
     agent = RandomAgent(env.contract, env.num_envs)
     agent.reset(range(env.num_envs), range(seed, seed + env.num_envs))
-    return [agent.act({}) for _ in range(steps)]
+    return [calm(env.task, agent.act({})) for _ in range(steps)]
 
 
 def same(a: dict, b: dict) -> bool:
@@ -101,7 +118,7 @@ def test_an_episode_depends_on_its_seed_and_actions_alone(env):
 
 
 def test_the_number_of_workers_changes_nothing(env):
-    with make(env.task.partition("/")[0], 0) as other:
+    with another(env) as other:
         assert same(env.reset([1, 2, 3]), other.reset([1, 2, 3]))
         for action in actions(env, HORIZON):
             a, b = env.step(action), other.step(action)
@@ -164,7 +181,7 @@ def test_auto_reset_starts_the_next_seed_in_the_same_step(resetting):
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_success_ends_the_episode_with_a_reward(simulator):
     with make(simulator, horizon=None) as env:
-        expert = registry.experts.load(simulator)(env)
+        expert = registry.experts.load(of(simulator)[0])(env)
         obs, running = env.reset([1, 2, 3]), [0, 1, 2]
         expert.reset(running, [1, 2, 3])
         solved = 0
@@ -180,7 +197,7 @@ def test_success_ends_the_episode_with_a_reward(simulator):
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_a_dense_reward_is_told_where_there_is_one_and_never_changes_what_happens(simulator):
-    if not registry.environments.load(simulator).has_dense_reward:
+    if not registry.environments.load(of(simulator)[0]).has_dense_reward:
         with pytest.raises(BurnishError, match=f"{simulator} has no reward but success"):
             make(simulator, dense_reward=True)
         return
@@ -208,7 +225,7 @@ def test_what_follows_a_restore_is_what_followed_the_snapshot(env):
     env.restore(snapshot)
     found = [env.step(action) for action in plan[2:]]
     assert all(same(a.obs, b.obs) and torch.equal(a.done, b.done) for a, b in zip(expected, found, strict=True))
-    with make(env.task.partition("/")[0], 0) as fresh:
+    with another(env) as fresh:
         fresh.restore(snapshot)
         assert same(fresh.step(plan[2]).obs, expected[0].obs)
 
@@ -246,24 +263,25 @@ def test_an_unknown_task_is_answered_with_the_closest(simulator):
 
 
 ORPHANS = """
-import os, sys, time
+import json, os, sys, time
 from burnish.sim.base import make_env
 if __name__ == "__main__":
-    env = make_env(sys.argv[1], 3, workers=2)
+    env = make_env(sys.argv[1], 3, workers=2, settings=json.loads(sys.argv[2]))
     env.reset([1, 2, 3])
     print(*[one.process.pid for one in getattr(getattr(env, "_pool", None), "_workers", [])], flush=True)
     time.sleep(100)
 """
 
 
-THREADED = ("franka", "isaaclab", "mjlab", "quadrotor", "unitree")
+THREADED = ("franka", "franka-warp", "isaaclab", "mjlab", "quadrotor", "unitree")
 """Whose workers are threads (or lanes of one tensor), which die with their process anyway."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("simulator", POOLS)
 def test_workers_die_with_their_parent(simulator):
-    parent = subprocess.Popen([sys.executable, "-c", ORPHANS, task_of(simulator)], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-c", ORPHANS, task_of(simulator), json.dumps(of(simulator)[1])]
+    parent = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     workers = [int(pid) for pid in parent.stdout.readline().split()]
     assert bool(workers) != (simulator in THREADED)

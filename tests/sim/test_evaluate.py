@@ -59,7 +59,8 @@ def walker() -> Policy:
 
 
 def play(agent=None, workers=0, protocol=PROTOCOL, **settings):
-    with make_env(protocol.task, protocol.lanes, workers=workers, horizon=protocol.horizon) as env:
+    world = {"workers": workers, "horizon": protocol.horizon, "settings": protocol.world}
+    with make_env(protocol.task, protocol.lanes, **world) as env:
         return evaluate(agent or ChunkAgent(walker(), protocol.lanes), env, protocol, **settings)
 
 
@@ -151,6 +152,19 @@ def test_a_folder_belongs_to_one_protocol(tmp_path):
     (tmp_path / "episodes.jsonl").write_text("hello\n")
     with pytest.raises(CorruptFileError, match=r"episodes.jsonl: line 1 is not an episode"):
         play(folder=tmp_path)
+
+
+def test_an_uncertain_world_is_another_measurement_of_the_same_starts(reference, tmp_path):
+    late = dataclasses.replace(PROTOCOL, randomize={"latency_s": 0.012})
+    found = play(protocol=late, folder=tmp_path)
+    assert [one.seed for one in found.records] == [one.seed for one in reference.records]
+    assert found.records != reference.records
+    assert json.loads((tmp_path / "evaluation.json").read_text())["protocol"]["randomize"] == {"latency_s": 0.012}
+    with pytest.raises(BurnishError, match="holds the episodes of another protocol"):
+        play(folder=tmp_path)
+    wish = pytest.raises(BurnishError, match=r"wants settings .*latency_s")
+    with make_env(PROTOCOL.task, 5, horizon=40) as env, wish:
+        evaluate(ZeroAgent(env.contract, 5), env, late)
 
 
 def test_an_environment_of_another_shape_is_refused():

@@ -11,6 +11,8 @@ from burnish.datasets.experts.franka_wish import CLOSED, OPEN, Wish
 from burnish.sim.franka.peg_insert import DEEP, INSIDE, PLAY, SIDE, TALL
 
 HOVER, GRASP_M = 0.1, 0.008
+CLOSING_M, EMPTY_M = 0.014, 0.036
+"""Once the fingers have begun to close, the cube may be so far from between them; narrower than that, it is not."""
 ABOVE = 0.03
 """The peg's foot passes the block so high above it, m."""
 OVER = 0.0015
@@ -31,7 +33,10 @@ def lift(state: np.ndarray, know: np.ndarray) -> Wish:
     """Above the cube, down, close, up."""
     cube, tool, width = know[:, :3], know[:, 9:12], state[:, 14]
     aside = np.linalg.norm(cube[:, :2] - tool[:, :2], axis=1)
-    there = (aside < GRASP_M) & (np.abs(cube[:, 2] - tool[:, 2]) < GRASP_M)
+    above = np.abs(cube[:, 2] - tool[:, 2])
+    # One threshold alone would have the hand, which finishes every motion, open and close at it by turns.
+    closing = (width < OPEN - GRASP_M) & (width > EMPTY_M) & (aside < CLOSING_M) & (above < CLOSING_M)
+    there = (aside < GRASP_M) & (above < GRASP_M) | closing
     held = there & (width < 0.043)
     wish = cube.copy()
     wish[:, 2] += np.clip(4 * (aside - 0.008), 0, HOVER)

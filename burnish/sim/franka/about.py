@@ -7,7 +7,8 @@ from burnish.sim.franka.tasks import TASKS
 from burnish.sim.needs import Package
 
 ABOUT = About(
-    "a Franka Research 3 on a table, as `burnish deploy --robot franka` drives it",
+    "a Franka Research 3 on a table, as `burnish deploy --robot franka` drives it; on CPU threads, "
+    'and with settings={"device": "cuda:0"} one batch on a GPU',
     tuple(
         Group(
             (task.name,),

@@ -32,12 +32,14 @@ class Cameras:
         points: int | None = None,
         lanes: int = 1,
         threads: int = 1,
+        device: str = "cpu",
         **_: Any,
     ) -> None:
         """
         Args:
             cameras: pixels per side of images; None without.
             points: of the front camera's cloud; None without.
+            device: where they are traced.
         Raises `RenderError` where Warp cannot compile or run.
         """
         self._task, self.model = TASKS[task], visual_model(TASKS[task])
@@ -48,7 +50,7 @@ class Cameras:
         threads = max(1, min(threads, lanes))
         self._share = -(-lanes // threads)
         with named_failures():
-            self._tracers = [Tracer(self.model, self.fovys, self._size, self._share) for _ in range(threads)]
+            self._tracers = [Tracer(self.model, self.fovys, self._size, self._share, device) for _ in range(threads)]
         object_ = [geom for geom in range(self.model.ngeom) if self.model.geom(geom).name.startswith("object")]
         self._painted = [self.model.geom("table").id], object_
         self._threads = ThreadPoolExecutor(threads) if threads > 1 else None

@@ -1,8 +1,9 @@
-"""Tasks of a Franka Research 3 on a table, thousands of steps a second on a CPU.
+"""Tasks of a Franka Research 3 on a table, thousands of steps a second on a CPU, and more on a GPU (`warped`).
 
 Observations and actions are those of the robot's driver (`burnish.real.franka`), at the policy's rate, so what is
 trained here is deployed unchanged; `observation.environment_state` is what only a simulator or a tracker knows.
-Between two actions the set point moves as the driver moves it, and the joints follow as the simulated robot's do.
+Between two actions the set point moves as the driver moves it, and the joints follow as the simulated robot's do. An
+action for which the driver would halt (`halts`) ends the episode: `info["crashed"]` (N,) bool says where.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, override
 
 import numpy as np
 
+from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, POINTS, STATE, Contract, Field
 from burnish.errors import BurnishError
 from burnish.fr3 import LIMITS
 from burnish.fr3 import contract as robot_contract
 from burnish.sim import protocols
 from burnish.sim.about import known_task
+from burnish.sim.base import VecEnv
 from burnish.sim.camera import Camera
 from burnish.sim.franka.model import TIMESTEP_S, physics_model, set_fixture, visual_model
 from burnish.sim.franka.task import Task
@@ -55,6 +59,14 @@ def default_horizon(task: str, rate_hz: float) -> int:
     return round(protocols.horizon(task) * rate_hz / RATE_HZ)
 
 
+PRACTICE = {"halts": False}
+"""A beginner who ends whenever it comes too near to the table learns to keep away from what lies on it."""
+BACKENDS = registry.Registry("backend of the Franka world", "burnish.franka_backends")
+"""By the setting `backend`: `mujoco.rollout` on CPU threads, or MuJoCo-Warp, for GPUs."""
+BACKENDS.register("rollout", "burnish.sim.franka.env:FrankaWorld")
+BACKENDS.register("warp", "burnish.sim.franka.warped:FrankaOnWarp")
+
+
 class FrankaWorld(LanesEnv):
     """One task ("lift") in `num_envs` lanes; `workers` are threads here. The dense reward is the task's."""
 
@@ -63,6 +75,7 @@ class FrankaWorld(LanesEnv):
     has_points = True
     has_dense_reward = True
     has_bank = True
+    practice = PRACTICE
     randomizes = EVERYTHING
 
     def __init__(
@@ -80,6 +93,9 @@ class FrankaWorld(LanesEnv):
         randomize: Mapping[str, float] | None = None,
         bank: str | Path | None = None,
         bank_share: float = 0.5,
+        halts: bool = True,
+        backend: str = "rollout",
+        device: str | None = None,
     ) -> None:
         """
         Args:
@@ -87,23 +103,26 @@ class FrankaWorld(LanesEnv):
             randomize: fields of `burnish.sim.randomize.Randomization`; None for a world that is always the same.
             bank: file of states in the middle of the task (`bank.Bank`), in which episodes begin; never evaluation's.
             bank_share: of the episodes that do.
+            halts: whether an episode ends where the driver would halt; if not, that action is not done, and its dense
+                reward is 0.
+            backend: by which `make_env` has chosen this class.
+            device: "cpu", as is None.
         Raises `UnknownNameError` with the closest match; `BurnishError` where packages are missing.
         """
         known_task("franka", name, TASKS)
-        ticks = 1 / (rate_hz * TIMESTEP_S)
-        if abs(ticks - round(ticks)) > 1e-9:
-            raise BurnishError(f"franka/{name}: rate_hz={rate_hz:g} does not divide {1 / TIMESTEP_S:g}; try 20 or 50")
+        if device not in (None, "cpu"):
+            raise BurnishError(f"franka/{name}: backend={backend!r} runs on a CPU, not on {device!r}; take 'warp'")
         if workers < 0:
             raise BurnishError(f"workers must be 0 or more, not {workers}")
+        task = fitting(name, rate_hz)
         drawn = uncertain(f"franka/{name}", randomize, self.randomizes, 1 / rate_hz)
-        task = TASKS[name]
-        physics_model(task)  # missing packages are named before anything else happens
         super().__init__(
             f"franka/{name}",
             contract(task, rate_hz, cameras, points),
             "burnish.sim.franka.cameras:Cameras",
             {"task": name, "rate_hz": rate_hz, "randomize": drawn, "cameras": cameras, "points": points}
-            | {"threads": workers, "bank": None if bank is None else str(bank), "bank_share": bank_share},
+            | {"bank": None if bank is None else str(bank), "bank_share": bank_share, "halts": halts}
+            | {"threads": workers},
             num_envs=num_envs,
             workers=workers,
             horizon=default_horizon(f"franka/{name}", rate_hz) if horizon is None else horizon,
@@ -112,6 +131,22 @@ class FrankaWorld(LanesEnv):
             dense_reward=dense_reward,
             group="burnish.sim.franka.group:RolloutGroup",
         )
+
+    @override
+    @classmethod
+    def backend(cls, settings: Mapping[str, Any]) -> type[VecEnv]:
+        """Which of `BACKENDS`: MuJoCo-Warp for a `device` that is no CPU. Raises `UnknownNameError`."""
+        return BACKENDS.load(settings.get("backend", "rollout" if settings.get("device") in (None, "cpu") else "warp"))
+
+
+def fitting(name: str, rate_hz: float) -> Task:
+    """The task `name`. Raises `BurnishError` for a rate that does not divide the physics', and for missing packages,
+    before anything else happens."""
+    ticks, task = 1 / (rate_hz * TIMESTEP_S), TASKS[name]
+    if abs(ticks - round(ticks)) > 1e-9:
+        raise BurnishError(f"franka/{name}: rate_hz={rate_hz:g} does not divide {1 / TIMESTEP_S:g}; try 20 or 50")
+    physics_model(task)
+    return task
 
 
 def render(task: Task, poses: list[Arrays], size: int) -> np.ndarray:

@@ -33,26 +33,29 @@ class RolloutGroup(Group):
             from burnish.sim.franka.cameras import Cameras  # MuJoCo-Warp takes seconds to load
 
             self._cameras = Cameras(**settings, lanes=layout.num_envs)
+        self._halts: bool = settings["halts"]
         self._world = World(TASKS[task], layout.num_envs, threads, 1 / rate_hz, randomization)
 
     @override
     def step(self) -> None:
         buffers = self.buffers
-        for flags in (buffers.success, buffers.terminated, buffers.truncated):
+        for flags in (buffers.success, buffers.terminated, buffers.truncated, buffers.crashed):
             flags[:] = False
         if not buffers.active.any():
             return
         rows = slice(None) if buffers.active.all() else np.flatnonzero(buffers.active)
-        self._world.step(rows, buffers.action[rows])
+        halted = self._world.step(rows, buffers.action[rows], buffers.steps[rows])
         buffers.steps[rows] += 1
         scene = self._observe(rows)
         task = self._world.task
         if buffers.dense_reward is not None:
             buffers.dense_reward[:] = 0
-            buffers.dense_reward[rows] = task.reward(scene)
-        solved = task.solved(scene)
+            buffers.dense_reward[rows] = task.reward(scene) * ~halted
+        solved = task.solved(scene) & ~halted
         buffers.success[rows] = buffers.terminated[rows] = solved
-        buffers.truncated[rows] = ~solved & (buffers.steps[rows] >= self._spec.horizon)
+        crashed = halted & self._halts
+        buffers.truncated[rows] = ~solved & (crashed | (buffers.steps[rows] >= self._spec.horizon))
+        buffers.crashed[rows] = crashed
         ended = buffers.terminated | buffers.truncated
         if ended.any():
             self._end(np.flatnonzero(ended))

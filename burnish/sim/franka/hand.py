@@ -6,12 +6,17 @@ measured only at rest: meanwhile they are believed to be where nothing in betwee
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from burnish.arrays import Array, Constant, namespace
 from burnish.sim.lanes import Lanes
 
 SPEED_MPS = 0.1
 """`burnish.real.franka.hand.SPEED`; what follows is there too."""
+WIDEST = 0.08
+"""Opening, m."""
 CHANGE_M = 0.004
 SETTLED_S = 0.02
 BEHIND_S = 0.1
@@ -29,54 +34,57 @@ class Hands:
             ticks it has gone on; 0 at rest.
     """
 
-    def __init__(self, lanes: int, ticks: int, tick_s: float) -> None:
-        """`ticks`: of an action, `tick_s` apart."""
-        self.now = np.zeros((len(PARTS), lanes))
-        self._ticks, self._numbers, self._stride = ticks, np.arange(1, ticks + 1), SPEED_MPS * tick_s
-        self._settled, self._behind = round(SETTLED_S / tick_s), round(BEHIND_S / tick_s)
+    def __init__(self, lanes: int, ticks: int, tick_s: float, zeros: Callable[..., Array] = np.zeros) -> None:
+        """`ticks`: of an action, `tick_s` apart; `zeros` makes `now`: of which library, and on which device."""
+        self.now = zeros((len(PARTS), lanes))
+        self._ticks, self._numbers, self._stride = ticks, Constant(np.arange(1.0, ticks + 1)), SPEED_MPS * tick_s
+        self._settled, self._behind = _settled(tick_s), round(BEHIND_S / tick_s)
 
-    def start(self, lane: int, width: float) -> None:
-        """At rest, and wished to be, `width` apart."""
-        self.now[:, lane] = width, width, width, self._settled, width, width, width, 0
-
-    def follow(self, lanes: Lanes, wish: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    def follow(self, lanes: Lanes, wish: Array, measured: Array) -> Array:
         """(n, ticks) what the fingers are driven to in each tick: `wish` (n,) is commanded, they are `measured` (n,)
         apart."""
-        now = self.now[:, lanes]
-        target, goal, coming, since, _, before, begun, moved = now
-        fresh = np.abs(wish - coming) > CHANGE_M / 4
-        np.copyto(coming, wish, where=fresh)
-        np.copyto(since, 0, where=fresh)
-        first = np.maximum(self._settled - since, 0)
-        begins = (moved == 0) & (np.abs(coming - goal) > CHANGE_M) & (first < self._ticks)
-        for part, new in ((target, measured), (begun, measured), (goal, coming)):
-            np.copyto(part, new, where=begins)
-        path = np.repeat(target[:, None], self._ticks, axis=1)
-        if len(going := np.flatnonzero(begins | (moved > 0))):
-            start = np.where(begins, first, 0)[going]
-            walked = self._stride * np.maximum(self._numbers - start[:, None], 0)
-            way = (goal - target)[going, None]
-            path[going] += np.sign(way) * np.minimum(walked, np.abs(way))
-            moved[going] = np.where(begins[going], self._ticks - start, moved[going] + self._ticks)
-        target[:], before[:] = path[:, -1], measured
-        since += self._ticks
-        self.now[:, lanes] = now
+        target, goal, coming, since, told, _, begun, moved = self.now[:, lanes]
+        xp, numbers = namespace(wish), self._numbers.like(wish)
+        fresh = xp.abs(wish - coming) > CHANGE_M / 4
+        coming, since = xp.where(fresh, wish, coming), xp.where(fresh, 0, since)
+        first = xp.clip(self._settled - since, 0, None)
+        begins = (moved == 0) & (xp.abs(coming - goal) > CHANGE_M) & (first < self._ticks)
+        target, begun, goal = (
+            xp.where(begins, new, part) for new, part in ((measured, target), (measured, begun), (coming, goal))
+        )
+        going, start = begins | (moved > 0), xp.where(begins, first, 0)
+        walked = self._stride * xp.clip(numbers - start[:, None], 0, None)
+        way = xp.where(going, goal - target, 0)[:, None]
+        path = target[:, None] + xp.sign(way) * xp.minimum(walked, xp.abs(way))
+        moved = xp.where(begins, self._ticks - start, moved + self._ticks * going)
+        self.now[:, lanes] = xp.stack([path[:, -1], goal, coming, since + self._ticks, told, measured, begun, moved])
         return path
 
-    def look(self, lanes: Lanes, measured: np.ndarray) -> None:
+    def look(self, lanes: Lanes, measured: Array) -> None:
         """After an action, the fingers being `measured` (n,) apart: those that came to rest are measured."""
-        now = self.now[:, lanes]
-        target, goal, _, _, told, before, begun, moved = now
+        target, goal, coming, since, _, before, begun, moved = self.now[:, lanes]
+        xp = namespace(measured)
         # In the action with which a motion begins, the fingers may hardly have moved yet.
-        rests = (moved == 0) | ((moved > self._ticks) & (np.abs(measured - before) < RESTS_M))
-        told[:] = measured
-        if not rests.all():
-            way, walked = goal - begun, self._stride * np.maximum(moved - self._behind, 0)
-            np.copyto(told, begun + np.sign(way) * np.minimum(walked, np.abs(way)), where=~rests)
-        np.copyto(target, goal, where=rests)
-        np.copyto(moved, 0, where=rests)
-        self.now[:, lanes] = now
+        rests = (moved == 0) | ((moved > self._ticks) & (xp.abs(measured - before) < RESTS_M))
+        way, walked = goal - begun, self._stride * xp.clip(moved - self._behind, 0, None)
+        told = xp.where(rests, measured, begun + xp.sign(way) * xp.minimum(walked, xp.abs(way)))
+        target, moved = xp.where(rests, goal, target), xp.where(rests, 0, moved)
+        self.now[:, lanes] = xp.stack([target, goal, coming, since, told, before, begun, moved])
 
-    def told(self, lanes: Lanes) -> np.ndarray:
+    def wished(self, lanes: Lanes) -> Array:
+        """(n,) what was wished last."""
+        return self.now[PARTS.index("coming"), lanes]
+
+    def told(self, lanes: Lanes) -> Array:
         """(n,) how wide they say that they are."""
         return self.now[PARTS.index("told"), lanes]
+
+
+def resting(width: float, tick_s: float) -> np.ndarray:
+    """(8,) of `Hands.now`: at rest, and wished to be, `width` apart."""
+    return np.array([width, width, width, _settled(tick_s), width, width, width, 0])
+
+
+def _settled(tick_s: float) -> int:
+    """For how many ticks a wish has to stand."""
+    return round(SETTLED_S / tick_s)

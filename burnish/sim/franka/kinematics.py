@@ -1,14 +1,15 @@
-"""Where the tool is, and how joints move it, for many arms at once. NumPy alone; base frame, SI units."""
+"""Where the tool is, and how joints move it, for many arms at once. Base frame, SI units."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from burnish.arrays import Array
 from burnish.fr3 import TOOL, tool
 
 
-def tool_position(joints: np.ndarray) -> np.ndarray:
-    """(N, 3) the tool's centre point between the finger tips, m, of `joints` (N, 7), rad."""
+def tool_position(joints: Array) -> Array:
+    """(N, 3) the tool's centre point between the finger tips, m, of `joints` (N, 7), rad; of a tensor on its device."""
     return tool(joints)[:, :3, 3]
 
 

@@ -35,11 +35,6 @@ class SetpointMotion:
         self._ticks, self._tick_s, self._span = ticks, tick_s, ticks * tick_s
         self._joining = quintic.joining(np.arange(1, ticks + 1) * tick_s, self._span)[:3]
 
-    def start(self, lane: int, position: np.ndarray) -> None:
-        """At rest at `position` (7,)."""
-        self.now[:, lane] = position, np.zeros(7), np.zeros(7)
-        self.last[lane] = position
-
     def follow(self, lanes: Lanes, action: np.ndarray) -> np.ndarray:
         """(2, ticks, n, 7) position and velocity at the end of each tick on the way to `action` (n, 7) in `lanes`."""
         ends, shape = np.zeros((6, *action.shape)), (3, *action.shape)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.sim.franka.task import OBJECT, TOOL, Scene, Start, Task, near, pose6, turned
+from burnish.arrays import Array, namespace
+from burnish.sim.franka.task import OBJECT, TOOL, Scene, Start, Task, distance, joined, near, pose6, turned
 
 SIDE, TALL = 0.024, 0.10
 """Of the peg, m."""
@@ -26,30 +27,30 @@ def _begin(random: np.random.Generator) -> Start:
     return Start(peg, hole)
 
 
-def _know(scene: Scene) -> np.ndarray:
+def _know(scene: Scene) -> Array:
     hole = pose6(scene["target"])
-    return np.concatenate([pose6(scene["object"]), scene["tool"], hole[:, :5]], axis=1)
+    return joined(pose6(scene["object"]), scene["tool"], hole[:, :5])
 
 
-def _inserted(scene: Scene) -> np.ndarray:
+def _inserted(scene: Scene) -> Array:
     """Upright, its foot in the hole and near its bottom."""
     aside, foot = _foot(scene)
     return (aside < 2 * PLAY) & (foot < INSIDE)
 
 
-def _foot(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+def _foot(scene: Scene) -> tuple[Array, Array]:
     """(n,) m: how far the middle of the peg's foot is from the hole's axis, and how high."""
     pose = pose6(scene["object"])
-    up = np.cross(pose[:, 3:6], pose[:, 6:9])
+    up = namespace(pose).linalg.cross(pose[:, 3:6], pose[:, 6:9])
     foot = pose[:, :3] - TALL / 2 * up
-    return np.linalg.norm(foot[:, :2] - scene["target"][:, :2], axis=1), foot[:, 2]
+    return distance(foot[:, :2], scene["target"][:, :2]), foot[:, 2]
 
 
-def _reward(scene: Scene) -> np.ndarray:
+def _reward(scene: Scene) -> Array:
     """Grasped, brought above the hole, lowered into it."""
     aside, foot = _foot(scene)
-    reached = near(np.linalg.norm(scene["tool"] - scene["object"][:, :3], axis=1), 0.1)
-    lowered = (aside < 2 * PLAY) * np.clip(1 - foot / DEEP, 0, 0.99)
+    reached = near(distance(scene["tool"], scene["object"][:, :3]), 0.1)
+    lowered = (aside < 2 * PLAY) * namespace(foot).clip(1 - foot / DEEP, 0, 0.99)
     return 0.3 * reached + 0.3 * near(aside, 0.1) + 0.4 * lowered
 
 

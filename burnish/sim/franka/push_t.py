@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from burnish.sim.franka.task import OBJECT, TOOL, Start, Task, pose6, turned
+from burnish.arrays import Array, Constant, namespace
+from burnish.sim.franka.task import OBJECT, TOOL, Start, Task, joined, pose6, turned
 
 WIDE, THICK, LONG = 0.16, 0.04, 0.12
 """Of the T, m: its bar is WIDE × THICK, its stem THICK × LONG."""
@@ -27,41 +28,55 @@ SPOT = ((0.37, -0.17), (0.57, 0.17))
 """Where the T's middle is at the start: corners (x, y), m."""
 
 
-def corners(x: np.ndarray, y: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+_SIDE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2
+_FLAT = Constant([np.add((px, py), _SIDE * (sx, sy)) for px, py, sx, sy in PARTS])
+"""(2, 4, 2) the corners of bar and stem in the body's frame, m."""
+
+
+def corners(x: Array, y: Array, yaw: Array) -> Array:
     """(n, 2, 4, 2) the corners of bar and stem, m, counterclockwise, of T that lie at `x`, `y`, `yaw` (n,)."""
-    side = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2
-    flat = np.array([np.add((px, py), side * (sx, sy)) for px, py, sx, sy in PARTS])
-    cos, sin = np.cos(yaw), np.sin(yaw)
-    turn = np.stack([cos, sin, -sin, cos], axis=-1).reshape(-1, 2, 2)
-    return np.einsum("pci,nij->npcj", flat, turn) + np.stack([x, y], axis=-1)[:, None, None]
+    xp = namespace(yaw)
+    cos, sin = xp.cos(yaw), xp.sin(yaw)
+    turn = xp.stack([cos, sin, -sin, cos], axis=-1).reshape(-1, 2, 2)
+    return xp.einsum("pci,nij->npcj", _FLAT.like(yaw), turn) + xp.stack([x, y], axis=-1)[:, None, None]
 
 
-def coverage(object_: np.ndarray) -> np.ndarray:
+def _edges() -> np.ndarray:
+    """(2, 4, 2, 2) of the goal's bar and stem the edges: where each begins, and the unit vector to its inside."""
+    begin = corners(*(np.array([part]) for part in GOAL))[0]
+    along = np.roll(begin, -1, axis=1) - begin
+    inward = np.stack([-along[..., 1], along[..., 0]], axis=-1) / np.linalg.norm(along, axis=-1, keepdims=True)
+    return np.stack([begin, inward], axis=2)
+
+
+_GOAL = Constant(_edges())
+
+
+def coverage(object_: Array) -> Array:
     """(n,) share of the goal's area that T of pose (n, 7+) cover: 1 where each lies in its goal."""
-    axes = pose6(object_)
-    placed = corners(object_[:, 0], object_[:, 1], np.arctan2(axes[:, 4], axes[:, 3]))
-    goal = corners(*(np.array([part]) for part in GOAL))[0]
-    pieces = np.stack([_cut(placed, part) for part in goal], axis=1)  # neither T's parts overlap
+    axes, xp = pose6(object_), namespace(object_)
+    placed = corners(object_[:, 0], object_[:, 1], xp.arctan2(axes[:, 4], axes[:, 3]))
+    pieces = xp.stack([_cut(placed, part) for part in _GOAL.like(object_)], axis=1)  # neither T's parts overlap
     x, y = pieces[..., 0], pieces[..., 1]
-    area = (x * np.roll(y, -1, axis=-1) - y * np.roll(x, -1, axis=-1)).sum(axis=-1) / 2
+    area = (x * xp.roll(y, -1, -1) - y * xp.roll(x, -1, -1)).sum(axis=-1) / 2
     return area.sum(axis=(1, 2)) / AREA
 
 
-def _cut(polygons: np.ndarray, convex: np.ndarray) -> np.ndarray:
-    """(…, M, 2) the part of each of `polygons` (…, m, 2) inside `convex` (4, 2).
+def _cut(polygons: Array, edges: Array) -> Array:
+    """(…, M, 2) the part of each of `polygons` (…, m, 2) on the inside of all of `edges` (4, 2, 2).
 
     Sutherland and Hodgman (1974), except that vertices outside are kept, moved onto the line that cuts them off: they
     enclose nothing there, and the number of vertices is the same for all.
     """
-    for begin, end in zip(convex, np.roll(convex, -1, axis=0), strict=True):
-        inward = np.array([begin[1] - end[1], end[0] - begin[0]]) / np.linalg.norm(end - begin)
-        after = np.roll(polygons, -1, axis=-2)
+    xp = namespace(polygons)
+    for begin, inward in edges:
+        after = xp.roll(polygons, -1, -2)
         here, there = (polygons - begin) @ inward, (after - begin) @ inward
-        share = here / np.where(here == there, 1, here - there)
-        crossing = polygons + np.clip(share, 0, 1)[..., None] * (after - polygons)
-        moved = polygons - np.minimum(here, 0)[..., None] * inward
-        second = np.where(((here < 0) != (there < 0))[..., None], crossing, moved)
-        polygons = np.stack([moved, second], axis=-2).reshape(*moved.shape[:-2], -1, 2)
+        share = here / xp.where(here == there, 1, here - there)
+        crossing = polygons + xp.clip(share, 0, 1)[..., None] * (after - polygons)
+        moved = polygons - xp.clip(here, None, 0)[..., None] * inward
+        second = xp.where(((here < 0) != (there < 0))[..., None], crossing, moved)
+        polygons = xp.stack([moved, second], axis=-2).reshape(*moved.shape[:-2], -1, 2)
     return polygons
 
 
@@ -94,8 +109,8 @@ PUSH_T = Task(
     (*OBJECT, *TOOL),
     ("m",) * 3 + ("1",) * 6 + ("m",) * 3,
     _begin,
-    lambda scene: np.concatenate([pose6(scene["object"]), scene["tool"]], axis=1),
+    lambda scene: joined(pose6(scene["object"]), scene["tool"]),
     lambda scene: coverage(scene["object"]) >= COVERED,
-    lambda scene: 0.99 * np.clip(coverage(scene["object"]) / COVERED, 0, 1),
+    lambda scene: 0.99 * namespace(scene["tool"]).clip(coverage(scene["object"]) / COVERED, 0, 1),
     targets=0,
 )

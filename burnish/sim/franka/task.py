@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from burnish.arrays import Array, Constant, namespace
 from burnish.fr3 import DOWN
 
-Scene = Mapping[str, np.ndarray]
+Scene = Mapping[str, Array]
 """Of n lanes: `tool` (n, 3), `width` (n,), `object` (n, 13: position, quaternion, velocity,
-angular velocity) where there is one, `target` (n, ...) as `Task.begin` drew it."""
+angular velocity) where there is one, `target` (n, ...) as `Task.begin` drew it; of one library, on
+one device, as is what a task makes of them."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ class Task:
     names: tuple[str, ...] = field(compare=False)
     units: tuple[str, ...] = field(compare=False)
     begin: Callable[[Any], Start] = field(compare=False)
-    know: Callable[[Scene], np.ndarray] = field(compare=False)
-    solved: Callable[[Scene], np.ndarray] = field(compare=False)
-    reward: Callable[[Scene], np.ndarray] = field(compare=False)
+    know: Callable[[Scene], Array] = field(compare=False)
+    solved: Callable[[Scene], Array] = field(compare=False)
+    reward: Callable[[Scene], Array] = field(compare=False)
     has_object: bool = True
     targets: int = 3
     fixture: str = ""
@@ -67,8 +69,8 @@ TOOL = ("tool_x", "tool_y", "tool_z")
 TARGET = ("target_x", "target_y", "target_z")
 OBJECT = ("object_x", "object_y", "object_z", *(f"object_{axis}_{part}" for axis in "xy" for part in "xyz"))
 
-PRODUCTS = np.array([[2, 1, 1, 1, 1, 2], [2, 2, 3, 2, 1, 3], [3, 0, 0, 0, 3, 0], [3, 3, 2, 3, 3, 1]])
-SIGNS = np.array([[1], [1], [-1], [-1], [1], [1]])
+PRODUCTS = Constant([[2, 1, 1, 1, 1, 2], [2, 2, 3, 2, 1, 3], [3, 0, 0, 0, 3, 0], [3, 3, 2, 3, 3, 1]])
+SIGNS = Constant([[1], [1], [-1], [-1], [1], [1]])
 """Of a rotation's first two columns: yy + zz, xy + wz, xz − wy, xy − wz, xx + zz, yz + wx; w, x, y, z are 0, 1, 2, 3.
 Halved, and of the first and the fifth what is missing to 1."""
 
@@ -79,12 +81,22 @@ def begin(task: Task, seed: int) -> tuple[Start, np.ndarray]:
     return task.begin(random), np.array(DOWN) + random.uniform(-SPREAD, SPREAD, 7)
 
 
-def pose6(object_: np.ndarray) -> np.ndarray:
+def pose6(object_: Array) -> Array:
     """(n, 9): position, and the first two axes of the body in the world."""
-    one, other, third, fourth = object_[:, 3:7].T[PRODUCTS]
-    axes = 2 * (one * other + SIGNS * third * fourth)
+    one, other, third, fourth = object_[:, 3:7].T[PRODUCTS.like(object_)]
+    axes = 2 * (one * other + SIGNS.like(object_) * third * fourth)
     axes[::4] = 1 - axes[::4]
-    return np.concatenate([object_[:, :3], axes.T], axis=1)
+    return joined(object_[:, :3], axes.T)
+
+
+def joined(*parts: Array) -> Array:
+    """(n, …) the columns of `parts` (n, …) side by side."""
+    return namespace(parts[0]).concatenate(parts, axis=1)
+
+
+def distance(here: Array, there: Array) -> Array:
+    """(n,) m, from `here` (n, 2 or 3) to `there`."""
+    return namespace(here).linalg.norm(here - there, axis=1)
 
 
 def turned(place: tuple[float, float, float], yaw: float) -> np.ndarray:
@@ -92,6 +104,6 @@ def turned(place: tuple[float, float, float], yaw: float) -> np.ndarray:
     return np.array([*place, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)])
 
 
-def near(distance: np.ndarray, scale_m: float) -> np.ndarray:
-    """1 at no distance, falling to 0 over some `scale_m`."""
-    return 1 - np.tanh(distance / scale_m)
+def near(away: Array, scale_m: float) -> Array:
+    """1 where nothing is `away` (n,), m, falling to 0 over some `scale_m`."""
+    return 1 - namespace(away).tanh(away / scale_m)

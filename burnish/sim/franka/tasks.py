@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from burnish.arrays import Array, Constant, namespace
 from burnish.sim.franka.peg_insert import PEG_INSERT
 from burnish.sim.franka.push_t import PUSH_T
-from burnish.sim.franka.task import OBJECT, TARGET, TOOL, Scene, Start, Task, near, pose6, turned
+from burnish.sim.franka.task import OBJECT, TARGET, TOOL, Scene, Start, Task, distance, joined, near, pose6, turned
 
 REACH_M = 0.02
 HALF = 0.02
@@ -14,14 +15,17 @@ HALF = 0.02
 LIFT_M = 0.10
 SPOT = ((0.35, -0.2), (0.6, 0.2))
 """Where the cube may lie: corners (x, y), m."""
+GRASP, EMPTY_M = Constant([0.0, 0.0, 0.01]), 0.036
+"""From the cube's middle to where the tool best grasps it, clear of the table, m; nothing is between fingers that are
+nearer to each other than the other."""
 
 
 def _reach_begin(random: np.random.Generator) -> Start:
     return Start(None, random.uniform((0.3, -0.3, 0.1), (0.6, 0.3, 0.5)))
 
 
-def _away(scene: Scene) -> np.ndarray:
-    return np.linalg.norm(scene["tool"] - scene["target"], axis=1)
+def _away(scene: Scene) -> Array:
+    return distance(scene["tool"], scene["target"])
 
 
 REACH = Task(
@@ -32,7 +36,7 @@ REACH = Task(
     (*TARGET, *TOOL),
     ("m",) * 6,
     _reach_begin,
-    lambda scene: np.concatenate([scene["target"], scene["tool"]], axis=1),
+    lambda scene: joined(scene["target"], scene["tool"]),
     lambda scene: _away(scene) < REACH_M,
     lambda scene: near(_away(scene), 0.2),
     has_object=False,
@@ -45,29 +49,32 @@ def _lift_begin(random: np.random.Generator) -> Start:
     return Start(turned((x, y, HALF), random.uniform(-np.pi, np.pi)), np.zeros(0))
 
 
-def _held(scene: Scene) -> np.ndarray:
+def _held(scene: Scene) -> Array:
     """(n,) m: from the tool to the cube's middle."""
-    return np.linalg.norm(scene["tool"] - scene["object"][:, :3], axis=1)
+    return distance(scene["tool"], scene["object"][:, :3])
 
 
-def _lift_solved(scene: Scene) -> np.ndarray:
+def _lift_solved(scene: Scene) -> Array:
     height = scene["object"][:, 2] - HALF
     return (height > LIFT_M) & (_held(scene) < HALF)
 
 
-def _clearance(cube: np.ndarray) -> np.ndarray:
+def _clearance(cube: Array) -> Array:
     """(n,) m: from the table to the cube's lowest corner, so that to tilt it is not to lift it."""
-    w, x, y, z = cube[:, 3:7].T
-    upwards = np.abs([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])
+    (w, x, y, z), xp = cube[:, 3:7].T, namespace(cube)
+    upwards = xp.abs(xp.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]))
     return cube[:, 2] - HALF * upwards.sum(axis=0)
 
 
-def _lift_reward(scene: Scene) -> np.ndarray:
-    """Near the cube, fingers closing around it, up with it: the first millimetres count most."""
-    away = _held(scene)
-    around = np.exp(-((away / 0.02) ** 2)) * np.clip((0.08 - scene["width"]) / (0.08 - 2 * HALF), 0, 1)
-    height = np.sqrt(np.clip(_clearance(scene["object"]) / LIFT_M, 0, 1))
-    return 0.25 * near(away, 0.2) + 0.25 * around + 0.5 * height
+def _lift_reward(scene: Scene) -> Array:
+    """Near the cube, at last within millimetres; fingers closing, unless on nothing; up with it, first millimetres
+    counting most."""
+    cube, width, xp = scene["object"], scene["width"], namespace(scene["tool"])
+    away = distance(scene["tool"], cube[:, :3] + GRASP.like(cube))
+    closed = xp.clip((0.08 - width) / (0.08 - 2 * HALF), 0, 1) * (width > EMPTY_M)
+    height = xp.sqrt(xp.clip(_clearance(cube) / LIFT_M, 0, 1))
+    reached = 0.15 * near(away, 0.2) + 0.15 * near(away, 0.04)
+    return reached + 0.2 * xp.exp(-((away / 0.02) ** 2)) * closed + 0.5 * height
 
 
 LIFT = Task(
@@ -80,7 +87,7 @@ LIFT = Task(
     (*OBJECT, *TOOL),
     ("m",) * 3 + ("1",) * 6 + ("m",) * 3,
     _lift_begin,
-    lambda scene: np.concatenate([pose6(scene["object"]), scene["tool"]], axis=1),
+    lambda scene: joined(pose6(scene["object"]), scene["tool"]),
     _lift_solved,
     _lift_reward,
     targets=0,

@@ -14,8 +14,8 @@ import mujoco
 import numpy as np
 from mujoco import rollout
 
-from burnish.sim.franka.hand import Hands
-from burnish.sim.franka.kinematics import tool_position
+from burnish.sim.franka.halts import refused
+from burnish.sim.franka.hand import WIDEST, Hands
 from burnish.sim.franka.model import (
     ARM,
     DAMPING,
@@ -28,15 +28,11 @@ from burnish.sim.franka.model import (
 )
 from burnish.sim.franka.motion import SetpointMotion
 from burnish.sim.franka.randomize import applied
-from burnish.sim.franka.task import Scene, Task, begin
+from burnish.sim.franka.scene import opening, scene
+from burnish.sim.franka.starts import FULL, first, moving
+from burnish.sim.franka.task import Scene, Task
 from burnish.sim.lanes import LaneError, Lanes
-from burnish.sim.randomize import Draw, Randomization, noise
-
-FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
-OBJECT = slice(9, 16)
-"""Of `qpos`; 9 … 15 of `qvel`."""
-WIDEST = 0.04
-"""Of one finger, m."""
+from burnish.sim.randomize import PAUSE_S, Draw, Randomization, pause
 
 
 class World:
@@ -54,35 +50,45 @@ class World:
         self._after = np.empty((lanes, ticks, self._physics.shape[1]))
         self._target, self._seed = np.zeros((lanes, task.targets)), [0] * lanes
         self._gains, self._sight = np.ones((lanes, 7)), np.zeros((lanes, 10))
+        self._longest = round(PAUSE_S / period_s)
         self._late, self._plan = np.zeros(lanes, int), np.zeros((lanes, ticks, self._model.nu))
         self._data = [mujoco.MjData(self._model) for _ in range(max(threads, 1))]
         self._roll, self._beside = rollout.Rollout(nthread=0), ThreadPoolExecutor(max(threads - 1, 1))
 
     def reset(self, lane: int, seed: int) -> None:
         """Begin the episode of `seed`."""
-        start, joints = begin(self.task, seed)
-        self._physics[lane], self._width[lane] = 0, start.width
-        qpos, _ = self._moving(self._physics[lane])
-        qpos[ARM], qpos[FINGER] = joints, start.width / 2
-        if start.place is not None:
-            qpos[OBJECT] = start.place
-        self._target[lane] = start.target
-        self._motion.start(lane, joints)
-        self._hands.start(lane, start.width)
-        self._draw(lane, seed)
-        self._plan[lane, :, ARM] = joints * STIFFNESS * self._gains[lane]
-        self._plan[lane, :, FINGER] = start.width / 2
+        self.restore(lane, first(self.task, self._model, self._plan.shape[1], seed))
+        self._plan[lane, :, ARM] *= self._gains[lane]
 
-    def step(self, lanes: Lanes, action: np.ndarray) -> None:
-        """Apply `action` (n, 8): joint positions, rad, and the gripper's width, m."""
-        action = action.astype(np.float64)
+    def step(self, lanes: Lanes, action: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Apply `action` (n, 8): joint positions, rad, and the gripper's width, m; `steps` (n,) into the episodes.
+        Returns (n,) bool: the robot's driver would have halted; what it refuses is not done."""
+        action, here = action.astype(np.float64), self._motion.now[0, lanes]
+        if (halted := refused(here, action[:, :7])).any():
+            action[halted, :7], action[halted, 7] = here[halted], self._hands.wished(lanes)[halted]
+        self._play(lanes, action)
+        if self._randomization.pause:
+            self._wait(self._numbers[lanes], steps)
+        return halted
+
+    def _wait(self, rows: np.ndarray, steps: np.ndarray) -> None:
+        """Stand still for as long as is drawn for lanes `rows` (n,), `steps` (n,) into their episodes."""
+        share, drawn = self._randomization.pause, zip(rows, steps, strict=True)
+        waits = np.array([pause(share, self._seed[lane], int(step), self._longest) for lane, step in drawn])
+        for spent in range(waits.max(initial=0)):
+            still = rows[waits > spent]
+            arm, hand = self._motion.last[still], self._hands.wished(still)
+            self._play(still, np.concatenate([arm, hand[:, None]], axis=1))
+
+    def _play(self, lanes: Lanes, action: np.ndarray) -> None:
+        """One action's time."""
         position, velocity = self._motion.follow(lanes, action[:, :7])
         position *= STIFFNESS
         velocity *= DAMPING
         position += velocity
         plan = np.zeros((len(action), position.shape[0], self._model.nu))
         np.multiply(position.transpose(1, 0, 2), self._gains[lanes, None], out=plan[:, :, ARM])
-        wish = np.minimum(np.maximum(action[:, 7], 0), 2 * WIDEST)
+        wish = np.minimum(np.maximum(action[:, 7], 0), WIDEST)
         plan[:, :, FINGER] = self._hands.follow(lanes, wish, self._width[lanes])[:, :, None] / 2
         control = self._delayed(lanes, plan)
         self._plan[lanes] = plan
@@ -90,24 +96,23 @@ class World:
         if not np.isfinite(after).all():
             lost = np.flatnonzero(~np.isfinite(after).all(axis=1))[0]
             raise LaneError(int(self._numbers[lanes][lost])) from ArithmeticError("the physics became unstable")
-        self._physics[lanes], width = after, _opening(self._moving(after)[0])
+        self._physics[lanes], width = after, opening(moving(self._model, after)[0])
         self._width[lanes] = width
         self._hands.look(lanes, width)
 
     def observe(self, lanes: Lanes, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, Scene]:
         """Of `lanes`, after `steps` of their episodes: the robot's own state (n, 15), what only a simulator knows, and
         the scene without noise."""
-        qpos, qvel = self._moving(self._physics[lanes])
-        scene = self._scene(lanes, qpos, qvel)
+        qpos, qvel = moving(self._model, self._physics[lanes])
+        judged = scene(self.task, qpos, qvel, self._target[lanes])
         state = np.concatenate([qpos[:, ARM], qvel[:, ARM], self._hands.told(lanes)[:, None]], axis=1)
-        know = self.task.know(scene)
+        know = self.task.know(judged)
         wrong = self._randomization
         if wrong.joint_noise or wrong.object_noise:
             for row, lane in enumerate(self._numbers[lanes]):
-                random = noise(self._seed[lane], int(steps[row]))
-                state[row, ARM] += wrong.joint_noise * random.standard_normal(7)
-                know[row] += wrong.object_noise * random.standard_normal(know.shape[1])
-        return state, know, scene
+                observed = wrong.seen(self._seed[lane], int(steps[row]), state[row, ARM], know[row])
+                state[row, ARM], know[row] = observed
+        return state, know, judged
 
     def state(self, lane: int) -> dict[str, np.ndarray]:
         """What `restore` needs."""
@@ -119,7 +124,7 @@ class World:
     def restore(self, lane: int, state: Mapping[str, np.ndarray]) -> None:
         """Go on from `state`, bit for bit."""
         self._physics[lane], self._target[lane] = state["physics"], state["target"]
-        self._width[lane] = _opening(self._moving(self._physics[lane])[0])
+        self._width[lane] = opening(moving(self._model, self._physics[lane])[0])
         self._motion.now[:, lane], self._motion.last[lane] = state["motion"], state["last"]
         self._hands.now[:, lane] = state["hand"]
         self._draw(lane, int(state["seed"]))
@@ -127,7 +132,7 @@ class World:
 
     def pose(self, lane: int) -> dict[str, np.ndarray]:
         """`qpos`, the task's `target`, and how the episode looks (`randomize.Sight`)."""
-        qpos, _ = self._moving(self._physics[lane])
+        qpos, _ = moving(self._model, self._physics[lane])
         parts = {"qpos": qpos, "target": self._target[lane], "sight": self._sight[lane]}
         return {name: part.copy() for name, part in parts.items()}
 
@@ -171,17 +176,6 @@ class World:
         both = np.concatenate([self._plan[lanes], plan], axis=1)
         return both[np.arange(len(plan))[:, None], ticks - late[:, None] + np.arange(ticks)]
 
-    def _moving(self, physics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`qpos` and `qvel` (…, n) inside states (…, S): what comes first in them is the time."""
-        nq, nv = self._model.nq, self._model.nv
-        return physics[..., 1 : 1 + nq], physics[..., 1 + nq : 1 + nq + nv]
-
-    def _scene(self, lanes: Lanes, qpos: np.ndarray, qvel: np.ndarray) -> Scene:
-        scene = {"tool": tool_position(qpos[:, ARM]), "width": self._width[lanes], "target": self._target[lanes]}
-        if self.task.has_object:
-            scene["object"] = np.concatenate([qpos[:, OBJECT], qvel[:, 9:15]], axis=1)
-        return scene
-
 
 @cache
 def _shares(count: int, threads: int) -> list[slice]:
@@ -192,8 +186,3 @@ def _shares(count: int, threads: int) -> list[slice]:
         shares.append(slice(first, first + size))
         first += size
     return shares
-
-
-def _opening(qpos: np.ndarray) -> np.ndarray:
-    """(…,) m, between the fingers."""
-    return qpos[..., FINGER].sum(axis=-1)

@@ -48,11 +48,11 @@ class IsaacLabBatch(Batch):
                 self._physics = Physics(num_envs)
         self._verdict = VERDICTS[TASKS[task].verdict](num_envs, device)
         self._cameras = cameras(self._env)
-        self.begin(torch.arange(num_envs, device=self.device))
+        self.begin(torch.arange(num_envs, device=self.device), [0] * num_envs)
         self.contract = contract(self._env, self._cameras)
 
     @override
-    def begin(self, lanes: Tensor) -> None:
+    def begin(self, lanes: Tensor, seeds: Sequence[int]) -> None:
         with self._world:
             env, others = self._env, torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
             others[lanes] = False

@@ -44,7 +44,7 @@ class LiberoLane:
     ) -> None:
         """`cameras`: pixels per side of the images that `look` writes. Raises `OpenGLError` where it cannot."""
         self._tasks, self._cameras, self._settle_steps = select(name), cameras, settle_steps
-        self._randomize = randomize or {}
+        self._randomize = randomize
         if cameras is not None:
             context()
         self._enter(self._tasks[0])
@@ -56,8 +56,7 @@ class LiberoLane:
         self._placement = start.placement
         self._scene.begin(self._data, start.state, start.placement)
         self._memory, self._grip = self._scene.controller.start.copy(), np.zeros(1)
-        if self._uncertain is not None:
-            self._uncertain.begin(seed)
+        self._uncertain.begin(seed)
         for _ in range(self._settle_steps):
             self._advance(_NOTHING)
         self._solved = self._scene.solved(self._data)
@@ -65,11 +64,8 @@ class LiberoLane:
     def step(self, action: np.ndarray) -> bool:
         """Apply (dx, dy, dz, rx, ry, rz, grip), each in [-1, 1]; see `libero.env.CONTRACT` for units."""
         command = action.astype(np.float64)
-        if self._uncertain is None:
-            self._advance(command)
-        else:
-            with self._uncertain.step(self._scene.model):
-                self._advance(command, self._uncertain.late)
+        with self._uncertain.step(self._scene.model) as late:
+            self._advance(command, late)
         self._solved = self._scene.solved(self._data)
         return all(self._solved)
 
@@ -78,9 +74,8 @@ class LiberoLane:
         out[STATE][:] = self._state
         self._goals[: len(self._solved), -1] = self._solved[:GOALS]
         out[ENVIRONMENT_STATE][:] = self._goals.ravel()
-        if self._uncertain is not None:  # what is done is certain
-            seen = out[ENVIRONMENT_STATE].reshape(self._goals.shape)[: len(self._solved), :-1]
-            seen += self._uncertain.seen(seen.size).reshape(seen.shape)
+        seen = out[ENVIRONMENT_STATE].reshape(self._goals.shape)[: len(self._solved), :-1]  # what is done is certain
+        seen += self._uncertain.seen(seen.size).reshape(seen.shape)
         out[TASK][:] = self._instruction
 
     def state(self) -> Arrays:
@@ -88,7 +83,7 @@ class LiberoLane:
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         physics = np.zeros(mujoco.mj_stateSize(self._scene.model, kind))
         mujoco.mj_getState(self._scene.model, self._data, physics, kind)
-        kept = {
+        return {
             "physics": physics,
             "goal_position": self._memory.position.copy(),
             "goal_rotation": self._memory.rotation.copy(),
@@ -99,8 +94,9 @@ class LiberoLane:
             "goals": self._goals.copy(),
             "solved": np.array(self._solved),
             "numbers": np.array([self._task, self._placement]),
+            "grip": self._grip.copy(),
+            **self._uncertain.state(),
         }
-        return kept if self._uncertain is None else kept | {"grip": self._grip.copy()} | self._uncertain.state()
 
     def restore(self, state: Arrays) -> None:
         """Everything back, bit for bit."""
@@ -115,9 +111,8 @@ class LiberoLane:
         self._view, self._before = state["view"], state["before"]
         self._state, self._goals = state["proprioception"], state["goals"]
         self._solved = [bool(one) for one in state["solved"]]
-        if self._uncertain is not None:
-            self._grip = state["grip"].copy()
-            self._uncertain.restore(state)
+        self._grip = state["grip"].copy()
+        self._uncertain.restore(state)
 
     def pose(self) -> Arrays:
         """Which task, where its furniture stands, the positions of all joints at the last reading, and those `before`
@@ -139,7 +134,7 @@ class LiberoLane:
             self._scene: Scene = found
             self._data = mujoco.MjData(found.model)
             self._slots = Slots(found)
-            self._uncertain = Uncertainty(self._randomize, found.model, ROBOT) if self._randomize else None
+            self._uncertain = Uncertainty(self._randomize, found.model, ROBOT)
             self._instruction = encode_text(task.language, INSTRUCTION_BYTES)
             self._goals = np.zeros((GOALS, GOAL_NUMBERS))
             self._state = np.zeros(8)

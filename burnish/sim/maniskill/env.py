@@ -6,6 +6,8 @@ to restore as the episode took.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
@@ -13,6 +15,8 @@ from burnish.sim.about import known_task
 from burnish.sim.lanes import Arrays
 from burnish.sim.maniskill.lane import ManiSkillLane
 from burnish.sim.maniskill.tasks import TASKS
+from burnish.sim.maniskill.uncertain import DRAWN
+from burnish.sim.randomize import uncertain
 from burnish.sim.raytrace import RenderError
 from burnish.sim.vector import LanesEnv
 
@@ -45,6 +49,7 @@ class ManiSkill(LanesEnv):
 
     tasks = tuple(TASKS)
     has_dense_reward = True
+    randomizes = DRAWN
 
     def __init__(
         self,
@@ -55,13 +60,16 @@ class ManiSkill(LanesEnv):
         horizon: int | None = None,
         auto_reset: bool = False,
         dense_reward: bool = False,
+        randomize: Mapping[str, float] | None = None,
     ) -> None:
+        """`randomize`: fields of `burnish.sim.randomize.Randomization`; None for a world that is always the same."""
         known_task("maniskill", name, TASKS)
+        drawn = uncertain(f"maniskill/{name}", randomize, self.randomizes, 1 / RATE_HZ)
         super().__init__(
             f"maniskill/{name}",
             contract(name),
             f"{ManiSkillLane.__module__}:{ManiSkillLane.__name__}",
-            {"task": name},
+            {"task": name, "randomize": drawn},
             num_envs=num_envs,
             workers=workers,
             horizon=TASKS[name].steps if horizon is None else horizon,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.sim.lanes import Arrays
 from burnish.sim.libero.quiet import quiet
 from burnish.sim.maniskill.tasks import TASKS
+from burnish.sim.maniskill.uncertain import Uncertainty
 
 
 class ManiSkillLane:
     """One environment of `task` ("PushCube-v1")."""
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, randomize: Mapping[str, float]) -> None:
+        """`randomize`: what of `burnish.sim.randomize.Randomization` is asked for."""
         with quiet():
             import gymnasium
             import mani_skill.envs  # noqa: F401  (registers them)
@@ -29,6 +32,7 @@ class ManiSkillLane:
                 control_mode="pd_ee_delta_pose",
             )
         self._env: Any = made.unwrapped
+        self._uncertain = Uncertainty(randomize)
         self._told = [name for name, _ in TASKS[task].told]
         self._past: list[np.ndarray] = []
         self._action_size = TASKS[task].action
@@ -38,7 +42,9 @@ class ManiSkillLane:
         self._seed, self._past = seed, []
         with quiet():
             short = int(np.random.SeedSequence(seed).generate_state(1)[0])
+            self._uncertain.end()
             self._obs, info = self._env.reset(seed=short)
+            self._uncertain.begin(seed, self._env.scene.actors.values())
         self._reward = float(self._env.get_reward(obs=self._obs, action=self._nothing, info=info))
 
     def step(self, action: np.ndarray) -> bool:
@@ -55,8 +61,10 @@ class ManiSkillLane:
     def observe(self, out: Arrays) -> None:
         """Joints, and what a simulator knows."""
         agent, extra = self._obs["agent"], self._obs["extra"]
-        out[STATE][:] = np.concatenate([_flat(agent["qpos"]), _flat(agent["qvel"])])
-        out[ENVIRONMENT_STATE][:] = np.concatenate([_flat(extra[name]) for name in self._told])
+        known = np.concatenate([_flat(extra[name]) for name in self._told])
+        joints, known = self._uncertain.seen(_flat(agent["qpos"]), known, len(self._past))
+        out[STATE][:] = np.concatenate([joints, _flat(agent["qvel"])])
+        out[ENVIRONMENT_STATE][:] = known
 
     def state(self) -> Arrays:
         """The episode's seed and all its actions."""

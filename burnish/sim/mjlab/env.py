@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, override
 
@@ -25,6 +25,8 @@ from burnish.sim.camera import Camera
 from burnish.sim.libero.quiet import quiet
 from burnish.sim.mjlab.about import ABOUT, MOTION
 from burnish.sim.mjlab.tasks import TASKS
+from burnish.sim.mjlab.uncertain import DRAWN, Uncertainty
+from burnish.sim.randomize import Randomization, uncertain
 from burnish.sim.rows import Rows
 from burnish.sim.tracer import start_warp
 
@@ -39,28 +41,32 @@ VIEW = Camera(eye=(1.6, -1.6, 1.2), target=(0.2, 0.0, 0.4))
 class MjlabBatch(Batch):
     """N worlds of one of mjlab's tasks."""
 
-    def __init__(self, task: str, num_envs: int, horizon: int, device: str) -> None:
+    def __init__(self, task: str, randomize: Mapping[str, float], num_envs: int, horizon: int, device: str) -> None:
         with quiet():
             self._env = make(task, num_envs, horizon, device)
+            self._uncertain = Uncertainty(self._env, Randomization.of(randomize))
         self.num_envs, self.device = num_envs, torch.device(device)
         self._verdict = TASKS[task](num_envs, device)
         self.contract = contract(self._env)
-        self.begin(torch.arange(num_envs, device=self.device))
+        self.begin(torch.arange(num_envs, device=self.device), [0] * num_envs)
 
     @override
-    def begin(self, lanes: Tensor) -> None:
+    def begin(self, lanes: Tensor, seeds: Sequence[int]) -> None:
         self._verdict.begin(lanes)
+        self._uncertain.begin(lanes, seeds)
         self._env.reset(env_ids=lanes)
 
     @override
     def step(self, action: Tensor) -> None:
         self._reward = self._env.step(action)[1]
+        self._uncertain.step()
         self._env._manual_reset_pending.zero_()  # who waits for a reset is known already, on the host
 
     @override
     def observe(self) -> Obs:
         seen = self._env.obs_buf
         states = {key: seen[group].float() for group, key in GROUPS.items()}
+        states[ENVIRONMENT_STATE] = self._uncertain.seen(states[ENVIRONMENT_STATE])
         return states | {key: seen[group][:, i].unsqueeze(-1) for key, (group, i) in depths(self._env).items()}
 
     @override
@@ -79,7 +85,7 @@ class MjlabBatch(Batch):
 
     @override
     def rows(self) -> Rows:
-        everything = {"env": self._env, "verdict": self._verdict}
+        everything = {"env": self._env, "verdict": self._verdict, "uncertain": self._uncertain}
         return Rows(_physics(self._env), everything, ("mjlab", "burnish.sim.mjlab"), self.num_envs)
 
     @override
@@ -105,11 +111,19 @@ class Mjlab(BatchEnv):
     """One task ("Lift-Cube-Yam")."""
 
     tasks = ABOUT.tasks
+    randomizes = DRAWN
 
-    def __init__(self, name: str, **settings: Any) -> None:
-        """`settings`: of `BatchEnv`. Raises `UnknownNameError`, `BurnishError`."""
+    def __init__(self, name: str, *, randomize: Mapping[str, float] | None = None, **settings: Any) -> None:
+        """
+        Args:
+            randomize: fields of `burnish.sim.randomize.Randomization`, beside what the task's own events draw.
+            settings: of `BatchEnv`.
+        Raises `UnknownNameError`, `BurnishError`.
+        """
         known_task("mjlab", name, TASKS)
-        super().__init__(f"mjlab/{name}", partial(MjlabBatch, name), **settings)
+        able = DRAWN if TASKS[name].has_object else DRAWN[:1]
+        drawn = uncertain(f"mjlab/{name}", randomize, able, math.inf)
+        super().__init__(f"mjlab/{name}", partial(MjlabBatch, name, drawn), **settings)
 
 
 def make(task: str, num_envs: int, horizon: int, device: str) -> Any:

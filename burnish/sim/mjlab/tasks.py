@@ -38,6 +38,8 @@ class Held(Verdict):
 class Lifted(Verdict):
     """mjlab's own word: the command term knows whether the cube is where it should be."""
 
+    has_object = True
+
     @override
     def judge(self, env: Any, last: Tensor) -> Tensor:
         return env.command_manager.get_term(env.command_manager.active_terms[0]).compute_success()

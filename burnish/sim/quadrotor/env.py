@@ -14,6 +14,7 @@ from typing import Any, override
 import torch
 from torch import Tensor
 
+from burnish.compiling import check_compiler
 from burnish.contract import ENVIRONMENT_STATE, STATE, Contract, Field
 from burnish.errors import BurnishError
 from burnish.quadrotor import FRAME
@@ -74,7 +75,8 @@ class QuadrotorWorld(VecEnv):
             noise: of the sensors, in `flights.SENSORS`.
             pushed: how far from rest episodes begin, in `flights.PUSHED`.
             compiled: by `torch.compile`, which takes a while once, and needs a C++ compiler on a CPU.
-        Raises `UnknownNameError` with the closest match, `BurnishError` for numbers that mean nothing.
+        Raises `UnknownNameError` with the closest match, `BurnishError` for numbers that mean nothing or a compiler
+        that is missing.
         """
         known_task("quadrotor", name, TASKS)
         self.task, self._task, self.contract = f"quadrotor/{name}", TASKS[name], contract(TASKS[name])
@@ -90,6 +92,8 @@ class QuadrotorWorld(VecEnv):
         if self._fleet.latency[1] > 1 / RATE_HZ:
             raise BurnishError(f"{self.task}: commands may come at most a step, {1 / RATE_HZ} s, late")
         self._vehicle, self._pushed, self._noise = vehicle, pushed, noise
+        if compiled and self.device.type == "cpu":
+            check_compiler()
         step = stepper(self._task, noise)
         self._step = torch.compile(step, fullgraph=True) if compiled else step
         self.restart()

@@ -45,6 +45,8 @@ class Fleet:
     """m/s, at most, in every direction."""
     latency: Range = (0.0, 0.0)
     """s, by which commands come late, at most a step."""
+    by_ratio: bool = False
+    """Thrust to weight and torque to inertia are drawn evenly in their logarithms: more of the weak and sluggish."""
 
     def __post_init__(self) -> None:
         for part in fields(self):
@@ -52,14 +54,13 @@ class Fleet:
             low, high = value if isinstance(value, tuple | list) else (0.0, value)
             if not 0 <= low <= high:
                 raise BurnishError(f"quadrotor: {part.name} must be a range of numbers from 0 on, is {value}")
+        if self.by_ratio and not (self.thrust_to_weight[0] > 0 and self.torque_to_inertia[0] > 0):
+            raise BurnishError("quadrotor: by_ratio needs thrust_to_weight and torque_to_inertia above 0")
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> Fleet:
         """From a mapping. Raises `UnknownNameError` with the closest match."""
-        known = [part.name for part in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise registry.unknown("range of quadrotors", name, known)
+        registry.check_known("range of quadrotors", settings, [part.name for part in fields(cls)])
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})  # pyright: ignore[reportArgumentType]
 
     @property
@@ -74,12 +75,15 @@ class Fleet:
         def between(span: Range) -> Tensor:
             return span[0] + (span[1] - span[0]) * next(share)
 
+        def strength(span: Range) -> Tensor:
+            return span[0] * (span[1] / span[0]) ** next(share) if self.by_ratio else between(span)
+
         low, high = (bound ** (1 / 3) for bound in self.mass)
         mass = between((low, high)) ** 3
-        heavy = between(self.thrust_to_weight)
+        heavy = strength(self.thrust_to_weight)
         most = heavy * mass * GRAVITY / 4
         arm = SIZE * mass ** (1 / 3) * between((1 - self.size, 1 + self.size))
-        inertia = math.sqrt(2) * arm * most / between(self.torque_to_inertia)
+        inertia = math.sqrt(2) * arm * most / strength(self.torque_to_inertia)
         up, down, moment = between(self.spin_up), between(self.spin_down), between(self.moment)
         drag, late = mass * between(self.drag), between(self.latency)
         wind = [between((-self.wind, self.wind)) for _ in range(3)]

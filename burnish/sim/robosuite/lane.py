@@ -29,7 +29,7 @@ class RobosuiteLane:
         self._scene = scene(task, cameras is not None)
         self._data = mujoco.MjData(self._scene.model)
         self._state, self._objects = np.zeros(8), np.zeros(size(task))
-        self._uncertain = Uncertainty(randomize, self._scene.model, ROBOT) if randomize else None
+        self._uncertain = Uncertainty(randomize, self._scene.model, ROBOT)
 
     def reset(self, seed: int) -> None:
         """Robosuite's own, in a scene whose models are always the same."""
@@ -37,19 +37,15 @@ class RobosuiteLane:
         self._controller = self._scene.begin(self._data, seed)
         self._places = self._scene.places()
         self._memory, self._grip = self._controller.start.copy(), np.zeros(1)
-        if self._uncertain is not None:
-            self._uncertain.begin(seed)
+        self._uncertain.begin(seed)
         self._sense()
 
     def step(self, action: np.ndarray) -> bool:
         """One control step of 50 ms: (dx, dy, dz, rx, ry, rz, grip), each in [-1, 1]."""
         here, command = self._scene, action.astype(np.float64)
         here.place(self._places)
-        if self._uncertain is None:
-            self._move(command, 0)
-        else:
-            with self._uncertain.step(here.model):
-                self._move(command, self._uncertain.late)
+        with self._uncertain.step(here.model) as late:
+            self._move(command, late)
         self._sense()
         return here.solved(self._data)
 
@@ -67,15 +63,15 @@ class RobosuiteLane:
 
     def observe(self, out: Arrays) -> None:
         """Hand and fingers as LIBERO has them, and what robosuite's sensors tell of the objects."""
-        wrong = 0 if self._uncertain is None else self._uncertain.seen(len(self._objects))
-        out[STATE][:], out[ENVIRONMENT_STATE][:] = self._state, self._objects + wrong
+        out[STATE][:] = self._state
+        out[ENVIRONMENT_STATE][:] = self._objects + self._uncertain.seen(len(self._objects))
 
     def state(self) -> Arrays:
         """The episode's seed, MuJoCo's integration state, the controller's memory and the last reading."""
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         physics = np.zeros(mujoco.mj_stateSize(self._scene.model, kind))
         mujoco.mj_getState(self._scene.model, self._data, physics, kind)
-        kept = {
+        return {
             "seed": np.array(self._seed, np.uint64),
             "physics": physics,
             "goal_position": self._memory.position.copy(),
@@ -85,8 +81,9 @@ class RobosuiteLane:
             "view": self._view.copy(),
             "proprioception": self._state.copy(),
             "objects": self._objects.copy(),
+            "grip": self._grip.copy(),
+            **self._uncertain.state(),
         }
-        return kept if self._uncertain is None else kept | {"grip": self._grip.copy()} | self._uncertain.state()
 
     def restore(self, state: Arrays) -> None:
         """Replay the reset, which makes the controller and places things, then put everything back, bit for bit."""
@@ -98,9 +95,8 @@ class RobosuiteLane:
         self._memory = Memory(*memory, fresh=bool(state["fresh"]))
         self._view = state["view"].copy()
         self._state[:], self._objects[:] = state["proprioception"], state["objects"]
-        if self._uncertain is not None:
-            self._grip = state["grip"].copy()
-            self._uncertain.restore(state)
+        self._grip = state["grip"].copy()
+        self._uncertain.restore(state)
 
     def pose(self) -> Arrays:
         """The positions of all joints at the last reading, and where what stands still stands."""

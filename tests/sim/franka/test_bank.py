@@ -69,7 +69,7 @@ def test_where_an_episode_begins_is_a_function_of_its_seed_and_evaluations_begin
 
 def test_ppo_takes_a_bank_by_one_flag(path: Path, tmp_path: Path):
     words = "--train.env-steps 128 --train.lanes 4 --train.workers 0 --train.steps 16 --train.minibatches 2"
-    line = f"train ppo --task {TASK} --bank {path} --out {tmp_path / 'ppo'} {words}"
+    line = f"train ppo --task {TASK} --bank {path} --out {tmp_path / 'ppo'} {words} --train.horizon 9"
     assert main(line.split()) == 0
     assert read_metrics(tmp_path / "ppo")[-1]["step"] == 128
 

@@ -7,7 +7,7 @@ import pytest
 
 from burnish.contract import STATE
 from burnish.sim.base import make_env
-from burnish.sim.franka.hand import Hands
+from burnish.sim.franka.hand import Hands, resting
 
 LANE, TICKS, TICK_S = np.array([0]), 25, 0.002
 
@@ -15,7 +15,7 @@ LANE, TICKS, TICK_S = np.array([0]), 25, 0.002
 def played(wishes: list[float], stop: float = 0.0) -> tuple[list[float], list[float]]:
     """What is told after each action, and how wide the fingers are; something `stop` wide is between them."""
     hands = Hands(1, TICKS, TICK_S)
-    hands.start(0, 0.08)
+    hands.now[:, 0] = resting(0.08, TICK_S)
     width, told, wide = np.array([0.08]), [], []
     for wish in wishes:
         path = hands.follow(LANE, np.array([wish]), width)

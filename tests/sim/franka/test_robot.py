@@ -67,7 +67,7 @@ def in_the_world(actions: np.ndarray) -> np.ndarray:
     model = physics_model(TASKS["reach"])
     data, motion, found = mujoco.MjData(model), SetpointMotion(1, TICKS, TIMESTEP_S), []
     data.qpos[:7], data.qpos[7:9], data.ctrl[7:] = DOWN, 0.04, 0.04
-    motion.start(0, np.array(DOWN))
+    motion.now[0], motion.last[:] = DOWN, DOWN
     for action in actions:
         for position, velocity in zip(*motion.follow(np.array([0]), action[None]), strict=True):
             data.ctrl[:7] = STIFFNESS * position[0] + DAMPING * velocity[0]
@@ -101,8 +101,7 @@ def test_the_environment_plays_that_motion():
 
 def test_set_points_stay_inside_velocity_acceleration_and_range():
     motion, random = SetpointMotion(4, TICKS, TIMESTEP_S), np.random.default_rng(0)
-    for lane in range(4):
-        motion.start(lane, np.array(DOWN))
+    motion.now[0], motion.last[:] = DOWN, DOWN
     before = motion.now[1].copy()
     for _ in range(100):
         position, velocity = motion.follow(np.arange(4), random.uniform(LOW - 1, HIGH + 1, (4, 7)))

@@ -12,7 +12,7 @@ import torch
 from burnish import registry
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.errors import BurnishError, UnknownNameError
-from burnish.sim.base import VecEnv, make_env
+from burnish.sim.base import VecEnv, make_env, next_seed
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.workers import DeadWorkerError
 
@@ -119,12 +119,42 @@ def test_another_rate_is_another_contract_and_the_same_world():
         assert play(env, [1, 2, 3, 4])[0].all()
 
 
+@pytest.mark.parametrize(("joint", "change", "least"), [(5, -0.36, 1), (1, 0.34, 2)])
+def test_what_the_driver_halts_for_ends_the_episode(joint, change, least):
+    """A jump; and, a few steps on, the table."""
+    with make_env("franka/reach", 2, auto_reset=True, dense_reward=True) as env:
+        obs, steps, crashed = env.reset([1, 2]), 0, False
+        while not crashed and steps < 30:
+            action, before = still(env, obs), obs[STATE][0, :7]
+            action[0, joint] += change
+            step = env.step(action)
+            obs, steps, crashed = step.obs, steps + 1, bool(step.crashed[0])
+        assert crashed and steps >= least and step.truncated.tolist() == step.done.tolist() == [True, False]
+        assert not step.info["success"].any() and (step.info["dense_reward"] > 0).tolist() == [False, True]
+        assert (step.info["final_obs"][STATE][0, :7] - before).abs().max() < 0.1
+        assert torch.equal(obs[STATE][0], env.reset([next_seed(1)], ids=[0])[STATE][0])
+        assert not env.step(still(env, obs)).crashed.any()
+
+
+def test_a_beginner_goes_on_where_the_driver_would_halt():
+    with make_env("franka/reach", 2, dense_reward=True, settings={"halts": False}) as env:
+        obs = env.reset([1, 2])
+        action = still(env, obs)
+        action[0, 5] -= 0.36
+        step = env.step(action)
+        assert not step.done.any() and not step.crashed.any()
+        assert (step.info["dense_reward"] > 0).tolist() == [False, True]
+        assert (step.obs[STATE][0, :7] - obs[STATE][0, :7]).abs().max() < 2e-3
+        assert (env.step(still(env, obs)).info["dense_reward"] > 0).all()
+
+
 def test_randomization_belongs_to_the_episode():
     wild = {
         "mass": 0.5,
         "friction": 0.3,
         "stiffness": 0.2,
         "latency_s": 0.04,
+        "pause": 0.5,
         "joint_noise": 1e-3,
         "object_noise": 1e-3,
     }
@@ -138,6 +168,18 @@ def test_randomization_belongs_to_the_episode():
         env.reset([8, 9, 10])
         env.restore(snapshot)
         assert all(torch.equal(env.step(action).obs[STATE], one[STATE]) for one in expected)
+
+
+def test_a_robot_that_pauses_stands_when_it_looks():
+    speeds = []
+    for share in (0.0, 0.999):
+        with make_env("franka/reach", 4, settings={"randomize": {"pause": share}}) as env:
+            expert, obs, seen = registry.experts.load("franka")(env), env.reset([1, 2, 3, 4]), []
+            for _ in range(5):
+                obs = env.step(expert.act(obs)).obs
+                seen.append(obs[STATE][:, 7:14].abs().amax(dim=1))
+            speeds.append(torch.stack(seen[1:]))
+    assert speeds[1].median() < 0.1 * speeds[0].median()
 
 
 def test_a_late_action_comes_late():

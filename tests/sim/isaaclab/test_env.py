@@ -31,6 +31,16 @@ def poles():
         yield env
 
 
+@pytest.fixture
+def four(poles):
+    return poles
+
+
+@pytest.fixture
+def action():
+    return torch.zeros(4, 1)
+
+
 def test_every_task_is_isaac_labs_and_says_when_it_is_solved():
     """From its own config: horizon, cameras, and the term that knows of success."""
     from isaaclab_tasks.utils import parse_env_cfg

@@ -13,6 +13,7 @@ from burnish.errors import BurnishError
 from burnish.sim.base import make_env
 from burnish.sim.mjlab.about import MOTION
 from burnish.sim.mjlab.tasks import HELD_STEPS, TASKS, Followed, Walked
+from burnish.sim.randomize import Draw, Randomization
 from tests.sim.batches import (  # noqa: F401  (collected here)
     test_a_world_that_diverges_is_named_with_what_to_do,
     test_no_gpu_is_one_line,
@@ -28,6 +29,16 @@ BALANCE = "mjlab/Cartpole-Balance"
 def poles():
     with make_env(BALANCE, 4, horizon=HELD_STEPS + 1, settings={"device": "cpu"}) as env:
         yield env
+
+
+@pytest.fixture
+def four(poles):
+    return poles
+
+
+@pytest.fixture
+def action():
+    return torch.zeros(4, 1)
 
 
 def test_mjlab_has_the_tasks_that_are_listed():
@@ -89,3 +100,19 @@ def test_every_task_steps(name):
             value = (looked if key in env.contract.looks else obs)[key]
             assert value.shape == (2, *field.shape) and str(value.dtype) == f"torch.{field.dtype}"
         assert step.info["dense_reward"].shape == (2,)
+
+
+def test_every_episode_has_an_object_of_its_own():
+    asked = {"mass": 0.5, "friction": 0.3}
+    with make_env("mjlab/Lift-Cube-Yam", 3, settings={"device": "cpu", "randomize": asked}) as env:
+        env.reset([0, 1, 2])
+        rows = [lane["rows"] for lane in env.state()]
+        env.reset([0], ids=[2])
+        again = env.state()[2]["rows"]
+    for field, factor in (("body_mass", "mass"), ("geom_friction", "friction")):
+        found = torch.cat([row[f"model.{field}"] for row in rows])
+        drawn = [getattr(Draw(Randomization.of(asked), seed), factor) for seed in range(3)]
+        first = found.reshape(*found.shape[:2], -1)[:, :, 0]
+        own = torch.isclose(first / first[0], torch.tensor(drawn)[:, None].float() / drawn[0]).all(0)
+        assert own.any()  # the cube's; others, mjlab's own events may change
+        assert torch.equal(again[f"model.{field}"][0, own], rows[0][f"model.{field}"][0, own])

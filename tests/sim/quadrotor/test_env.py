@@ -8,7 +8,9 @@ from burnish.contract import STATE
 from burnish.errors import BurnishError, UnknownNameError
 from burnish.real.quadrotor.limits import spec
 from burnish.sim.base import make_env
+from burnish.sim.quadrotor.dynamics import ARM, INERTIA, MASS, SPIN_UP, THRUST
 from burnish.sim.quadrotor.noise import normal, uniform
+from burnish.sim.quadrotor.vehicles import Fleet
 
 
 @pytest.mark.parametrize("task", ["hover", "track", "waypoints", pytest.param("race", marks=pytest.mark.slow)])
@@ -38,6 +40,15 @@ def test_a_lane_does_not_depend_on_how_many_there_are():
         for _ in range(30):
             a, b = one.step(torch.full((1, 4), 0.5)), many.step(torch.full((40, 4), 0.5))
         assert torch.allclose(a.obs[STATE][0], b.obs[STATE][7], atol=1e-4)
+
+
+def test_by_ratio_more_of_the_fleet_is_sluggish_and_all_else_as_it_was():
+    even, ratio = (Fleet(by_ratio=flag).draw(torch.arange(4000)) for flag in (False, True))
+    sluggish = [(2**0.5 * v[ARM] * v[THRUST] / v[INERTIA.start] < 124).float().mean() for v in (even, ratio)]
+    assert sluggish[0] == pytest.approx(84 / 1160, abs=0.02) and sluggish[1] == pytest.approx(1 / 3, abs=0.03)
+    assert torch.equal(even[MASS], ratio[MASS]) and torch.equal(even[SPIN_UP], ratio[SPIN_UP])
+    with pytest.raises(BurnishError, match="above 0"):
+        Fleet(by_ratio=True, torque_to_inertia=(0.0, 100.0))
 
 
 @pytest.mark.slow
