@@ -1,9 +1,10 @@
-"""A policy of `unitree/velocity` on a Go2, over DDS and in the world it learned in: 20 s of standing, and of walking.
+"""A policy of `unitree/velocity` on a Go2, or of another task that walks: 20 s of standing and of walking, over DDS and
+in the world it learned in.
 
-`uv run python benchmarks/walking.py CHECKPOINT [--velocity 0.5 0 0] [--quick]`. Over DDS is `burnish deploy`: policy
-server → Safety → driver → LowCmd → simulated Go2, 500 cycles a second; nothing else should run. In the world: 20 robots
-with loads, floors, gains, latencies, noise and pushes of their own. Velocities are those of windows of 1 s, in the
-robot's heading, from the third second on. The last line is JSON.
+`uv run python benchmarks/walking.py CHECKPOINT [--task unitree/g1-walk] [--velocity 0.5 0 0] [--quick]`. Over DDS is
+`burnish deploy`: policy server → Safety → driver → LowCmd → simulated robot, 500 cycles a second; nothing else should
+run. In the world: 20 robots with loads, floors, gains, latencies, noise and pushes of their own. Velocities are those
+of windows of 1 s, in the robot's heading, from the third second on. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import argparse
 import json
 import os
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from deployed import deployed
 
-from burnish.commands import deploy
 from burnish.policies.base import load_policy
-from burnish.real.journal import Recording
-from burnish.real.recorded import PLAYING
-from burnish.real.simulated import SimulatedProcess
 from burnish.real.unitree.driver import UnitreeConfig
 from burnish.sim.base import make_env
+from burnish.sim.unitree.tasks import task as known
 
-ROBOTS, LOOK_S, WINDOW_S, SETTLED_S = 20, 0.1, 1.0, 2.0
+ROBOTS, WINDOW_S, SETTLED_S = 20, 1.0, 2.0
 Velocity = tuple[float, float, float]
 
 
@@ -51,38 +49,21 @@ def followed(clock: np.ndarray, place: np.ndarray, heading: np.ndarray, asked: V
     return {name: round(float(value), 3) for name, value in numbers.items()}
 
 
-def over_dds(checkpoint: str, asked: Velocity, seconds: float, folder: Path) -> dict[str, Any]:
+def over_dds(checkpoint: str, task: str, asked: Velocity, seconds: float, folder: Path) -> dict[str, Any]:
     """By the simulated robot's own report, while the policy played."""
-    domain, looks, done = 1 + os.getpid() % 200, [], threading.Event()
-    with SimulatedProcess("unitree-go2", ["--domain", str(domain)], folder / "log") as robot:
-
-        def watch() -> None:
-            while not done.wait(LOOK_S):
-                seen = robot.ask("report")
-                looks.append((seen["clock_s"], *seen["place_m"], seen["heading_rad"]))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            settings = UnitreeConfig(domain=domain, velocity=asked)
-            out = folder / "deploy"
-            found = deploy.run(deploy.Config(checkpoint, "unitree-go2", settings, seconds=seconds, out=out))
-        finally:
-            done.set()
-            watcher.join()
-        report = robot.ask("report")
-    recording = Recording(out)
-    rows = np.array(recording.rows)
-    clock = rows[rows[:, recording.names.index("phase")] == PLAYING][:, recording.names.index("time_s")]
-    seen = np.array([look for look in looks if clock[0] <= look[0] <= clock[-1]])
-    stood = {"seconds": round(float(clock[-1] - clock[0]), 2), "fell": report["fell"], "halt": found["last_halt"]}
-    return stood | {"actions": found["actions"]} | followed(seen[:, 0], seen[:, 1:3], seen[:, 3], asked)
+    found = deployed(
+        known(task.removeprefix("unitree/")).model.name, checkpoint, UnitreeConfig(velocity=asked), seconds, folder
+    )
+    seen = found.seen("clock_s", "place_m", "heading_rad")
+    lasted = round(float(found.clock[-1] - found.clock[0]), 2)
+    stood = {"seconds": lasted, "fell": found.fell, "halt": found.session["last_halt"]}
+    return stood | {"actions": found.session["actions"]} | followed(seen[:, 0], seen[:, 1:3], seen[:, 3], asked)
 
 
-def in_the_world(checkpoint: str, asked: Velocity, seconds: float) -> dict[str, Any]:
+def in_the_world(checkpoint: str, task: str, asked: Velocity, seconds: float) -> dict[str, Any]:
     """Means over those that did not fall, and how many did."""
     agent, steps = load_policy(Path(checkpoint)).agent(ROBOTS), round(seconds * 50)
-    with make_env("unitree/velocity", ROBOTS, horizon=steps + 1) as env:
+    with make_env(task, ROBOTS, horizon=steps + 1) as env:
         env.reset(range(ROBOTS))
         snapshot = env.state()
         for lane in snapshot:
@@ -106,14 +87,15 @@ def main() -> None:
     """Prints a table, and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
+    parser.add_argument("--task", default="unitree/velocity")
     parser.add_argument("--velocity", nargs=3, type=float, default=(0.5, 0.0, 0.0), help="m/s, m/s, rad/s")
     parser.add_argument("--quick", action="store_true", help="6 s each: a check that it runs, no result")
     args = parser.parse_args()
     seconds, result = 6.0 if args.quick else 20.0, {}
     for name, asked in (("stand", (0.0, 0.0, 0.0)), ("walk", tuple(args.velocity))):
         with tempfile.TemporaryDirectory() as folder:
-            dds = over_dds(args.checkpoint, asked, seconds, Path(folder))
-        result[name] = {"asked": asked, "dds": dds, "world": in_the_world(args.checkpoint, asked, seconds)}
+            dds = over_dds(args.checkpoint, args.task, asked, seconds, Path(folder))
+        result[name] = {"asked": asked, "dds": dds, "world": in_the_world(args.checkpoint, args.task, asked, seconds)}
         print(name, json.dumps(result[name]), flush=True)
     print(json.dumps(result))
 

@@ -42,6 +42,8 @@ class Model:
         path: poses (rad) to pass one after the other to stand up; the last is the standing pose.
         rest: pose (rad) to go back to before it is damped at the end, or None to damp it where it is.
         machines: values of LowState's `mode_machine` that mean these joints; empty where there is no such field.
+        follows: joints that a clip moves, while the others balance; none where there are no arms.
+        steps_hz: of one leg, to the clock that a policy that walks is told.
         tilt: between gravity and the body's −z, above which it has fallen, rad; as in `unitree_rl_lab`.
         hot: temperature above which a motor is a fault, °C; below the motors' own protection.
     """
@@ -56,6 +58,8 @@ class Model:
     path: tuple[tuple[float, ...], ...]
     rest: tuple[float, ...] | None
     machines: tuple[int, ...] = ()
+    follows: tuple[str, ...] = ()
+    steps_hz: float = 2.5
     tilt: float = 1.0
     hot: float = 85.0
 
@@ -144,6 +148,8 @@ G1 = Model(
     ),
     rest=None,
     machines=(2, 5),
+    follows=_G1_JOINTS[2 * len(_LEG) :],
+    steps_hz=1.4,
 )
 
 

@@ -14,6 +14,7 @@ from burnish.console import say
 from burnish.datasets.collect import CollectConfig, collect
 from burnish.errors import BurnishError
 from burnish.sim.base import make_env
+from burnish.sim.randomize import asked
 
 if TYPE_CHECKING:
     from burnish.datasets.experts import Expert
@@ -75,15 +76,8 @@ def run(config: Config) -> dict[str, Any]:
             say(f"{config.out}: already complete")
         else:
             say(f"Collecting {settings.episodes} demonstrations of {settings.task}: what the policy is to imitate")
-        with make_env(
-            settings.task,
-            settings.lanes,
-            workers=settings.workers,
-            horizon=settings.horizon,
-            cameras=settings.images or None,
-            places=settings.places,
-            points=settings.points or None,
-        ) as env:
+        looks = {"cameras": settings.images or None, "places": settings.places, "points": settings.points or None}
+        with _lanes(settings, **looks) as env:
             result = collect(env, _expert(env, config.expert, learned, settings), settings, config.out)
     say(
         f"  {result['episodes']} episodes, {result['frames']} steps; the expert, disturbed on purpose, succeeded "
@@ -104,11 +98,17 @@ def _bank(config: Config, learned: Policy | None) -> dict[str, Any]:
         if config.out.exists():
             raise BurnishError(f"{config.out} is there already; remove it, or choose another --out")
         say(f"Collecting states of {settings.task}: where training may begin, in the middle of the task")
-        with make_env(settings.task, settings.lanes, workers=settings.workers, horizon=settings.horizon) as env:
+        with _lanes(settings) as env:
             expert = _expert(env, config.expert, learned, settings)
             result = collect_states(env, expert, settings, config.states, config.out)
     say(f"  {result['states']} states of {result['episodes']} episodes → {config.out}")
     return result
+
+
+def _lanes(settings: CollectConfig, **looks: Any) -> VecEnv:
+    """Where the expert plays."""
+    world = {"workers": settings.workers, "horizon": settings.horizon, "settings": asked(settings.randomize)}
+    return make_env(settings.task, settings.lanes, **world, **looks)
 
 
 def _learned(expert: str) -> Policy:

@@ -21,6 +21,7 @@ from burnish.policies.meanflow import MeanFlowConfig
 from burnish.policies.train import TrainConfig
 from burnish.report.stages import read_stages, summarize
 from burnish.report.terminal import print_stages
+from burnish.rl_finetune.critics import LearnerConfig
 from burnish.rl_finetune.distill import DistillConfig
 from burnish.rl_finetune.residual import ResidualConfig
 from burnish.run import Run
@@ -55,11 +56,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "franka": {
         "policy": MeanFlowConfig(horizon=16, replan=8),
         "train": TrainConfig(steps=2_500),
-        "refine": ResidualConfig(action_scale=0.1, noise=0.02, warmup_scale=0.04),
+        "refine": ResidualConfig(noise_memory=0.8, learner=LearnerConfig(judged="gain")),
     },
 }
-"""Other defaults of the tasks of a simulator: an arm at 20 actions a second looks again after 0.4 s, and moves by a
-small part of its range in one action."""
+"""Other defaults of the tasks of a simulator: an arm at 20 actions a second looks again after 0.4 s, and what one
+correction of a set point does is too little to be learned by its value alone."""
 
 
 def configure(words: list[str]) -> Config:

@@ -109,6 +109,8 @@ def run(config: Config) -> dict[str, Any]:
         operator = stack.enter_context(Operator(session))
         say(f"{config.name} at {plans.rate_hz:g} actions a second; {operator.help}")
         session.play(operator.done)
+        if robot is not None and (wish := kind.lets_go(config.robot)):
+            robot.ask(wish)
         session.run(config.seconds, operator.done)
         found, done = session.summary(), senses.verdict()
     halts = f"{found['halts']} halts, the last by {found['last_halt']!r}" if found["halts"] else "no halt"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +26,9 @@ class EvalConfig:
     """With --task."""
     seed: int = 0
     """Another seed is another set of starts; on LIBERO, where these are fixed, other noise."""
+    randomize: dict[str, float] = field(default_factory=dict)
+    """What of the world differs from episode to episode, e.g. `pause 0.1`; `burnish.sim.randomize`. Other numbers than
+    without, on the same starts."""
     workers: int = 2
     """Processes that share the lanes; does not change the result."""
     videos: int = 3
@@ -97,10 +100,12 @@ def _plan(config: Config) -> list[Protocol]:
     if (config.task is None) == (config.protocol is None):
         raise BurnishError("`burnish eval` wants either --task SIMULATOR/TASK or --protocol PROTOCOL/TASK")
     if config.protocol is not None:
-        return protocols(config.protocol, config.trials, config.first_trial, config.eval.seed)
+        found = protocols(config.protocol, config.trials, config.first_trial, config.eval.seed)
+        return [replace(part, randomize=config.eval.randomize) for part in found]
     if config.trials is not None or config.first_trial:
         raise BurnishError("--trials and --first-trial belong to --protocol; --task has --eval.episodes")
-    return [protocol(str(config.task), config.eval.episodes, config.eval.seed)]
+    found = protocol(str(config.task), config.eval.episodes, config.eval.seed)
+    return [replace(found, randomize=config.eval.randomize)]
 
 
 def latency_ms(policy: Policy, calls: int = 100) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +26,8 @@ class Config:
     """Folder of the run; the result is its `policy`."""
     train: Any
     """The learner's own settings."""
+    randomize: dict[str, float] = field(default_factory=dict)
+    """What of the world differs from episode to episode, e.g. `mass 0.3 friction 0.3`; `burnish.sim.randomize`."""
     bank: Path | None = None
     """States in the middle of the task (`burnish collect --states`), in which half of the episodes begin."""
 
@@ -48,18 +50,22 @@ def settings_type(name: str) -> type[Any]:
 def run(config: Config) -> dict[str, Any]:
     """Learn, or go on learning; returns what the learner reports and `wall_s`."""
     from burnish.sim.base import make_env
+    from burnish.sim.randomize import asked
 
     learn, settings = registry.learners.load(config.name), config.train
     with stage.open_stage("train", config) as record:
         if done := stage.finished(record):
             return done
         say(f"Learning {config.task} by {config.name}, with neither data nor a checkpoint")
-        dense = registry.environments.load(config.task.partition("/")[0]).has_dense_reward
+        simulator = registry.environments.load(config.task.partition("/")[0])
+        dense = simulator.has_dense_reward
         if not dense:
             say(f"  {config.task} rewards nothing but success: it begins to learn once it has succeeded by chance")
         options = {"workers": settings.workers, "auto_reset": True, "dense_reward": dense}
+        options["horizon"] = getattr(settings, "horizon", None)
         bank = {} if config.bank is None else {"bank": str(config.bank)}
-        options["settings"] = getattr(settings, "world", {}) | bank
+        world = {**simulator.practice, **getattr(settings, "world", {})}
+        options["settings"] = world | bank | asked(config.randomize)
         with make_env(config.task, settings.lanes, **options) as env:
             result = record.finish(learn(record, env, settings))
         say(

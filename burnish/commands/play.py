@@ -45,7 +45,7 @@ def _judge(policy: Policy, protocol: Protocol, config: Config, folder: Path) -> 
         here=f"checkpoint {config.checkpoint}",
         workers=settings.workers,
         horizon=protocol.horizon,
-        settings=protocol.settings,
+        settings=protocol.world,
     ) as env:
         agent = _agent(policy, env.num_envs, _replan(policy, protocol, config)["replan"], config)
         with track(f"Evaluating on {env.task}", protocol.episodes) as advance:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """Improve a checkpoint by reinforcement learning, from the success signal only."""
+    """Improve a checkpoint by reinforcement learning, from the success signal only (ppo: from dense rewards, too)."""
 
     algorithm: Annotated[str, Suppress, Fixed]
     """Registered name."""
@@ -41,6 +41,8 @@ class Config:
     """Demonstrations; they also say which task. Some algorithms learn from them."""
     task: str | None = None
     """SIMULATOR/TASK, where there is no dataset."""
+    randomize: dict[str, float] = field(default_factory=dict)
+    """What of the world differs from episode to episode, e.g. `mass 0.3 friction 0.3`; `burnish.sim.randomize`."""
     ray: str | None = None
     """Play on a Ray cluster: auto (the one this machine belongs to), HOST:PORT, or local."""
     fleet: FleetConfig = field(default_factory=FleetConfig)
@@ -96,7 +98,8 @@ def improve(verb: str, algorithm: str, config: Any, settings: Any, line: str) ->
             demos = None
         with _lanes(config, algorithm, policy, task, settings) as env:
             result = record.finish(train(record, policy, env, demos, settings))
-        say(f"  {result['env_steps']} environment steps in {result['wall_s']:.0f} s → {config.out / 'policy'}")
+        took = f"{result['wall_s']:.0f} s ({result['cpu_s']:.0f} s of CPU)"
+        say(f"  {result['env_steps']} environment steps in {took} → {config.out / 'policy'}")
         return result
 
 
@@ -116,6 +119,7 @@ def _fresh(verb: str, algorithm: str, settings: Any, task: str | None) -> Policy
 def _lanes(config: Any, algorithm: str, policy: Policy, task: str, settings: Any) -> Iterator[VecEnv | Arena]:
     """What `algorithm` plays in: an environment of this process, or with `--ray` workers elsewhere."""
     from burnish.sim.base import make_env_for
+    from burnish.sim.randomize import asked
 
     address: str | None = getattr(config, "ray", None)
     if address is not None and not plays_elsewhere(algorithm):
@@ -123,7 +127,10 @@ def _lanes(config: Any, algorithm: str, policy: Policy, task: str, settings: Any
         raise BurnishError(f"--ray: {algorithm} steps an environment of its own; these can play elsewhere: {able}")
     lanes = settings.lanes if address is None else 1
     options = {"workers": settings.workers if address is None else 0, "auto_reset": settings.auto_reset}
-    options |= getattr(settings, "looks", {})
+    world = asked(getattr(config, "randomize", {}))
+    options |= getattr(settings, "looks", {}) | {"settings": world}
+    if getattr(settings, "dense", False):
+        options["dense_reward"] = registry.environments.load(task.partition("/")[0]).has_dense_reward
     with make_env_for(policy.contract, task, lanes, here=f"checkpoint {config.policy}", **options) as env:
         if address is None:
             yield env
@@ -132,7 +139,7 @@ def _lanes(config: Any, algorithm: str, policy: Policy, task: str, settings: Any
     with connected(address):
         from burnish.rl_finetune.fleet.arena import RayArena
 
-        with RayArena(task, settings.lanes, settings.auto_reset, horizon, config.fleet) as arena:
+        with RayArena(task, settings.lanes, settings.auto_reset, horizon, config.fleet, world) as arena:
             yield arena
 
 

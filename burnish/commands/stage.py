@@ -42,6 +42,8 @@ def open_stage(verb: str, config: Any) -> Iterator[Run]:
             if [path.name for path in config.out.iterdir() if path.suffix != ".lock"] == ["config.json"]:
                 shutil.rmtree(config.out)
             raise
+        finally:
+            run.close()
 
 
 def finished(run: Run) -> dict[str, Any] | None:
@@ -94,19 +96,19 @@ def from_json(template: Any, data: Mapping[str, Any], folder: Path) -> Any:
     return dataclasses.replace(template, **values)
 
 
-def fingerprint(folder: Path) -> str:
-    """Identifies the content of a dataset or checkpoint: by the SHA-256 sums it carries, else by its files'."""
+def fingerprint(made: Path) -> str:
+    """Identifies what is in a dataset, a checkpoint or a file: by the SHA-256 sums it carries, else by its own."""
     from hashlib import file_digest, sha256
 
     for name, part in (("config.json", "files"), ("meta/sha256.json", None)):
-        path = folder / name
+        path = made / name
         if path.exists():
             data = read_json(path)
             marks = data.get(part) if part else data
             if marks is not None:
                 return sha256(repr(marks).encode()).hexdigest()[:16]
     total = sha256()
-    for path in sorted(path for path in folder.glob("*") if path.is_file()):
+    for path in [made] if made.is_file() else sorted(path for path in made.glob("*") if path.is_file()):
         with path.open("rb") as file:
             total.update(path.name.encode() + file_digest(file, "sha256").digest())
     return total.hexdigest()[:16]

@@ -74,9 +74,7 @@ def run(config: Config | learn.Config) -> dict[str, Any]:
         say(f"Imitating {config.dataset} with a {config.name} policy: it learns to plan what the expert did")
         contract = load_contract(config.dataset)
         offered = contract.observation
-        for key in config.without:
-            if key not in offered:
-                raise registry.unknown("observation", key, offered)
+        registry.check_known("observation", config.without, offered)
         left_out = {*config.without, *(contract.looks if config.state else ())}
         demos = load_demonstrations(config.dataset, only=[key for key in offered if key not in left_out])
         policy = _fresh(config, demos)

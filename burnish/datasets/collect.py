@@ -48,6 +48,8 @@ class CollectConfig:
     """Standard deviation of the noise on executed actions, in largest actions; labels stay clean."""
     push_steps: int = 10
     """Each episode starts with 0 … this many steps of random pushes."""
+    randomize: dict[str, float] = field(default_factory=dict)
+    """What of the world differs from episode to episode, e.g. `mass 0.3 pause 0.1`; `burnish.sim.randomize`."""
     seed: int = 0
     """Of starts and noise."""
     horizon: int | None = None
@@ -230,7 +232,8 @@ def _identity(config: CollectConfig, env: VecEnv) -> dict[str, Any]:
     """The settings that decide what is recorded, as JSON gives them back."""
     settings = dataclasses.asdict(config) | {"task": env.task, "horizon": env.max_episode_steps}
     keys = ["task", "episodes", "noise", "push_steps", "seed", "horizon"]
-    return {key: settings[key] for key in (*keys, *(name for name in ("images", "places", "points") if settings[name]))}
+    chosen = [name for name in ("images", "places", "points", "randomize") if settings[name]]
+    return {key: settings[key] for key in (*keys, *chosen)}
 
 
 def _open_staging(staging: Path, identity: dict[str, Any]) -> None:

@@ -78,6 +78,16 @@ def test_an_input_that_changed_is_refused(config: Config):
         pass
 
 
+def test_a_file_that_changed_is_refused(config: Config, tmp_path: Path):
+    config = replace(config, policy=tmp_path / "bank.safetensors")
+    config.policy.write_bytes(b"a")
+    with stage.open_stage("refine", config) as run:
+        run.finish({})
+    config.policy.write_bytes(b"b")
+    with pytest.raises(BurnishError, match="policy_fingerprint"), stage.open_stage("refine", config):
+        pass
+
+
 def test_an_input_that_is_not_there_leaves_nothing_behind(config: Config, tmp_path: Path):
     wrong = replace(config, policy=tmp_path / "nowhere")
     with pytest.raises(BurnishError, match="nowhere: nothing there"), stage.open_stage("refine", wrong):
@@ -93,6 +103,18 @@ def test_a_stage_that_fails_before_it_did_anything_leaves_nothing_behind(config:
     with pytest.raises(BurnishError, match="does not fit"):
         begin()
     assert not config.out.exists()
+
+
+def test_what_an_interrupted_stage_logged_is_on_disk(config: Config):
+    def interrupted() -> None:
+        with stage.open_stage("refine", config) as run:
+            run.log(1, loss=0.5)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    (events,) = (config.out / "tensorboard").iterdir()
+    assert b"loss" in events.read_bytes()
 
 
 def test_two_processes_do_not_share_a_folder(config: Config):

@@ -100,8 +100,14 @@ class Body:
         self.data.qvel[1] += speed
         self.data.qvel[3] -= 4 * speed
 
+    @property
+    def strapped(self) -> bool:
+        """Whether a strap holds it."""
+        return self._strap is not None
+
     def unstrap(self) -> None:
         """Let it stand alone."""
+        self.data.xfrc_applied[:] = 0.0  # what the strap pulled last would go on
         self._strap = None
 
     def _place(self, pose: np.ndarray) -> np.ndarray:

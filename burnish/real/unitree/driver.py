@@ -15,9 +15,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from burnish import gait
+from burnish import gait, tracking
 from burnish.contract import ENVIRONMENT_STATE
 from burnish.errors import BurnishError
+from burnish.quintic import least_jerk
 from burnish.ranges import outside
 from burnish.real.base import Robot, RobotError, RobotSpec, Setpoint, State
 from burnish.real.unitree.checks import is_free, is_that_model, too_empty
@@ -49,8 +50,12 @@ class UnitreeConfig:
     """Least charge to start with, %. Only the Go2 tells its charge here."""
     velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """What a policy that walks is asked for: m/s forward, m/s to the left, rad/s to the left."""
+    clip: str = ""
+    """What a policy that follows a clip does with its arms: a name ("greet"), or a CSV file."""
+    strap: bool = False
+    """With --sim, a G1 keeps its strap; otherwise that comes off when the policy begins."""
     force: bool = False
-    """Ask for a velocity that the policy was not trained for."""
+    """Ask for a velocity or a clip that the policy was not trained for."""
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(part) for part in self.velocity):
@@ -61,6 +66,7 @@ class Unitree(Robot):
     """Of any model.
 
     Attributes:
+        strap: what takes it off a simulated robot that has one.
         link: what came from the robot, with its losses.
         command: what goes to it.
     """
@@ -68,6 +74,7 @@ class Unitree(Robot):
     Config = UnitreeConfig
     prepares = True
     model: ClassVar[Model]
+    strap: ClassVar[str] = ""
     link: StateLink
     command: Command
 
@@ -78,22 +85,41 @@ class Unitree(Robot):
 
     @classmethod
     def unsuited(cls, config: UnitreeConfig, trained: Mapping[str, tuple[float, float]]) -> str:
-        """By how much the velocity asked for lies outside what was trained; "" if `config.force`."""
+        """By how much what is asked for lies outside what was trained; "" if `config.force`."""
+        follows = not trained.keys().isdisjoint(tracking.units(cls.model))
+        if follows != bool(config.clip):
+            wish = "--robot.clip NAME or FILE.csv" if follows else f"no --robot.clip {config.clip}"
+            raise BurnishError(f"the policy follows {'a' if follows else 'no'} clip: give {wish}")
+        if follows and gait.VELOCITY[0] in trained and not any(config.velocity):
+            raise BurnishError("the policy walks while it follows a clip: give --robot.velocity, e.g. 0.2 0 0")
         if config.force:
             return ""
         if any(config.velocity) and not trained.keys() & {*gait.VELOCITY}:
             return f"it is told no velocity, and {config.velocity} is asked for"
-        return outside(dict(zip(gait.VELOCITY, config.velocity, strict=True)), trained, gait.UNITS)
+        wrong = [outside(dict(zip(gait.VELOCITY, config.velocity, strict=True)), trained, gait.UNITS)]
+        if follows:
+            wrong.append(tracking.Reference(cls.model, config.clip).unlike(trained))
+        return "; ".join(filter(None, wrong))
 
     @classmethod
     def senses(cls, config: UnitreeConfig) -> dict[str, Callable[[], np.ndarray]]:
-        """Where to go, and a gait's clock."""
-        return {ENVIRONMENT_STATE: gait.Gait(config.velocity)}
+        """Where to go and a gait's clock, the clip's joints, or both: where a clip is followed on the way."""
+        walks = gait.Gait(config.velocity, cls.model.steps_hz)
+        if not config.clip:
+            return {ENVIRONMENT_STATE: walks}
+        follows = tracking.Following(tracking.Reference(cls.model, config.clip))
+        both = any(config.velocity)
+        return {ENVIRONMENT_STATE: (lambda: np.concatenate([walks(), follows()])) if both else follows}
 
     @classmethod
     def simulation(cls, config: UnitreeConfig) -> list[str]:
         """In the same DDS domain."""
         return ["--domain", str(config.domain)]
+
+    @classmethod
+    def lets_go(cls, config: UnitreeConfig) -> str:
+        """Of its strap, where it has one."""
+        return "" if config.strap else cls.strap
 
     def connect(self) -> State:
         """Find the robot and see that it is well and free. Raises `RobotError` as `Robot` says; nothing moves."""
@@ -186,10 +212,8 @@ class Unitree(Robot):
         """To `pose` (A,) with the least jerk that such a time allows. Raises `RobotError` on a fault, damped."""
         start, cycles = np.clip(state.measured, self.model.limits.low, self.model.limits.high), seconds * CYCLE_HZ
         for cycle in range(1, round(cycles) + 1):
-            share = cycle / cycles
-            smooth = share**3 * (10 - 15 * share + 6 * share**2)
             self._let(heed, state)
-            self._send(start + smooth * (pose - start), self.model.standing)
+            self._send(start + least_jerk(cycle / cycles) * (pose - start), self.model.standing)
             state = self.read()
             if state.fault:
                 self._send(state.measured, self.model.standing)
@@ -222,7 +246,7 @@ class Go2(Unitree):
 class UnitreeG1(Unitree):
     """Unitree G1 with 29 motors."""
 
-    model = G1
+    model, strap = G1, "unstrap"
 
 
 def robot_spec(model: Model) -> RobotSpec:

@@ -109,7 +109,7 @@ class SimulatedUnitree(SimulatedRobot):
             "violations": {name: count for name, count in board.violations.items() if count},
             "place_m": body.place.round(4).tolist(), "heading_rad": round(body.heading, 4),
             "pose": body.q.round(4).tolist(), "height_m": round(body.height, 4), "tilt_rad": round(body.tilt, 4),
-            "fell": bool(self._most_tilt > self.model.tilt),
+            "fell": bool(self._most_tilt > self.model.tilt), "strapped": body.strapped,
             "answer_us": [round(float(value), 1) for value in np.percentile(self._answers, [50, 99])],
         }  # fmt: skip
 

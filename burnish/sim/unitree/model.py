@@ -94,7 +94,7 @@ def _spec(model: Model, timestep_s: float) -> Any:
     meshes = [geom for geom in spec.geoms if geom.type == mujoco.mjtGeom.mjGEOM_MESH]
     for body in {geom.parent.name: geom.parent for geom in meshes if geom.contype}.values():
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=(BALL_M, 0, 0), pos=body.ipos)
-    for part in [*meshes, *spec.meshes, *spec.actuators, *spec.keys]:
+    for part in [*meshes, *spec.meshes, *spec.actuators, *spec.sensors, *spec.keys]:
         spec.delete(part)
     for geom in spec.geoms:
         geom.contype, geom.conaffinity = 1, 0

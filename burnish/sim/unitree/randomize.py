@@ -33,7 +33,7 @@ class Randomization:
     noise: float = 1.0
     """Of the sensors, in `world.SENSORS`."""
     push: float = 0.3
-    """m/s, by which it is pushed somewhere, once in `world.PUSH_STEPS` steps on average."""
+    """m/s, by which it is pushed somewhere, once in `world.PUSH_STEPS` steps on average; tasks have their own."""
 
     def __post_init__(self) -> None:
         for part in fields(self):
@@ -44,10 +44,7 @@ class Randomization:
     @classmethod
     def of(cls, settings: Mapping[str, float]) -> Randomization:
         """From a mapping. Raises `UnknownNameError` with the closest match."""
-        known = [part.name for part in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise registry.unknown("randomization", name, known)
+        registry.check_known("randomization", settings, [part.name for part in fields(cls)])
         return cls(**settings)
 
     def draw(self, lanes: int, joints: int) -> Tensor:

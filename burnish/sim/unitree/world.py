@@ -13,7 +13,6 @@ import torch
 from mujoco import rollout
 from torch import Tensor
 
-from burnish import gait
 from burnish.contract import ENVIRONMENT_STATE, STATE
 from burnish.errors import BurnishError
 from burnish.sim.base import Obs
@@ -23,29 +22,29 @@ from burnish.sim.rows import Rows
 from burnish.sim.unitree.contract import RATE_HZ, contract
 from burnish.sim.unitree.model import LEARNING_TIMESTEP_S, joint_names, learning_model
 from burnish.sim.unitree.randomize import Randomization, apply
-from burnish.sim.unitree.tasks import VELOCITY_ERROR, Moment, Task, reward
-from burnish.unitree import Model
+from burnish.sim.unitree.tasks import Moment, Task
 
 TICKS = round(1 / (RATE_HZ * LEARNING_TIMESTEP_S))
 SHARE = 0.8
 """Of the speed limit, that `Safety` uses."""
 ARRIVES = 0
 """The tick by whose end a robot has been told the next action."""
-LOWEST_M = 0.15
-"""Of the body's middle; lower, it has fallen."""
+LOWEST = 0.5
+"""Of its height while it stands; lower, it has fallen."""
 SENSORS = (0.02, 0.1, 0.01, 0.5)
 """Standard deviation of gravity, angular velocity (rad/s), joint positions (rad) and their velocities (rad/s)."""
 PUSH_STEPS = 250
 FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
-VIEW = Camera(eye=(1.1, -1.1, 0.6), target=(0.0, 0.0, 0.2))
+EYE, TARGET = (3.5, -3.5, 1.9), (0.0, 0.0, 0.65)
+"""Of the camera, in heights of the body while it stands."""
 
 
 class UnitreeBatch(Batch):
-    """N robots of one `model`."""
+    """N robots of one kind."""
 
     def __init__(
         self,
-        model: Model,
+        name: str,
         task: Task,
         threads: int,
         uncertain: Randomization,
@@ -55,8 +54,9 @@ class UnitreeBatch(Batch):
     ) -> None:
         """Raises `BurnishError` for another device than a CPU."""
         if device != "cpu":
-            raise BurnishError(f"unitree/{task.name} runs on a CPU, not on device={device!r}")
-        self.num_envs, self.device, self.contract = num_envs, torch.device("cpu"), contract(model, task)
+            raise BurnishError(f"unitree/{name} runs on a CPU, not on device={device!r}")
+        self.num_envs, self.device, self.contract = num_envs, torch.device("cpu"), contract(task)
+        model = task.model
         self._task, self._uncertain, self._size = task, uncertain, len(model.joints)
         self._nominal = learning_model(model)
         self._models = [copy.copy(self._nominal) for _ in range(num_envs)]
@@ -84,6 +84,7 @@ class UnitreeBatch(Batch):
             "asked": double(count, 3),
             "factors": double(count, 2 + self._size) + 1,
             "late": torch.zeros(count, dtype=torch.int64),
+            "pace": double(count, 2),
             "seconds": double(count),
             "error": double(count),
             "steps": double(count),
@@ -96,28 +97,30 @@ class UnitreeBatch(Batch):
 
     def _stand(self) -> tuple[float, float]:
         """The radius of a foot, and the body's height on its feet, m."""
-        data, feet = self._data[0], self._nominal.sensor_objid
+        data, balls = self._data[0], self._nominal.geom_type == mujoco.mjtGeom.mjGEOM_SPHERE
         data.qpos[self._q.numpy()] = self._pose.numpy()
         data.qpos[2] = 1.0
         mujoco.mj_forward(self._nominal, data)
-        radius = float(self._nominal.geom_size[feet[0], 0])
-        return radius, 1.0 - float(data.geom_xpos[feet, 2].min()) + radius
+        below = data.geom_xpos[balls, 2] - self._nominal.geom_size[balls, 0]
+        lowest = int(np.argmin(below))
+        return float(self._nominal.geom_size[balls][lowest, 0]), 1.0 - float(below[lowest])
 
     @override
-    def begin(self, lanes: Tensor) -> None:
+    def begin(self, lanes: Tensor, seeds: Sequence[int]) -> None:
         count, now, nq = len(lanes), self._lanes, self._nominal.nq
-        joints = self._pose + 0.1 * torch.randn(count, self._size, dtype=torch.float64)
+        joints = self._pose + self._task.start * torch.randn(count, self._size, dtype=torch.float64)
         physics = torch.zeros(count, now["physics"].shape[1], dtype=torch.float64)
         physics[:, 3], physics[:, 4] = self._height + 0.01, 1.0
         physics[:, 1 + self._q] = joints
-        physics[:, 1 + nq : 7 + nq] = 0.2 * torch.randn(count, 6, dtype=torch.float64)
+        physics[:, 1 + nq : 7 + nq] = 2 * self._task.start * torch.randn(count, 6, dtype=torch.float64)
         now["physics"][lanes] = physics
         now["target"][lanes] = now["setpoint"][lanes] = joints
         now["asked"][lanes] = self._task.draw(count)
         now["factors"][lanes] = self._uncertain.draw(count, self._size)
         now["late"][lanes] = TICKS - torch.randint(round(self._uncertain.early * TICKS) + 1, (count,))
-        now["seconds"][lanes] = torch.rand(count, dtype=torch.float64)
+        now["seconds"][lanes] = self._task.begins * torch.rand(count, dtype=torch.float64)
         now["error"][lanes] = now["steps"][lanes] = 0.0
+        now["pace"][lanes] = 0.0
         now["halted"][lanes] = False
         self._sense(lanes)
 
@@ -136,22 +139,21 @@ class UnitreeBatch(Batch):
         now["seconds"] += 1 / RATE_HZ
         moment = self._moment(torch.from_numpy(sensors[:, -1]), target - now["target"])
         now["target"] = target.clone()
-        now["error"] += torch.linalg.norm(moment.velocity[:, :2] - moment.asked[:, :2], dim=1)
+        now["error"] += self._task.error(moment)
         now["steps"] += 1
-        fallen = (-moment.gravity[:, 2] < np.cos(self._tilt)) | (moment.height < LOWEST_M)
+        fallen = (-moment.gravity[:, 2] < np.cos(self._tilt)) | (moment.above < (LOWEST - 1) * self._height)
         self._failed = fallen | torch.from_numpy(lost)
         now["halted"] |= jumped
-        self._reward = (reward(moment, self._height) * ~(self._failed | jumped)).float()
+        self._reward = (self._task.reward(moment) * ~(self._failed | jumped)).float()
         self._sense(torch.arange(self.num_envs))
 
     @override
     def observe(self) -> Obs:
-        told = gait.told(self._lanes["asked"].numpy(), self._lanes["seconds"].numpy())
-        return {STATE: self._lanes["seen"], ENVIRONMENT_STATE: torch.from_numpy(told)}
+        return {STATE: self._lanes["seen"], ENVIRONMENT_STATE: self._told()}
 
     @override
     def judge(self, last: Tensor) -> tuple[Tensor, Tensor]:
-        follows = self._lanes["error"] / self._lanes["steps"] < VELOCITY_ERROR
+        follows = self._lanes["error"] / self._lanes["steps"] < self._task.most
         return last & follows & ~self._lanes["halted"] & ~self._failed, self._failed
 
     @override
@@ -172,7 +174,8 @@ class UnitreeBatch(Batch):
             data.qpos[:2] = 0.0  # the camera goes with it
             mujoco.mj_kinematics(self._nominal, data)
             poses.append(pose_of(data))
-        return raytrace(self._nominal, poses, VIEW, size)
+        eye, target = ((x * self._height, y * self._height, z * self._height) for x, y, z in (EYE, TARGET))
+        return raytrace(self._nominal, poses, Camera(eye, target), size)
 
     @override
     def close(self) -> None:
@@ -218,18 +221,25 @@ class UnitreeBatch(Batch):
         ahead, left = heading.cos(), heading.sin()
         along = qvel[:, 0] * ahead + qvel[:, 1] * left
         across = qvel[:, 1] * ahead - qvel[:, 0] * left
-        told = gait.told(self._lanes["asked"].numpy(), self._lanes["seconds"].numpy())
+        velocity = torch.stack([along, across, qvel[:, 2]], dim=1)
+        pace = self._lanes["pace"]
+        pace += (velocity[:, :2] - pace) / (1 + RATE_HZ * self._task.sways_s)
         return Moment(
-            self._lanes["asked"],
-            torch.stack([along, across, qvel[:, 2]], dim=1),
+            self._told(),
+            velocity,
+            pace,
             qvel[:, 3:6],
             _gravity(qpos[:, 3:7]),
-            qpos[:, 2],
+            qpos[:, 2] - self._height,
             feet[:, 2::3] - self._foot_m,
-            torch.from_numpy(told[:, gait.NAMES.index("clock_sin")]).double(),
             change,
+            qpos[:, self._q],
             qvel[:, self._v],
         )
+
+    def _told(self) -> Tensor:
+        """(N, K) what the lanes are asked for."""
+        return torch.from_numpy(self._task.tell(self._lanes["asked"].numpy(), self._lanes["seconds"].numpy()))
 
     def _sense(self, lanes: Tensor) -> None:
         """What `lanes` observe of themselves, noise and all."""

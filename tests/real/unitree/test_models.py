@@ -41,3 +41,10 @@ def test_the_contract_names_what_is_observed():
     assert spec.contract.action.shape == (12,)
     assert not spec.smooth
     assert robot_spec(G1).contract.action.shape == (29,)
+
+
+def test_a_strap_that_is_off_pulls_at_nothing():
+    body = Body(G1, G1.path[-1])
+    assert body.strapped and body.data.xfrc_applied.any()
+    body.unstrap()
+    assert not body.strapped and not body.data.xfrc_applied.any()

@@ -13,7 +13,7 @@ from burnish.real.unitree.body import Body
 from burnish.real.unitree.driver import robot_spec
 from burnish.sim.base import make_env
 from burnish.sim.unitree.model import TIMESTEP_S
-from burnish.unitree import CYCLE_HZ, GO2
+from burnish.unitree import CYCLE_HZ, G1, GO2
 
 CERTAIN = {"mass": 0.0, "friction": 0.0, "stiffness": 0.0, "early": 0.0, "noise": 0.0, "push": 0.0}
 STANDING = torch.tensor([GO2.path[-1]], dtype=torch.float32)
@@ -129,9 +129,57 @@ def test_the_expert_walks():
     assert np.median(walked) > 1.5
 
 
+@pytest.mark.parametrize(("task", "seconds"), [("unitree/g1-walk", 6), ("unitree/g1-walk-track", 4)])
+def test_the_g1s_expert_walks(task, seconds):
+    """Eight of them at 0.2 m/s, from starts and on floors of their own, with noise and pushes; a clip raises an arm."""
+    with make_env(task, 8, horizon=50 * seconds) as env:
+        expert = registry.experts.load("unitree")(env)
+        env.reset(range(8))
+        snapshot = env.state()
+        for lane in snapshot:
+            lane["rows"]["asked"][:] = torch.tensor([0.2, 0.0, 0.0])
+        obs, running, crashed = env.restore(snapshot), list(range(8)), 0
+        while running:
+            step = env.step(expert.act(obs), ids=running)
+            obs, crashed = step.obs, crashed + int(step.info["crashed"].sum())
+            running = [lane for lane in running if not step.done[lane]]
+        walked = [lane["rows"]["physics"][0, 1] for lane in env.state()]
+    assert crashed <= 3
+    assert np.median(walked) > 0.1 * seconds
+
+
+@pytest.mark.parametrize("task", ["unitree/g1-stand", "unitree/g1-track"])
+def test_a_g1_fits_the_driver_and_its_expert_balances_it(task):
+    """Four robots for 5 s, from starts and on floors of their own; the clip waves by then."""
+    with make_env(task, 4, horizon=250) as env:
+        robot_spec(G1).check(env.contract.only([STATE]), here="policy")
+        expert = registry.experts.load("unitree")(env)
+        obs, running, solved = env.reset(range(4)), list(range(4)), 0
+        while running:
+            step = env.step(expert.act(obs), ids=running)
+            obs, solved = step.obs, solved + int(step.terminated.sum())
+            running = [lane for lane in running if not step.done[lane]]
+    assert solved >= 3
+
+
+def test_a_g1_follows_a_clip_from_a_file_and_is_told_of_a_bad_one(tmp_path):
+    path = tmp_path / "turn.csv"
+    path.write_text("time_s,waist_yaw_joint\n0,0\n0.1,0.3\n0.2,0.3\n")
+    with make_env(f"unitree/g1-track:{path}", 1) as env:
+        env.reset([0])
+        env.restore([lane | {"rows": lane["rows"] | {"seconds": torch.tensor([9.0])}} for lane in env.state()])
+        step = env.step(torch.tensor([G1.path[-1]]))
+        assert step.obs[ENVIRONMENT_STATE][0, 0] == pytest.approx(0.3)
+    path.write_text("time_s,waist_yaw_joint\n0,0\n0.1,3\n")
+    with pytest.raises(BurnishError, match=r"waist_yaw_joint is 3.000 rad at 0.10 s, 0.382 rad above"):
+        make_env(f"unitree/g1-track:{path}", 1)
+    with pytest.raises(UnknownNameError, match="unknown task 'unitree/stand:"):
+        make_env(f"unitree/stand:{path}", 1)
+
+
 def test_the_robots_clock_begins_with_the_first_question():
-    moments = iter([100.0, 100.0 + 0.25 / gait.STEPS_HZ])
-    sense = gait.Gait((0.5, 0.0, 0.0), clock=lambda: next(moments))
+    moments = iter([100.0, 100.0 + 0.25 / GO2.steps_hz])
+    sense = gait.Gait((0.5, 0.0, 0.0), GO2.steps_hz, clock=lambda: next(moments))
     assert np.allclose(sense(), [0.5, 0, 0, 0, 1])
     assert np.allclose(sense(), [0.5, 0, 0, 1, 0], atol=1e-6)
 
