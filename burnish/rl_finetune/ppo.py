@@ -6,8 +6,12 @@ it is never better to stay near success than to have it, that counts as the best
     r_t = d_t + γ / (1 − γ) s_t,    s_t = 1 where the episode ends in success, else 0,
 
 and no state is worth more than 1 / (1 − γ). What ends in a crash is worth nothing from there on, what ends at the
-horizon what the critic says. Observations are normalised by the statistics of all that was observed so
-far. The first actor stays where it is: what an arm does by chance, step upon step, leads far away.
+horizon what the critic says; a crash after which the world goes on, for practice, lies between: the share of recent
+episodes that succeeded says how much it costs, so that a beginner dares to try and a master needs no pardon.
+
+Observations are normalised by the statistics of all that was observed so far. The first actor stays where it is: what
+an arm does by chance, step upon step, leads far away. Steps and the wish for noise shrink linearly to nothing, as in
+the paper's Atari games, unless `kl` chooses the steps.
 """
 
 from __future__ import annotations
@@ -56,10 +60,11 @@ class ImproveConfig:
     lam: float = 0.95
     clip: float = 0.2
     lr: float = 5e-4
+    """At first; falls to nothing."""
     kl: float | None = None
-    """Divergence that an improvement is to cause, after which the learning rate is changed; None: it stays."""
+    """Divergence that an improvement is to cause, after which the learning rate is changed; None: it falls."""
     entropy: float = 0.002
-    """Weight of the entropy."""
+    """Weight of the entropy at first; falls likewise."""
     deviation: float = 0.5
     """Of the noise at first, in half ranges of the action."""
     step_deviation: float = 0.3
@@ -172,6 +177,7 @@ class Trainer:
                 total += self._step(run)
             self.learner.compute_returns(self._read(self.obs)[1])
         with self.clock.measure("update"):
+            self._settle()
             losses = self.learner.update()
         bad = next((name for name, value in losses.items() if not math.isfinite(value)), None)
         if bad is not None:
@@ -182,6 +188,14 @@ class Trainer:
         deviation = float(self.learner.actor.output_std.detach().mean())
         found = {"dense_reward": total / self.cfg.steps, "deviation": deviation, **losses}
         return found | ({"success": sum(new) / len(new)} if new else {})
+
+    def _settle(self) -> None:
+        """Shorter steps and less noise, the nearer the end."""
+        if self.cfg.kl is None:
+            left = 1 - min(1.0, self.env_steps / self.cfg.env_steps)
+            self.learner.entropy_coef = self.cfg.entropy * left
+            for group in self.learner.optimizer.param_groups:
+                group["lr"] = self.cfg.lr * left
 
     def _step(self, run: Run) -> float:
         """One step in every lane; its mean dense reward."""
@@ -195,7 +209,9 @@ class Trainer:
         reward = self.unit * (dense + self.cfg.gamma / (1 - self.cfg.gamma) * success)
         with self.clock.measure("inference"):
             seen = self._read(self.obs)[1]
-            self.learner.process_env_step(seen, reward, step.done, {"time_outs": step.truncated & ~step.crashed})
+            over, pardoned = step.done | step.crashed, step.crashed & ~step.done
+            worth = (step.truncated & ~step.crashed) + (1 - self.success) * pardoned
+            self.learner.process_env_step(seen, reward, over, {"time_outs": worth})
         self.outcomes += success[step.done].tolist()
         self.env_steps += self.env.num_envs
         return float(dense.mean())

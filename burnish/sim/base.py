@@ -32,7 +32,8 @@ class Step:
         terminated: (N,) bool, the episode ended in success.
         truncated: (N,) bool, the episode ended at its horizon, or `crashed`.
         info: `success` (N,) bool; `final_obs` (Obs): the last observation of the episode where it ended, else `obs`;
-            `crashed` (N,) bool, where a simulator knows such a thing: by what cannot be mended, such as a fall;
+            `crashed` (N,) bool, where a simulator knows such a thing: by what cannot be mended, such as a fall; without
+            `truncated` where the world goes on all the same, for practice;
             `dense_reward` (N,) float32, if it was asked for: how good the moment is to which the action led, which of
             an episode that ended is its last, 1 at best where there is a best. 0 in lanes that were not stepped.
     """
@@ -50,7 +51,7 @@ class Step:
 
     @property
     def crashed(self) -> Tensor:
-        """(N,) bool: the episode ended without success, and nothing would have come after."""
+        """(N,) bool: nothing would have come after: the episode ended so, or goes on for practice alone."""
         return self.info.get("crashed", torch.zeros_like(self.truncated))
 
 

@@ -31,6 +31,8 @@ class Batch(ABC):
     contract: Contract
     num_envs: int
     device: torch.device
+    forgiving: bool = False
+    """Whether an episode goes on after it failed, for practice."""
 
     @abstractmethod
     def begin(self, lanes: Tensor, seeds: Sequence[int]) -> None:
@@ -76,7 +78,8 @@ class Batch(ABC):
 class BatchEnv(VecEnv):
     """N lanes in the `Batch` that `make` makes; `workers` are of no use to a batch.
 
-    `info["crashed"]` (N,) bool: the episode ended, as truncated, by what cannot be mended, such as a fall.
+    `info["crashed"]` (N,) bool: what cannot be mended, such as a fall; the episode ended, as truncated, unless the batch
+    is forgiving.
     """
 
     has_dense_reward = True
@@ -141,7 +144,7 @@ class BatchEnv(VecEnv):
             batch.rows().put(standing, before)
             obs = _merged(standing, self._obs, obs)
             success, failed, reward = success & ~standing, failed & ~standing, reward * ~standing
-        truncated = (failed | (self._steps >= self.max_episode_steps)) & ~success
+        truncated = ((failed & (not batch.forgiving)) | (self._steps >= self.max_episode_steps)) & ~success
         truncated = truncated if standing is None else truncated & ~standing
         self._obs, final = obs, obs
         ended = self._ended(success | truncated, obs)

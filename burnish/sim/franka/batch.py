@@ -56,7 +56,8 @@ class WarpBatch(Batch):
         driver would halt. Raises `BurnishError`."""
         self.contract, self.num_envs, self.device = contract, num_envs, torch.device(device)
         rate_hz = contract.action.rate_hz
-        self._bank, self._halts = None if bank is None else Bank(*bank, task.name, rate_hz), halts
+        self._bank = None if bank is None else Bank(*bank, task.name, rate_hz)
+        self.forgiving = not halts
         self._task, self._ticks = task, round(1 / (rate_hz * TIMESTEP_S))
         self._randomization, self._nominal = Randomization.of(randomize), physics_model(task)
         alike = not (has_fixture(self._nominal, task) or self._randomization.changes_model)
@@ -125,7 +126,7 @@ class WarpBatch(Batch):
 
     @override
     def judge(self, last: Tensor) -> tuple[Tensor, Tensor]:
-        return self._task.solved(self._scene) & ~self._halted, self._halted & self._halts
+        return self._task.solved(self._scene) & ~self._halted, self._halted
 
     @override
     def reward(self) -> Tensor:

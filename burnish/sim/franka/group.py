@@ -53,9 +53,8 @@ class RolloutGroup(Group):
             buffers.dense_reward[rows] = task.reward(scene) * ~halted
         solved = task.solved(scene) & ~halted
         buffers.success[rows] = buffers.terminated[rows] = solved
-        crashed = halted & self._halts
-        buffers.truncated[rows] = ~solved & (crashed | (buffers.steps[rows] >= self._spec.horizon))
-        buffers.crashed[rows] = crashed
+        buffers.truncated[rows] = ~solved & ((halted & self._halts) | (buffers.steps[rows] >= self._spec.horizon))
+        buffers.crashed[rows] = halted
         ended = buffers.terminated | buffers.truncated
         if ended.any():
             self._end(np.flatnonzero(ended))
