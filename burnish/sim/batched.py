@@ -78,8 +78,8 @@ class Batch(ABC):
 class BatchEnv(VecEnv):
     """N lanes in the `Batch` that `make` makes; `workers` are of no use to a batch.
 
-    `info["crashed"]` (N,) bool: what cannot be mended, such as a fall; the episode ended, as truncated, unless the batch
-    is forgiving.
+    `info["crashed"]` (N,) bool: what cannot be mended, such as a fall; the episode ended, as truncated, unless the
+    batch is forgiving.
     """
 
     has_dense_reward = True

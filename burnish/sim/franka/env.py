@@ -103,8 +103,8 @@ class FrankaWorld(LanesEnv):
             randomize: fields of `burnish.sim.randomize.Randomization`; None for a world that is always the same.
             bank: file of states in the middle of the task (`bank.Bank`), in which episodes begin; never evaluation's.
             bank_share: of the episodes that do.
-            halts: whether an episode ends where the driver would halt; if not, that action is not done, its dense reward
-                is 0, and `crashed` says so.
+            halts: whether an episode ends where the driver would halt; if not, that action is not done, its dense
+                reward is 0, and `crashed` says so.
             backend: by which `make_env` has chosen this class.
             device: "cpu", as is None.
         Raises `UnknownNameError` with the closest match; `BurnishError` where packages are missing.
