@@ -142,6 +142,8 @@ class Franka(Robot):
         """Clear the errors and hold the arm again. Raises `RobotError` while the emergency stop is pressed."""
         import pylibfranka as franka
 
+        if self._hand is not None:
+            self._hand.recover()
         if self._control is not None:  # it was halted from here, and is held all the time
             return
         try:

@@ -1,6 +1,7 @@
 """The Franka Hand, in a process of its own: pylibfranka's gripper calls block the whole interpreter until it has moved.
 
 The two processes exchange lines of JSON: a wished width (m) one way, the measured width and any failure the other way.
+Wishes are numbered, so that what is said of one is not taken for another's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from burnish.real.base import RobotError
@@ -32,6 +34,9 @@ not move at all from where they had been free."""
 MOVES_M = 0.0005
 """Less is none. What lies between the fingers may be closer to them than `CHANGE_M` when they are told to close."""
 START_S = 10.0
+SILENT_CYCLES = 5000
+"""A motion takes a second or two, in which nothing is said; whoever says nothing for longer hangs."""
+ENDED = "the gripper's process ended"
 FIRST_READS = 5
 """The first state after connecting may be an empty one."""
 
@@ -53,6 +58,7 @@ class Hand:
         os.set_blocking(self._out, False)
         self.width, self.fault, self._buffer = 0.0, "", b""
         self._wish: float | None = None
+        self._number, self._spoke = 0, 0
         self._coming, self._since, self._cycles = 0.0, 0, 0
         self._begun: tuple[int, float] | None = None
         self._await_first(address)
@@ -70,17 +76,26 @@ class Hand:
                 f"the gripper at {address} does not answer; is a Franka Hand mounted? (--robot.no-gripper)"
             )
 
+    def recover(self) -> None:
+        """Forget the wish that failed, and why; the next one is tried. Raises `RobotError` if nobody is there to."""
+        if self._process.poll() is not None:
+            raise RobotError(f"{self.fault or ENDED}; run the same command again")
+        self.fault, self._wish, self._begun = "", None, None
+        self._say(None)
+
     def want(self, width: float, *, halted: bool) -> None:
         """Move to `width`, m; what was wished goes on while the arm is halted, so that nothing is dropped."""
         self._cycles += 1
         if self._cycles % 20 == 0:
             self._hear()
+            if self._cycles - self._spoke > SILENT_CYCLES:
+                self.fault = self.fault or f"the gripper has said nothing for {SILENT_CYCLES * PERIOD_S:g} s"
         if halted or abs(width - self._coming) > CHANGE_M / 4:
             self._coming, self._since = width, self._cycles
         settled = self._cycles - self._since > SETTLED_CYCLES
         if settled and (self._wish is None or abs(width - self._wish) > CHANGE_M):
             self._wish, self._begun = width, (self._cycles, self.width)
-            self._say({"width": width})
+            self._say(width)
         if self._begun is not None and self._wish is not None:
             begun, start = self._begun
             way, walked = self._wish - start, SPEED * max(0.0, (self._cycles - begun) * PERIOD_S - BEHIND_S)
@@ -91,11 +106,12 @@ class Hand:
         self._process.kill()
         self._process.wait()
 
-    def _say(self, wish: dict[str, float]) -> None:
+    def _say(self, width: float | None) -> None:
+        self._number += 1
         try:
-            os.write(self._in, json.dumps(wish).encode() + b"\n")
+            os.write(self._in, json.dumps({"number": self._number, "width": width}).encode() + b"\n")
         except BrokenPipeError:
-            self.fault = "the gripper's process ended"
+            self.fault = self.fault or ENDED
 
     def _hear(self) -> None:
         try:
@@ -103,36 +119,57 @@ class Hand:
         except BlockingIOError:
             return
         if not said:
-            self.fault = self.fault or "the gripper's process ended"
+            self.fault = self.fault or ENDED
             return
         *lines, self._buffer = (self._buffer + said).split(b"\n")
-        if lines:
-            heard = json.loads(lines[-1])
-            self.fault, self._heard = heard["fault"], True
-            if heard["done"] == self._wish:  # else it was said before the motion that goes on
-                self.width, self._begun = heard["width"], None
+        if not lines:
+            return
+        heard, self._heard, self._spoke = json.loads(lines[-1]), True, self._cycles
+        if heard["number"] == self._number:  # else it was said before the motion that goes on
+            self.width, self.fault, self._begun = heard["width"], heard["fault"], None
 
 
-def main(address: str) -> None:
-    """Move to the latest wish, again and again; ends with the process that started it."""
+def main(address: str) -> int:
+    """Move to the latest wish, again and again; ends with the process that started it. The exit status."""
     import pylibfranka as franka
 
-    gripper, wish, wished, buffer, fault = franka.Gripper(address), None, None, b"", ""
-    for _ in range(FIRST_READS):
-        gripper.read_once()
+    try:
+        gripper = franka.Gripper(address)
+        for _ in range(FIRST_READS):
+            gripper.read_once()
+    except Exception:  # pylibfranka's share no base class; that nobody answers is said by who asked
+        return 1
+    with suppress(BrokenPipeError):
+        _obey(gripper)
+    return 0
+
+
+def _obey(gripper: Any) -> None:
+    """Until nobody wishes any more, or the gripper is gone."""
+    number, wished, buffer, fault, width = 0, None, b"", "", 0.0
     while True:
-        ready, _, _ = select.select([sys.stdin], [], [], 0.05)
-        if ready:
-            read = os.read(sys.stdin.fileno(), 65536)
-            if not read:
-                return
-            *lines, buffer = (buffer + read).split(b"\n")
-            wish = json.loads(lines[-1])["width"] if lines else wish
-        if wish != wished and wish is not None:
-            fault = _move(gripper, wish, wished)
-            wished = wish
-        width = gripper.read_once().width
-        print(json.dumps({"width": width, "fault": fault, "done": wished}), flush=True)
+        try:
+            if select.select([sys.stdin], [], [], 0.05)[0]:
+                read = os.read(sys.stdin.fileno(), 65536)
+                if not read:
+                    return
+                *lines, buffer = (buffer + read).split(b"\n")
+                wishes = [json.loads(line) for line in lines]
+                if any(wish["width"] is None for wish in wishes):
+                    wished, fault = None, ""
+                for wish in wishes[-1:]:
+                    number, wide = wish["number"], wish["width"]
+                    if wide is not None:
+                        fault, wished = _move(gripper, wide, wished), wide
+            width = gripper.read_once().width
+        except Exception as error:  # as above: the line, or the gripper
+            _tell(width, f"the gripper is gone: {error}", number)
+            return
+        _tell(width, fault, number)
+
+
+def _tell(width: float, fault: str, number: int) -> None:
+    os.write(sys.stdout.fileno(), json.dumps({"width": width, "fault": fault, "number": number}).encode() + b"\n")
 
 
 def _move(gripper: Any, width: float, last: float | None) -> str:
@@ -151,4 +188,4 @@ def _move(gripper: Any, width: float, last: float | None) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1]))
