@@ -6,6 +6,7 @@ line for whatever happened. Both only ever grow.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -23,43 +24,64 @@ from burnish.real.mailbox import PARTS, Layout
 if TYPE_CHECKING:
     from burnish.real.control import Settings
 
-FLUSH_S = 0.5
-
 
 class Journal:
     """Writes. A full disk ends the recording, never the robot's motion: it is said once, and counted."""
 
     def __init__(self, folder: Path, spec: RobotSpec, layout: Layout, settings: Settings) -> None:
-        """Go on with what is in `folder`. Raises `BurnishError` if that is of another robot, or at another rate."""
+        """Go on with what is in `folder`.
+
+        Raises `BurnishError` if that is of another robot, at another rate, or being written by another session.
+        """
         names = list(layout.columns) + list(spec.state.names)
         for part in PARTS:
             names += [f"{part}/{name}" for name in spec.contract.action.names]
         about = {"robot": spec.name, "rate_hz": spec.rate_hz, "policy_rate_hz": settings.rate_hz, "columns": names}
-        cycles = folder / "cycles.f64"
-        if cycles.exists() and (size := cycles.stat().st_size):
+        self._row, self.lost = 8 * len(names), 0
+        self._cycles = (folder / "cycles.f64").open("ab", 0)
+        try:
+            self._claim(folder, about)
+            self._events = (folder / "events.jsonl").open("a")
+        except BaseException:
+            self._cycles.close()
+            raise
+
+    def _claim(self, folder: Path, about: dict[str, Any]) -> None:
+        """For this session alone, as long as it lives."""
+        try:
+            fcntl.flock(self._cycles, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BurnishError(f"{folder}: another session records there; choose another folder (--out)") from error
+        if os.fstat(self._cycles.fileno()).st_size:
             if (earlier := read_json(folder / "cycles.json")) != about:
                 differing = ", ".join(f"{key} {earlier.get(key)!r}" for key in about if earlier.get(key) != about[key])
                 raise BurnishError(f"{folder} holds another recording ({differing}); choose another folder (--out)")
-            os.truncate(cycles, size - size % (8 * len(names)))  # a row that a kill cut would shift all that follow
+            self._cut()
         write_json(folder / "cycles.json", about)
-        self._cycles, self._events = cycles.open("ab"), (folder / "events.jsonl").open("a")
-        self._flushed, self.lost = time.monotonic(), 0
+
+    def _cut(self) -> None:
+        """A row that a kill or a full disk cut would shift all that follow."""
+        size = os.fstat(self._cycles.fileno()).st_size
+        if size % self._row:
+            os.ftruncate(self._cycles.fileno(), size - size % self._row)
 
     def add(self, rows: np.ndarray) -> None:
         """(N, width) cycles."""
-        self._write(lambda: self._cycles.write(rows.astype("<f8").tobytes()), len(rows))
+        self._write(lambda: self._append(memoryview(rows.astype("<f8").tobytes())), len(rows))
+
+    def _append(self, data: memoryview) -> None:
+        try:
+            while data:
+                data = data[self._cycles.write(data) :]
+        except OSError:
+            self._cut()
+            raise
 
     def event(self, rule: str, line: str, time_s: float) -> None:
         """Something happened at `time_s` of the robot's clock."""
         said = {"time_s": round(time_s, 4), "wall": time.time(), "rule": rule, "line": line}
         self._write(lambda: self._events.write(json.dumps(said) + "\n"), 1)
         self._write(self._events.flush, 0)
-
-    def flush(self) -> None:
-        """To the disk, now and then."""
-        if time.monotonic() - self._flushed > FLUSH_S:
-            self._flushed = time.monotonic()
-            self._write(self._cycles.flush, 0)
 
     def close(self) -> None:
         """The last of it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -86,3 +88,48 @@ def test_a_folder_goes_on_with_whole_rows_and_refuses_another_robot(folder, tmp_
     assert np.array_equal(read_cycles(tmp_path)[1], [*row, *-row])
     with pytest.raises(BurnishError, match=r"holds another recording \(policy_rate_hz 20\.0\).*--out"):
         Journal(tmp_path, spec, layout, replace(settings, rate_hz=50.0))
+
+
+def test_a_folder_is_of_one_session_at_a_time(folder, tmp_path):
+    settings = Settings.read(folder / "control.json")
+    spec = make_robot(settings.robot, settings.config).spec
+    layout = Layout(spec.state.shape[-1], spec.contract.action.shape[-1])
+    first = Journal(tmp_path, spec, layout, settings)
+    with pytest.raises(BurnishError, match="another session records there; choose another folder"):
+        Journal(tmp_path, spec, layout, settings)
+    first.close()
+    Journal(tmp_path, spec, layout, settings).close()
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from burnish.real.control import Settings, make_robot
+from burnish.real.journal import Journal, read_cycles
+from burnish.real.mailbox import Layout
+
+settings = Settings.read(Path(sys.argv[1]))
+spec = make_robot(settings.robot, settings.config).spec
+layout = Layout(spec.state.shape[-1], spec.contract.action.shape[-1])
+journal = Journal(Path(sys.argv[2]), spec, layout, settings)
+rows = np.arange(1000.0)[:, None] + np.zeros(layout.width)
+most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, most))
+for first in range(0, 1000, 50):
+    if first == 800:  # somebody made room
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    journal.add(rows[first : first + 50])
+journal.close()
+_, found = read_cycles(Path(sys.argv[2]))
+assert (found == found[:, :1]).all(), "a row is not what was one"
+assert (np.diff(found[:, 0]) > 0).all() and found[-1, 0] == 999 and len(found) < 700, len(found)
+"""
+
+
+def test_a_disk_that_is_full_for_a_while_leaves_whole_rows(folder, tmp_path):
+    words = [sys.executable, "-c", FULL, str(folder / "control.json"), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("not recorded any more: File too large") == 1
