@@ -13,6 +13,7 @@ from burnish import registry
 from burnish.commands import flags
 from burnish.commands.deploy import simulated
 from burnish.console import say
+from burnish.real.base import load_robot
 from burnish.real.player import PlayerConfig
 from burnish.real.ros.main import need_rclpy
 from burnish.real.ros.parts import policy_part, robot_part, tracker_part
@@ -67,7 +68,8 @@ def run(config: Config) -> None:
     with ExitStack() as stack:
         more: list[Part] = []
         if config.sim:
-            words = ["--task", config.task] if config.task else []
+            kind = load_robot(config.name)
+            words = [*kind.simulation(config.robot), *(["--task", config.task] if config.task else [])]
             robot = stack.enter_context(simulated(config.name, config.robot.address, config.out, words))
             config = replace(config, robot=replace(config.robot, address=robot.address))
             more = [tracker_part(robot.door)] if config.task else []

@@ -91,7 +91,10 @@ class ManagedNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Whatever went wrong, begin anew."""
-        return self._attempt("clean up after an error", self.close)
+        fault = self.fault
+        ended = self._attempt("clean up after an error", self.close)
+        self.fault = self.fault or fault
+        return ended
 
     @property
     def state(self) -> str:
@@ -103,11 +106,17 @@ class ManagedNode(LifecycleNode):
             with self.turn:
                 act()
         except BurnishError as error:
-            self.fault = str(error)
-            self.get_logger().error(f"cannot {what}: {error}")
+            self._blame(what, str(error))
             return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # rclpy would drop it without a word
+            self._blame(what, str(error) if isinstance(error, OSError) else repr(error))
+            return TransitionCallbackReturn.ERROR
         self.fault = ""
         return TransitionCallbackReturn.SUCCESS
+
+    def _blame(self, what: str, why: str) -> None:
+        self.fault = why
+        self.get_logger().error(f"cannot {what}: {why}")
 
     def _start_alone(self) -> None:
         """Once, as soon as the node spins."""

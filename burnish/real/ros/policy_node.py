@@ -141,9 +141,9 @@ class PolicyNode(ManagedNode):
             begin = time.perf_counter()
             actions = source.plan(self._see(observed, source.description.contract), previous, mark.frozen or 0)
             self._took_s = time.perf_counter() - begin
-        except BurnishError as error:
-            self._observed, self._problem = None, str(error)
-            self.get_logger().error(f"no plan: {error}", throttle_duration_sec=1.0)
+        except Exception as error:  # a policy's own too: the node lives on, and says so
+            self._observed, self._problem = None, str(error) if isinstance(error, BurnishError) else repr(error)
+            self.get_logger().error(f"no plan: {self._problem}", throttle_duration_sec=1.0)
             return
         rate_hz = source.description.contract.action.rate_hz
         answer = messages.trajectory(Mark(mark.slot), names, actions, rate_hz, observed.header.stamp)
@@ -155,8 +155,9 @@ class PolicyNode(ManagedNode):
         obs = {} if self._cameras is None else self._cameras.look()
         if STATE in contract.observation:
             names = contract.observation[STATE].names
-            if tuple(observed.name) != names:
-                raise BurnishError(f"observation: the names {list(observed.name)}, expected {list(names)}")
+            if tuple(observed.name) != names or len(observed.position) != len(names):
+                given = f"the names {list(observed.name)} and {len(observed.position)} numbers"
+                raise BurnishError(f"observation: {given}, expected {list(names)}")
             obs[STATE] = np.array(observed.position, np.float32)
         if self._knowledge is not None:
             obs[ENVIRONMENT_STATE] = self._knowledge.know(obs[STATE])

@@ -52,7 +52,11 @@ class Work:
         except BaseException:
             self._box.unlink(missing_ok=True)
             raise
-        (folder / PID).write_text(str(self.session.process.pid))
+        try:
+            (folder / PID).write_text(str(self.session.process.pid))
+        except OSError:
+            self.session.close()
+            raise
         self.lost, self._ending = "", threading.Event()
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._thread.start()

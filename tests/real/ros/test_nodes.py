@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import JointState
 
+from burnish.contract import STATE
 from burnish.errors import BurnishError
+from burnish.fr3 import contract
 from burnish.real.journal import read_cycles
+from burnish.real.ros import messages, qos
+from burnish.real.ros.messages import Mark
 from tests.real.ros.conftest import Stack, until
 
 pytestmark = pytest.mark.robots
@@ -74,3 +81,28 @@ def test_sigterm_while_it_moves(stack: Stack) -> None:
     names, cycles = read_cycles(stack.folder)
     assert abs(cycles[-1, names.index("velocity/joint1")]) < 1e-3
     assert stack.end(stack.policy) == 0
+
+
+def test_a_folder_that_is_a_file_is_said_and_not_swallowed(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    stack.ready()
+    stack.probe.set("robot", out=str(tmp_path / "file"))
+    assert not stack.probe.change("robot", "configure")
+    assert stack.probe.state("robot") == "unconfigured"
+    assert until(lambda: "File exists" in stack.probe.told("robot").get("message", ""), 5.0), stack.probe.told("robot")
+    stack.probe.set("robot", out=str(tmp_path / "folder"))
+    assert stack.probe.change("robot", "configure"), stack.probe.told("robot")
+
+
+def test_an_observation_of_too_few_numbers_is_named_and_the_policy_lives(stack: Stack) -> None:
+    stack.start_policy()
+    probe, names = stack.probe, contract().observation[STATE].names
+    asks = probe.node.create_publisher(JointState, "/observation", qos.REQUEST)
+    assert until(lambda: asks.get_subscription_count(), 10.0)
+    for count, slot in ((3, 1), (15, 2)):
+        probe.chunk = None
+        asks.publish(messages.observation(Mark(slot), names, np.zeros(count), Time()))
+        if count == 3:
+            assert until(lambda: "and 3 numbers, expected" in probe.told("policy").get("message", ""), 5.0)
+    assert until(lambda: probe.chunk is not None and probe.chunk.header.frame_id == "slot:2", 5.0)
+    probe.node.destroy_publisher(asks)
