@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from burnish import __version__, processes
+from burnish import __version__, extras, processes
 from burnish.errors import BurnishError, UnknownNameError
 
 VERBS = {
@@ -31,21 +31,10 @@ VERBS = {
     "report": "one self-contained report.html about the runs in a folder",
     "rerun": "repeat a run from its folder",
 }
-EXTRAS = {
-    "train": ("torch", "lerobot", "datasets", "pyarrow", "av", "diffusers", "onnx", "onnxscript", "tensorboard"),
-    "rl": ("rsl_rl", "tensordict"),
-    "metaworld": ("metaworld", "mujoco", "mujoco_warp", "warp", "gymnasium", "imageio"),
-    "franka": ("pylibfranka", "ruckig"),
-    "unitree": ("cyclonedds", "unitree_sdk2py"),
-    "quadrotor": ("mavsdk",),
-    "ros": ("rclpy", "sensor_msgs", "trajectory_msgs"),
-    "rosbags": ("rosbags",),
-    "cameras": ("linuxpy",),
-    "realsense": ("pyrealsense2",),
-    "sim-robots": ("franky_sim", "pymavlink"),
-}
-"""Which extra brings a module that the base install lacks."""
-USER_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG}
+USER_FAULTS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EIO,
+}  # fmt: skip
 STOPPED, FAULT = 130, 2
 """Exit status after Ctrl-C, and after an error the user can mend."""
 
@@ -68,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BurnishError as error:
         return _say(f"burnish: {error}", FAULT)
     except ModuleNotFoundError as error:
-        return _say(f"burnish: {_missing(words[0], error)}", FAULT)
+        return _say(f"burnish: {extras.needed(f'`burnish {words[0]}`', error)}", FAULT)
     except BrokenPipeError:  # `burnish … | head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -102,14 +91,6 @@ def _dispatch(verb: str, words: Sequence[str]) -> None:
         raise UnknownNameError(f"unknown verb {verb!r}; {hint}")
     command = importlib.import_module(f"burnish.commands.{verb.replace('-', '_')}")
     command.run(command.configure(list(words)))
-
-
-def _missing(verb: str, error: ModuleNotFoundError) -> str:
-    module = (error.name or "").partition(".")[0]
-    for extra, modules in EXTRAS.items():
-        if module in modules:
-            return f"`burnish {verb}` needs {module}, which is not installed; pip install 'burnish[{extra}]'"
-    raise error
 
 
 def _say(line: str, status: int) -> int:

@@ -52,7 +52,7 @@ class Field:
         names: one name per entry of the last dimension.
         unit: one SI unit per entry of the last dimension ("1" where dimensionless).
         frame: coordinate frame in which the values are expressed.
-        rate_hz: how often a new value arrives or is consumed.
+        rate_hz: how often a new value arrives or is consumed; 0 where nobody says.
         normalization: how a policy maps physical units to network units.
         low, high: physical bounds per entry of the last dimension, or None where there are none.
     """
@@ -78,6 +78,8 @@ class Field:
             value = getattr(self, part)
             if value is not None and len(value) != size:
                 raise ContractError(f"{part} has {len(value)} entries for a last dimension of {size}: {value}")
+        if isinstance(self.rate_hz, str) or not self.rate_hz >= 0:  # NaN too
+            raise ContractError(f"rate_hz must be a number, 0 or above, is {self.rate_hz!r}")
         if self.normalization not in get_args(Normalization):
             known = ", ".join(get_args(Normalization))
             raise ContractError(f"unknown normalization {self.normalization!r}; known: {known}")

@@ -51,12 +51,15 @@ def stay_awake() -> None:
 
 
 def interrupt_on_terminate() -> None:
-    """SIGTERM is what Ctrl-C is, and both come once: a second signal must not cut the clean-up short."""
+    """SIGTERM is what Ctrl-C is, and so is a terminal that goes away, unless it was started to outlive it (`nohup`).
+    Both come once: a second signal must not cut the clean-up short."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def _interrupt(number: int, _: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

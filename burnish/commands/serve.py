@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ def configure(words: list[str]) -> Config:
 
 def run(config: Config) -> dict[str, Any]:
     """Serve until Ctrl-C or SIGTERM; returns nothing of note."""
-    if config.seed < 0 or config.max_message_mb <= 0:
+    if config.seed < 0 or not 0 < config.max_message_mb < math.inf:
         raise BurnishError(f"--seed {config.seed} --max-message-mb {config.max_message_mb}: both begin at 0, and above")
     token = read_token(config.token_file)
     check_address(config.host, token)  # before the policy is loaded, which may take long

@@ -116,8 +116,9 @@ class Asking:
         return Chunk(chunk.slot, setpoints)
 
     def _ask(self, row: Row) -> np.ndarray:
-        obs = {key: sense() for key, sense in self._senses.items()}
-        obs[STATE] = row.state.astype(np.float32)
+        obs, contract = {key: sense() for key, sense in self._senses.items()}, self._plans.contract
+        if contract is None or STATE in contract.observation:
+            obs[STATE] = row.state.astype(np.float32)
         rest = self._chunk.actions[row.asked - self._chunk.slot :] if self._realtime and self._chunk else ()
         if not len(rest):
             return self._plans.plan(obs)

@@ -7,6 +7,7 @@ come through the mailbox, and whatever happens to their maker (killed, hung, wro
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from burnish import processes
+from burnish import extras, processes
 from burnish.errors import BurnishError
 from burnish.files import read_json, write_json
 from burnish.real.base import Robot, RobotError, Setpoint, State, load_robot
@@ -74,10 +75,20 @@ class Settings:
 def make_robot(name: str, config: dict[str, Any]) -> Robot:
     """The driver `name` with its config's fields. Raises `BurnishError` on an unknown field or a wrong value."""
     kind = load_robot(name)
+    for key, value in config.items():
+        if not _finite(value):
+            raise BurnishError(f"robot {name}: {key} is {value}; every number must be finite")
     try:
         return kind(kind.Config(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}))
     except TypeError as error:
         raise BurnishError(f"robot {name}: {error}") from error
+
+
+def _finite(value: Any) -> bool:
+    """Of numbers, also in rows; NaN would be on the right side of every limit."""
+    if isinstance(value, tuple | list):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 class Control:
@@ -287,11 +298,13 @@ def main(path: Path) -> int:
     mailbox = Mailbox(Path(settings.mailbox), layout)
     processes.real_time(PRIORITY)
     processes.stay_awake()
-    control = Control(robot, settings, mailbox)
     try:
-        control.run()
-    except RobotError as error:
+        Control(robot, settings, mailbox).run()
+    except BurnishError as error:
         mailbox.tell("line", str(error))
+        return FAILED
+    except ModuleNotFoundError as error:
+        mailbox.tell("line", extras.needed(f"robot {settings.robot}", error))
         return FAILED
     finally:
         robot.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 
@@ -16,7 +17,11 @@ class Newest[News]:
     """
 
     def __init__(self, who: str, what: str, names: Iterable[str], timeout_s: float) -> None:
-        """`who`, "camera", sends `what`, "frame"; none new for `timeout_s` is too old."""
+        """`who`, "camera", sends `what`, "frame"; none new for `timeout_s` is too old.
+
+        Raises `BurnishError` for a time after which nothing would ever be."""
+        if not 0 < timeout_s < math.inf:  # NaN too
+            raise BurnishError(f"a {who} without a new {what} is blind after a time above 0 s, not after {timeout_s:g}")
         self.names = list(names)
         self._who, self._what, self._timeout_s = who, what, timeout_s
         self._news: dict[str, tuple[News, float]] = {}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from burnish import processes
 from burnish.contract import Contract
 from burnish.errors import BurnishError
+from burnish.real.server.access import read_token
 from burnish.real.server.client import RemotePolicy
 
 TIMEOUT_S = 2.0
@@ -46,12 +47,14 @@ class Plans:
         assert remote is not None
         self.contract: Contract | None = remote.contract
         self.realtime: bool = remote.realtime
-        ranges: dict[str, tuple[float, float]] = dict(remote.metadata.get("trained") or {})
-        self.trained = {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
-        told = None if self.contract is None else self.contract.action.rate_hz
-        if rate_hz is None and told is None:
+        self.trained = remote.trained
+        told = None if self.contract is None else self.contract.action.rate_hz or None
+        wanted = told if rate_hz is None else rate_hz
+        if wanted is None:
             raise BurnishError(f"{address} does not say how many actions a second it plans; give --rate-hz")
-        self.rate_hz = float(rate_hz or told or 0.0)
+        if told is not None and wanted != told:
+            raise BurnishError(f"--rate-hz {wanted:g}: the policy was made for {told:g} actions a second; leave it out")
+        self.rate_hz = float(wanted)
         self.replan = remote.replan or remote.horizon or 1
 
     def renew(self) -> None:
@@ -80,15 +83,21 @@ class LocalPlans(Plans):
 
     def __init__(self, checkpoint: str, log: Path, rate_hz: float | None = None) -> None:
         """Start `burnish serve CHECKPOINT`; what it says goes to `log`."""
-        self._checkpoint, self._log = checkpoint, log
+        self._checkpoint, self._log, self._fresh = checkpoint, log, False
+        token = read_token(None)  # the server reads the same environment, and wants what is there
         self._start()
-        super().__init__(self._address, rate_hz=rate_hz)
+        try:
+            super().__init__(self._address, token, rate_hz)
+        except BurnishError:
+            self.close()
+            raise
 
     def renew(self) -> None:
         """Connect again, to a new server if the old one died or hangs."""
-        if self._remote is not None:
+        if not self._fresh:
             self._stop()
             self._start()
+        self._fresh = False  # whatever comes of it, the next time there is a new one
         super().renew()
 
     def close(self) -> None:
@@ -102,14 +111,14 @@ class LocalPlans(Plans):
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=processes.owned()
         )
-        self._remote, said, found = None, [], threading.Event()
+        said, found = [], threading.Event()
         assert self.process.stderr is not None
         threading.Thread(target=_copy, args=(self.process.stderr, self._log, said, found), daemon=True).start()
         if not found.wait(START_S) or not (match := LISTENING.search(b"".join(said))):
             self._stop()
             last = b"".join(said).decode(errors="replace").strip().removeprefix("burnish: ")
             raise BurnishError(last or f"the policy server is not ready after {START_S:g} s; see {self._log}")
-        self._address = match.group().decode()
+        self._address, self._fresh = match.group().decode(), True
 
     def _stop(self) -> None:
         self.process.kill()
@@ -133,12 +142,11 @@ def is_server(policy: str) -> bool:
 
 
 def _copy(source: IO[bytes], log: Path, said: list[bytes], found: threading.Event) -> None:
-    with log.open("ab") as file:
-        for line in source:
-            if not found.is_set():
-                said.append(line)
+    for line in source:
+        if not found.is_set():
+            said.append(line)
+        with suppress(OSError), log.open("ab", 0) as file:  # a server whose words nobody takes would wait, disk or not
             file.write(line)
-            file.flush()
-            if LISTENING.search(line):
-                found.set()
+        if LISTENING.search(line):
+            found.set()
     found.set()  # it ended

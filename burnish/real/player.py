@@ -38,6 +38,10 @@ class PlayerConfig:
     def __post_init__(self) -> None:
         if self.execute is not None and self.execute < 1:
             raise BurnishError(f"player: execute must be at least 1 action, is {self.execute}")
+        if not 0 <= self.decay < math.inf:  # NaN too
+            raise BurnishError(f"player: decay must be 0 or above, is {self.decay}")
+        if self.delays < 1:
+            raise BurnishError(f"player: delays must be at least 1 plan, is {self.delays}")
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ class SafetyConfig:
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise BurnishError(f"safety: share must be above 0 and at most 1, is {self.share}")
+        if self.workspace is not None and not np.isfinite(self.workspace).all():
+            raise BurnishError(f"safety: the corners of the workspace must be finite, are {self.workspace}")
 
 
 @dataclass(frozen=True)

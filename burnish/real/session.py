@@ -64,6 +64,11 @@ class Session:
         self.spec = robot.spec
         if plans.contract is not None:
             self.spec.check(_without(plans.contract, self._senses), here="policy")
+        if not 0 < settings.rate_hz <= self.spec.rate_hz:  # NaN too
+            raise BurnishError(
+                f"{settings.rate_hz:g} actions a second: robot {self.spec.name} takes more than 0, and at most "
+                f"{self.spec.rate_hz:g} (--rate-hz, where the policy does not say it)"
+            )
         if settings.player.mode == "realtime" and not plans.realtime:
             raise BurnishError("this policy has no real-time chunking; use --player.mode ensemble or synchronous")
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +135,6 @@ class Session:
                 self._mailbox.why().get("message", f"the control process ended ({self.process.returncode})")
             )
         self._plan()
-        self._journal.flush()
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """`step` for so long, or until something is true."""
@@ -161,6 +165,7 @@ class Session:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._journal.add(self._mailbox.rows())  # its last cycles: how it came to rest
         self._asking.close()
         self._journal.close()
 
@@ -206,9 +211,9 @@ class Session:
         """Hand over the plan that is ready; ask for the one that the player wants."""
         try:
             chunk = self._asking.answer()
-        except BurnishError as error:
+        except Exception as error:  # whatever a policy or a sense raises, the robot is held, and goes on when it can
             self._mailbox.order("halt")
-            self._blame("policy", f"no plan: {error}")
+            self._blame("policy", f"no plan: {error if isinstance(error, BurnishError) else repr(error)}")
             return
         if chunk is not None:
             self._mailbox.send(chunk)

@@ -173,9 +173,9 @@ class SimulatedProcess:
         line = self.process.stdout.readline() if ready else b""
         if not line:
             self.process.kill()
-            where = f"; see {log}" if log is not None else ""
-            status = self.process.wait()
-            raise RobotError(f"`{' '.join(command[2:])}` is not ready after {READY_S:g} s (status {status}){where}")
+            status, called = self.process.wait(), " ".join(command[2:])
+            why = f"ended (status {status})" if ready else f"is not ready after {READY_S:g} s"
+            raise RobotError(f"`{called}` {why}{_last(log)}")
         said = json.loads(line)
         self.address: str = said["ready"]
         self.door: int = said["control"]
@@ -201,3 +201,11 @@ class SimulatedProcess:
         self._door.close()
         if self._said is not None:
             self._said.close()
+
+
+def _last(log: Path | None) -> str:
+    """What it said at the end, and where the rest stands."""
+    if log is None:
+        return ""
+    said = log.read_text(errors="replace").strip().splitlines()
+    return f": {said[-1].removeprefix('burnish: ')} (see {log})" if said else f"; see {log}"

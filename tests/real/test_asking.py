@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from burnish.contract import TASK, Contract
 from burnish.errors import BurnishError
 from burnish.fr3 import DOWN
 from burnish.real.asking import Asking
@@ -84,4 +86,20 @@ def test_what_is_no_pose_is_refused():
     plans.width = 8
     with pytest.raises(BurnishError, match=r"the shape \(8, 8\), expected \(1 … 256, 10\)"):
         answer(asking, 0, HOME)
+    asking.close()
+
+
+def test_a_policy_that_reads_no_state_is_told_none():
+    class Told(Forward):
+        contract = Contract({TASK: replace(ROBOT.spec.state, dtype="uint8")}, ROBOT.spec.action)
+        seen: frozenset[str] = frozenset()
+
+        def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None = None, frozen: int = 0):
+            self.seen = frozenset(obs)
+            return super().plan(obs, previous, frozen)
+
+    plans = Told()
+    asking = Asking(plans, {TASK: lambda: np.zeros(10, np.uint8)}, ROBOT, RATE_HZ, realtime=False)
+    answer(asking, 0, HOME)
+    assert plans.seen == {TASK}
     asking.close()

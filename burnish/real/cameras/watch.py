@@ -51,6 +51,9 @@ class Watch:
         except CameraError as error:
             self._fail(str(error))
             return None
+        except Exception as error:  # a driver's own, as of a picture that came in part; the next one may be whole
+            self._fail(repr(error))
+            return None
         now_s = time.monotonic()
         if shot is None:
             if camera is not None and now_s - self._changed_s > self._watch.silent_s:

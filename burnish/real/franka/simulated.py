@@ -59,7 +59,13 @@ class SimulatedFranka(SimulatedRobot):
         self._world._robots[0] = self._arm  # pyright: ignore[reportPrivateUsage]
         self._furnish()
         self._interface = Interface(self._arm, [config.address], config.patience_s)
-        self._interface.init()
+        try:
+            self._interface.init()
+        except OSError as error:
+            raise RobotError(
+                f"nothing can listen at {config.address}: another simulated robot is there, or it is no address of "
+                "this computer; give each one of its own, e.g. --address 127.0.0.2"
+            ) from error
         self._world.start()
         model = self._world.model
         assert model is not None

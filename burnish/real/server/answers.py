@@ -37,6 +37,23 @@ def contract(metadata: Mapping[str, Any], address: str) -> Contract | None:
         raise ServerError(str(error)) from error
 
 
+def count(metadata: Mapping[str, Any], key: str, address: str) -> int | None:
+    """How many actions the metadata say of `key`; None where they do not."""
+    value = metadata.get(key)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise ServerError(f"{address}: its {key} is {value!r}, expected a whole number above 0")
+
+
+def ranges(metadata: Mapping[str, Any], address: str) -> dict[str, tuple[float, float]]:
+    """What the policy was trained to move, by name; empty where the metadata do not say."""
+    try:
+        told = dict(metadata.get("trained") or {})
+        return {str(name): (float(low), float(high)) for name, (low, high) in told.items()}
+    except (TypeError, ValueError) as error:
+        raise ServerError(f"{address}: what it was trained to move cannot be read ({error})") from error
+
+
 def chunk(frame: bytes, address: str, contract: Contract | None, horizon: int | None) -> np.ndarray:
     """The actions (H, A) float32 in an answer; finite, and as many as `contract` and `horizon` say."""
     found = _read(frame, address)

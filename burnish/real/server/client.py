@@ -24,6 +24,7 @@ class RemotePolicy:
         horizon: actions per chunk, H; None if the server does not say.
         replan: actions to execute from each chunk before the next one is asked for; None if the server does not say.
         realtime: whether the server goes on with a chunk that is being executed.
+        trained: ranges of what the policy was trained to move, by name; empty if the server does not say.
     """
 
     def __init__(
@@ -43,11 +44,12 @@ class RemotePolicy:
         try:
             self.metadata = answers.greeting(self._receive(connect_timeout_s), self.address)
             self.contract = answers.contract(self.metadata, self.address)
+            self.horizon = answers.count(self.metadata, "horizon", self.address)
+            self.replan = answers.count(self.metadata, "replan", self.address)
+            self.trained = answers.ranges(self.metadata, self.address)
         except ServerError:
             self.close()
             raise
-        self.horizon: int | None = self.metadata.get("horizon")
-        self.replan: int | None = self.metadata.get("replan")
         self.realtime = self.metadata.get("realtime") is True
 
     def plan(

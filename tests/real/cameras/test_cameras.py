@@ -7,8 +7,9 @@ import importlib.util
 import numpy as np
 import pytest
 
+from burnish.real.cameras import watch as watch_module
 from burnish.real.cameras.base import CameraError, load_camera
-from burnish.real.cameras.simulated import Config
+from burnish.real.cameras.simulated import Config, SimulatedCamera
 from burnish.real.cameras.v4l2 import rgb
 from burnish.real.cameras.watch import Watch, WatchConfig
 
@@ -31,6 +32,21 @@ def test_a_missing_library_is_named():
     camera = load_camera("realsense")
     with pytest.raises(CameraError, match=r"pip install 'burnish\[realsense\]'"):
         camera(camera.Config())
+
+
+def test_a_picture_that_came_in_part_is_one_fault_and_no_end(monkeypatch):
+    read, parts = SimulatedCamera.read, iter([True, False])
+
+    def short(camera: SimulatedCamera, timeout_s: float):
+        return rgb(np.zeros(5, np.uint8), 2, 2) if next(parts, False) else read(camera, timeout_s)
+
+    monkeypatch.setattr(SimulatedCamera, "read", short)
+    monkeypatch.setattr(watch_module, "RETRY_S", 0.0)
+    watch = Watch("simulated", Config(rate_hz=100.0), WatchConfig())
+    assert watch.look() is None and "cannot reshape array of size 5" in watch.fault
+    shots = [watch.look() for _ in range(5)]
+    assert shots[-1] is not None and not watch.fault
+    watch.close()
 
 
 def test_a_frozen_picture_is_not_believed_and_life_is(tmp_path):

@@ -90,6 +90,17 @@ def test_a_policy_that_raises(bench: Bench) -> None:
         assert any("the policy server is gone" in line for line in bench.said)
 
 
+def test_a_policy_that_fails_as_nobody_thought_of(bench: Bench) -> None:
+    plans = Sway()
+    with bench.session(plans) as session:
+        bench.moving(session)
+        plans.spoil = lambda actions: 1 / 0
+        bench.held(session, "policy")
+        assert any("ZeroDivisionError" in line for line in bench.said)
+        session.resume()
+        bench.moving(session)
+
+
 def test_a_delay_of_300_ms_is_lived_through(bench: Bench) -> None:
     plans = Sway()
     with bench.session(plans) as session:
