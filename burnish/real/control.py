@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish import extras, processes
-from burnish.errors import BurnishError
+from burnish.errors import BurnishError, CorruptFileError
 from burnish.files import read_json, write_json
 from burnish.real.base import Robot, RobotError, Setpoint, State, load_robot
 from burnish.real.mailbox import PHASES, Layout, Mailbox
@@ -64,12 +64,16 @@ class Settings:
 
     @classmethod
     def read(cls, path: Path) -> Settings:
-        """The inverse of `write`."""
+        """The inverse of `write`. Raises `CorruptFileError` that names the file."""
         data = read_json(path)
-        box = data["safety"]["workspace"]
-        data["safety"]["workspace"] = None if box is None else tuple(map(tuple, box))
-        data["player"], data["safety"] = PlayerConfig(**data["player"]), SafetyConfig(**data["safety"])
-        return cls(**data)
+        try:
+            box = data["safety"]["workspace"]
+            data["safety"]["workspace"] = None if box is None else tuple(map(tuple, box))
+            data["player"], data["safety"] = PlayerConfig(**data["player"]), SafetyConfig(**data["safety"])
+            return cls(**data)
+        except (KeyError, TypeError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise CorruptFileError(f"{path}: not the settings of a session, or of another version's ({why})") from error
 
 
 def make_robot(name: str, config: dict[str, Any]) -> Robot:

@@ -65,8 +65,10 @@ class Joystick:
             deadman: number of the button that must be held.
             axes: for each entry the number of its axis, -1 for none.
             buttons: two numbers that drive the last entry (a gripper) up and down, or none.
-        Raises `BurnishError` if it cannot be opened.
+        Raises `BurnishError` if it cannot be opened, or `buttons` are others.
         """
+        if len(buttons) not in (0, 2):
+            raise BurnishError(f"buttons: two, up and down, or none; given are {tuple(buttons)}")
         try:
             self._handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:

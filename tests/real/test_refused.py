@@ -9,13 +9,16 @@ import pytest
 
 from burnish.cli import main
 from burnish.contract import Field
-from burnish.errors import BurnishError, ContractError
+from burnish.errors import BurnishError, ContractError, CorruptFileError
 from burnish.real.base import RobotError
 from burnish.real.control import Settings, make_robot
+from burnish.real.joystick import Joystick
 from burnish.real.newest import Newest
 from burnish.real.player import PlayerConfig
 from burnish.real.safety import SafetyConfig
 from burnish.real.session import Session, mailbox_path
+from burnish.real.simulated import SimulatedProcess
+from burnish.real.trackers.simulated import SimulatedTracker, SimulatedTrackerConfig
 
 NAN, INF = float("nan"), float("inf")
 HIDDEN = """
@@ -112,3 +115,35 @@ def test_a_folder_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[s
     words = ["deploy", "anything", "--robot", "franka", "--out", str(tmp_path / "file")]
     assert main(words) == 2
     assert capsys.readouterr().err == f"burnish: {tmp_path / 'file'}: File exists\n"
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"safety": {"workspace": 3}}', '{"safety": {}, "player": {"pace": 1}}'])
+def test_settings_of_another_version_are_named(tmp_path: Path, text: str):
+    (tmp_path / "control.json").write_text(text)
+    with pytest.raises(CorruptFileError, match=r"control\.json: not the settings of a session"):
+        Settings.read(tmp_path / "control.json")
+
+
+@pytest.mark.parametrize("address", ["abc", 0, 99_999])
+def test_a_tracker_at_no_port(address: Any):
+    with pytest.raises(BurnishError, match=r"tracker simulated: its address is the port .* is none"):
+        SimulatedTracker(SimulatedTrackerConfig(address))
+
+
+def test_a_joystick_whose_buttons_cannot_drive(tmp_path: Path):
+    (tmp_path / "js0").touch()
+    with pytest.raises(BurnishError, match=r"buttons: two, up and down, or none; given are \(0,\)"):
+        Joystick(tmp_path / "js0", 8, 5, [0, 1], [0])
+
+
+def test_a_port_that_there_is_not(capsys: pytest.CaptureFixture[str]):
+    assert main(["sim-robot", "quadrotor", "--port", "99999"]) == 2
+    assert "--port 99999: a port is a number from 0" in capsys.readouterr().err
+
+
+def test_two_simulated_arms_at_one_address(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    with SimulatedProcess("franka", ["--address", "127.99.1.1"]):
+        assert main(["sim-robot", "franka", "--address", "127.99.1.1"]) == 2
+        assert "nothing can listen at 127.99.1.1" in capsys.readouterr().err
+        with pytest.raises(RobotError, match=r"ended \(status 2\): nothing can listen at 127\.99\.1\.1.*log"):
+            SimulatedProcess("franka", ["--address", "127.99.1.1"], tmp_path / "log")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from burnish.errors import BurnishError
 from burnish.real.quadrotor.dynamics import Quadrotor
 from burnish.real.quadrotor.flight import Flight, Rules
 from burnish.real.quadrotor.frames import tilt
@@ -39,6 +40,10 @@ class SimulatedConfig:
     """Take commands for single motors over MAVLink, as PX4 did until 1.13."""
     seed: int = 0
     """Of the losses on the line."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port < 1 << 16:
+            raise BurnishError(f"--port {self.port}: a port is a number from 0 (any that is free) to 65535")
 
 
 class SimulatedQuadrotor(SimulatedRobot):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from burnish.errors import BurnishError
 from burnish.real.base import RobotError
 from burnish.real.simulated import Door
 from burnish.real.trackers.base import TrackerError
@@ -18,6 +19,11 @@ class SimulatedTrackerConfig:
 
     address: int
     """The port that `burnish sim-robot` prints as "control"."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.address, int) or not 0 < self.address < 1 << 16:
+            told = 'the port that `burnish sim-robot` prints as "control"'
+            raise BurnishError(f"tracker simulated: its address is {told}; {self.address!r} is none")
 
 
 class SimulatedTracker:
