@@ -40,7 +40,7 @@ class Config:
     """A camera without a new frame for so long is blind, s."""
     task: str = ""
     """Whose things a policy that reads observation.environment_state knows, e.g. franka/lift; with --sim they lie
-    before the robot, and are tracked."""
+    before the robot, and are tracked. Where to go, or a clip, the robot's own settings say."""
     objects: tuple[str, ...] = ()
     """Where a tracker says that they are: NAME:=TOPIC each."""
     target: tuple[float, ...] = ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from burnish.contract import Contract
+from burnish.contract import STATE, Contract, Field
 from burnish.errors import CorruptFileError
 
 
@@ -19,6 +20,8 @@ class Description:
         horizon: actions per chunk; None if they vary.
         replan: actions to execute from each chunk before the next one is asked for.
         realtime: whether it goes on with a chunk that is being executed.
+        asks: keys of the contract that the robot's node tells; the policy's node sees to the others.
+        trained: ranges of what it was trained to move, by name; empty where that is one thing.
     """
 
     policy: str
@@ -26,6 +29,13 @@ class Description:
     horizon: int | None
     replan: int
     realtime: bool
+    asks: tuple[str, ...] = (STATE,)
+    trained: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def told(self) -> dict[str, Field]:
+        """What the robot's node tells, by key, in order."""
+        return {key: self.contract.observation[key] for key in self.asks if key in self.contract.observation}
 
     def to_json(self) -> str:
         """The inverse of `from_json`."""
@@ -38,6 +48,8 @@ class Description:
         try:
             told = json.loads(text)
             contract = Contract.from_json(told.pop("contract"), source="topic policy")
-            return cls(contract=contract, **told)
+            asks, trained = tuple(told.pop("asks")), told.pop("trained")
+            trained = {name: (float(low), float(high)) for name, (low, high) in trained.items()}
+            return cls(contract=contract, asks=asks, trained=trained, **told)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptFileError(f"topic policy: not a policy's description: {error}") from error

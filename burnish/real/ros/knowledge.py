@@ -20,10 +20,6 @@ class Knowledge:
     def __init__(self, node: Node, contract: Contract, group: CallbackGroup) -> None:
         """Raises `BurnishError` for a policy that reads other numbers than the task's."""
         name = str(node.get_parameter("task").value)
-        if not name:
-            raise BurnishError(
-                f"the policy reads {ENVIRONMENT_STATE!r}; say of which task: parameter task:=franka/lift"
-            )
         if STATE not in contract.observation:
             raise BurnishError(f"{ENVIRONMENT_STATE!r} is made of {STATE!r} too, which the policy does not read")
         topics = OBJECTS.parse(node.get_parameter("objects").value)

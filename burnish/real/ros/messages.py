@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from burnish.contract import Field
 from burnish.errors import BurnishError
 
 MARK = re.compile(r"slot:(\d+)(?: frozen:(\d+))?")
@@ -48,10 +50,23 @@ class Mark:
         return cls(int(slot), None if frozen is None else int(frozen))
 
 
-def observation(mark: Mark, names: tuple[str, ...], values: np.ndarray, stamp: Time) -> JointState:
-    """What a plan is asked from: `values` (S,) of the contract's `observation.state`."""
-    header = Header(stamp=stamp, frame_id=mark.text)
-    return JointState(header=header, name=list(names), position=np.asarray(values, float).tolist())
+def observation(mark: Mark, fields: Mapping[str, Field], obs: Mapping[str, np.ndarray], stamp: Time) -> JointState:
+    """What a plan is asked from: the vectors `obs` of the contract's `fields`, one after the other."""
+    message = JointState(header=Header(stamp=stamp, frame_id=mark.text))
+    for key, field in fields.items():
+        message.name = [*message.name, *field.names]
+        message.position = [*message.position, *np.asarray(obs[key], float).tolist()]
+    return message
+
+
+def told(message: JointState, fields: Mapping[str, Field]) -> dict[str, np.ndarray]:
+    """The inverse of `observation`: key → vector. Raises `BurnishError` unless its names are those of `fields`."""
+    names = [name for field in fields.values() for name in field.names]
+    if list(message.name) != names or len(message.position) != len(names):
+        given = f"the names {list(message.name)} and {len(message.position)} numbers"
+        raise BurnishError(f"observation: {given}, expected {names}")
+    ends = np.cumsum([len(field.names) for field in fields.values()])[:-1]
+    return dict(zip(fields, np.split(np.array(message.position, np.float32), ends), strict=True)) if fields else {}
 
 
 def trajectory(mark: Mark, names: tuple[str, ...], actions: np.ndarray, rate_hz: float, stamp: Time) -> JointTrajectory:

@@ -13,7 +13,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from burnish.contract import STATE, Contract
+from burnish.contract import Contract
 from burnish.errors import BurnishError, ContractError, ServerError
 from burnish.real.planning import TIMEOUT_S
 from burnish.real.ros import messages, qos
@@ -64,7 +64,7 @@ class RosPlans:
     def agree(self, timeout_s: float) -> Description:
         """Wait for a policy, and keep to it from now on. Raises `BurnishError` if there is none."""
         self._agreed = self._find(timeout_s)
-        self.contract = self._agreed.contract.only([STATE])
+        self.contract = self._agreed.contract.only(self._agreed.asks)
         self.realtime = self._agreed.realtime
         return self._agreed
 
@@ -111,9 +111,7 @@ class RosPlans:
         now, action = self._node.get_clock().now().to_msg(), to.contract.action
         if previous is not None:
             self._under_way.publish(messages.trajectory(mark, action.names, previous, action.rate_hz, now))
-        state = to.contract.observation.get(STATE)
-        names = () if state is None else state.names
-        self._observation.publish(messages.observation(mark, names, obs[STATE] if names else np.empty(0), now))
+        self._observation.publish(messages.observation(mark, to.told, obs, now))
 
     def _find(self, timeout_s: float) -> Description:
         node, end = self._node, time.monotonic() + timeout_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, encode_text
+from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, Contract, Field, encode_text
 from burnish.errors import BurnishError
 from burnish.real.ros import messages, qos
 from burnish.real.ros.cameras import Cameras
@@ -51,14 +52,16 @@ class PolicyNode(ManagedNode):
         self._outbox: list[Publisher[Any]] = []
         self._observed: JointState | None = None
         self._under_way: JointTrajectory | None = None
+        self._told: Mapping[str, Field] = {}
         self._instruction, self._active = "", False
         self._plans, self._took_s, self._problem = 0, 0.0, ""
 
     def open(self) -> None:
         """Load the policy, find its cameras, tell its contract."""
         self._source = open_source(str(self.get_parameter("checkpoint").value), int(self.get_parameter("seed").value))
+        description = self._source.description
         try:
-            self._sense(self._source.description.contract)
+            description = replace(description, asks=self._sense(description.contract))
         except BurnishError:
             self.close()
             raise
@@ -68,16 +71,21 @@ class PolicyNode(ManagedNode):
         chunks = self.create_publisher(JointTrajectory, "chunk", qos.CHUNK)
         told = self.create_publisher(String, "policy", qos.LATCHED)
         self._outbox = [chunks, told]
-        told.publish(String(data=self._source.description.to_json()))
+        self._told = description.told
+        told.publish(String(data=description.to_json()))
 
-    def _sense(self, contract: Contract) -> None:
-        """Subscribe everything that the policy reads."""
+    def _sense(self, contract: Contract) -> tuple[str, ...]:
+        """Subscribe everything that the policy reads; the keys that are left to the robot's node."""
         _check(contract)
         topics = CAMERAS.parse(self.get_parameter("cameras").value)
         timeout_s = float(self.get_parameter("camera_timeout").value)
         self._cameras = Cameras(self, contract, topics, timeout_s, self._looking)
-        if ENVIRONMENT_STATE in contract.observation:
-            self._knowledge = Knowledge(self, contract, self._looking)
+        if ENVIRONMENT_STATE not in contract.observation:
+            return (STATE,)
+        if not str(self.get_parameter("task").value):  # where to go, or a clip: a robot's node may know
+            return (STATE, ENVIRONMENT_STATE)
+        self._knowledge = Knowledge(self, contract, self._looking)
+        return (STATE,)
 
     def start(self) -> None:
         """Answer observations from now on."""
@@ -153,12 +161,7 @@ class PolicyNode(ManagedNode):
     def _see(self, observed: JointState, contract: Contract) -> dict[str, np.ndarray]:
         """Everything the policy reads."""
         obs = {} if self._cameras is None else self._cameras.look()
-        if STATE in contract.observation:
-            names = contract.observation[STATE].names
-            if tuple(observed.name) != names or len(observed.position) != len(names):
-                given = f"the names {list(observed.name)} and {len(observed.position)} numbers"
-                raise BurnishError(f"observation: {given}, expected {list(names)}")
-            obs[STATE] = np.array(observed.position, np.float32)
+        obs |= messages.told(observed, self._told)
         if self._knowledge is not None:
             obs[ENVIRONMENT_STATE] = self._knowledge.know(obs[STATE])
         if TASK in contract.observation:

@@ -17,6 +17,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from burnish import registry
+from burnish.contract import ENVIRONMENT_STATE
 from burnish.errors import BurnishError
 from burnish.limits import Limits
 from burnish.real.base import RobotSpec, load_robot
@@ -67,14 +68,28 @@ class RobotNode(ManagedNode):
         """Check parameters, robot and policy, and connect. Nothing moves."""
         name, folder = str(self.get_parameter("robot").value), Path(str(self.get_parameter("out").value))
         player, safety = make(self, "player", PlayerConfig), make(self, "safety", SafetyConfig)
-        config = asdict(make(self, "robot", load_robot(name).Config))
+        kind = load_robot(name)
+        wish = make(self, "robot", kind.Config)
+        config = asdict(wish)
         _complete(make_robot(name, config).spec)
         policy = self._plans.agree(float(self.get_parameter("policy_timeout").value))
+        if wrong := kind.unsuited(wish, policy.trained):
+            raise BurnishError(
+                f"the policy was not trained for this {name}: {wrong}; the parameter robot.force accepts that"
+            )
+        senses = {key: sense for key, sense in kind.senses(wish).items() if key in policy.asks}
+        if ENVIRONMENT_STATE in policy.asks and ENVIRONMENT_STATE not in senses:
+            raise BurnishError(
+                f"the policy reads {ENVIRONMENT_STATE}, of which a {name} knows nothing; tell the policy's node "
+                "of which task: parameter task:=franka/lift"
+            )
         if orphan.release(folder):
             self.get_logger().warning("took the robot over from a node that died")
         rate_hz, box = policy.contract.action.rate_hz, str(mailbox_path())
         settings = Settings(name, config, rate_hz, policy.replan, box, player, safety)
-        self._work = Work(settings, self._human, folder, tell=self._say, look=self._look, gone=self._gone)
+        self._work = Work(
+            settings, self._human, folder, senses=senses, tell=self._say, look=self._look, gone=self._gone
+        )
         self._judge(None)
 
     def start(self) -> None:

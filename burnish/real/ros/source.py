@@ -36,7 +36,9 @@ class Local:
         """Raises `BurnishError` as `open_planner`."""
         self._planner, self._rng = open_planner(Path(path)), np.random.default_rng(seed)
         one = self._planner
-        self.description = Description(one.name, one.contract, one.horizon, one.replan, one.realtime)
+        self.description = Description(
+            one.name, one.contract, one.horizon, one.replan, one.realtime, trained=one.trained
+        )
 
     def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None, frozen: int) -> np.ndarray:
         """See `Source`."""
@@ -56,7 +58,9 @@ class Remote:
             self.close()
             raise BurnishError(f"{address} does not tell its policy's contract; serve it with `burnish serve`")
         one = self._plans
-        self.description = Description(address, self._plans.contract, None, one.replan, one.realtime)
+        self.description = Description(
+            address, self._plans.contract, None, one.replan, one.realtime, trained=one.trained
+        )
 
     def plan(self, obs: Mapping[str, np.ndarray], previous: np.ndarray | None, frozen: int) -> np.ndarray:
         """See `Source`; connects again after a failure."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ class Work:
         plans: Plans,
         folder: Path,
         *,
+        senses: Mapping[str, Callable[[], np.ndarray]],
         tell: Callable[[str], None],
         look: Callable[[Session], None],
         gone: Callable[[str], None],
@@ -41,6 +42,7 @@ class Work:
         """Start the session; nothing moves.
 
         Args:
+            senses: observations that the robot does not measure.
             look: called after every step.
             gone: called once when the robot is gone, with the reason.
         Raises `BurnishError` as `Session` does.
@@ -48,7 +50,7 @@ class Work:
         self._box, self._folder, self._look, self._gone = Path(settings.mailbox), folder, look, gone
         self.lock, self.compute_us = threading.RLock(), deque[float](maxlen=SAMPLES)
         try:
-            self.session = Session(settings, plans, folder, tell=tell)
+            self.session = Session(settings, plans, folder, senses=senses, tell=tell)
         except BaseException:
             self._box.unlink(missing_ok=True)
             raise

@@ -96,12 +96,12 @@ def test_a_folder_that_is_a_file_is_said_and_not_swallowed(stack: Stack, tmp_pat
 
 def test_an_observation_of_too_few_numbers_is_named_and_the_policy_lives(stack: Stack) -> None:
     stack.start_policy()
-    probe, names = stack.probe, contract().observation[STATE].names
+    probe, field = stack.probe, contract().observation[STATE]
     asks = probe.node.create_publisher(JointState, "/observation", qos.REQUEST)
     assert until(lambda: asks.get_subscription_count(), 10.0)
     for count, slot in ((3, 1), (15, 2)):
         probe.chunk = None
-        asks.publish(messages.observation(Mark(slot), names, np.zeros(count), Time()))
+        asks.publish(messages.observation(Mark(slot), {STATE: field}, {STATE: np.zeros(count)}, Time()))
         if count == 3:
             assert until(lambda: "and 3 numbers, expected" in probe.told("policy").get("message", ""), 5.0)
     assert until(lambda: probe.chunk is not None and probe.chunk.header.frame_id == "slot:2", 5.0)

@@ -89,4 +89,4 @@ def test_a_policy_of_a_task_must_be_told_which(tmp_path: Path, capfd: pytest.Cap
     with serve(Lifting()) as address:
         words = ["ros", "franka", f"ws://{address}", "--sim", "--robot.address", f"127.4.{os.getpid() % 250 + 1}.1"]
         assert main([*words, "--out", str(tmp_path / "run")]) == 2
-    assert "say of which task: parameter task:=franka/lift" in capfd.readouterr().err
+    assert "of which task: parameter task:=franka/lift" in capfd.readouterr().err
