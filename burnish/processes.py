@@ -7,6 +7,8 @@ import signal
 import struct
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 ENDS_WITH_OWNER = "BURNISH_ENDS_WITH_OWNER"
@@ -56,6 +58,21 @@ def interrupt_on_terminate() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, _interrupt)
+
+
+@contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Ctrl-C too comes once in this block, whose end must not be cut short: what it holds moves."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is _interrupt:  # else it came, and the whole process ends
+            signal.signal(signal.SIGINT, before)
 
 
 def _interrupt(number: int, _: object) -> NoReturn:

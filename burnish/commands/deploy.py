@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Fixed, Suppress
 
-from burnish import registry
+from burnish import processes, registry
 from burnish.commands import flags
 from burnish.commands.senses import Senses
 from burnish.console import say
@@ -85,7 +85,7 @@ def run(config: Config) -> dict[str, Any]:
     kind = load_robot(config.name)
     if config.task:
         registry.tracked_tasks.load(config.name).check(config.task)
-    with ExitStack() as stack:
+    with processes.interrupted_once(), ExitStack() as stack:
         settings, robot = asdict(config.robot), None
         if config.sim:
             words = [*kind.simulation(config.robot), *(["--task", config.task] if config.task else [])]

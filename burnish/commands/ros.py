@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Fixed, Suppress
 
-from burnish import registry
+from burnish import processes, registry
 from burnish.commands import flags
 from burnish.commands.deploy import simulated
 from burnish.console import say
@@ -65,7 +65,7 @@ def configure(words: list[str]) -> Config:
 def run(config: Config) -> None:
     """Until Ctrl-C. Raises `BurnishError` if a node cannot start, or ROS 2 is not installed."""
     need_rclpy()
-    with ExitStack() as stack:
+    with processes.interrupted_once(), ExitStack() as stack:
         more: list[Part] = []
         if config.sim:
             kind = load_robot(config.name)

@@ -27,6 +27,10 @@ from burnish.real.mailbox import Layout, Mailbox, Row
 
 START_S = 30.0
 RESUME_S = 5.0
+OBEYED_S = 1.0
+"""An order to halt is obeyed in less."""
+HANGS_S = 2.0
+"""A control process that plays says something in every cycle; one that is silent for so long hangs."""
 PREPARE_S = 60.0
 BEAT_S = 0.002
 """How often the owner looks; plans are asked for with this delay."""
@@ -80,6 +84,7 @@ class Session:
         self._verdicts = 0
         self.row: Row | None = None
         self._first_s: float | None = None
+        self._heard_s = 0.0
         self.verdict: tuple[str, str] | None = None
         settings.write(folder / "control.json")
         self._mailbox.beat()
@@ -109,8 +114,11 @@ class Session:
     def resume(self) -> None:
         """After a halt, when whatever caused it is gone: ready for `play`.
 
-        Raises `BurnishError` if the policy or the robot is not ready.
+        Raises `BurnishError` if it is not halted, or the policy or the robot is not ready.
         """
+        self.run(OBEYED_S, lambda: self.row is not None and self.row.phase == "halted")
+        if self.row is not None and self.row.phase != "halted":  # a policy that plays must not be begun anew
+            raise BurnishError(f"it is {self.row.phase}, not halted; there is nothing to resume")
         with ThreadPoolExecutor(1) as pool:  # a policy may take minutes to load, and the robot is held only by an owner
             ready = pool.submit(self._asking.renew)
             self._quietly(math.inf, ready.done)
@@ -127,12 +135,18 @@ class Session:
         rows = self._mailbox.rows()
         if len(rows):
             self._journal.add(rows)
-            self.row = Row(self._layout, rows[-1])
+            self.row, self._heard_s = Row(self._layout, rows[-1]), time.monotonic()
             self._first_s = self.row.time_s if self._first_s is None else self._first_s
             self._notice(self.row)
         elif self.process.poll() is not None:
             raise RobotError(
                 self._mailbox.why().get("message", f"the control process ended ({self.process.returncode})")
+            )
+        elif self.row is not None and self.row.phase == "playing" and time.monotonic() - self._heard_s > HANGS_S:
+            self.process.kill()
+            raise RobotError(
+                f"the control process has said nothing for {HANGS_S:g} s, and was ended; without it the robot stops by "
+                "itself. Run the same command again"
             )
         self._plan()
 

@@ -97,6 +97,22 @@ def test_ctrl_c_lets_it_come_to_rest(command: list[str], tmp_path: Path, number:
     assert np.abs(cycles[-1, names.index("velocity/joint1")]) < 1e-3
 
 
+def test_a_second_ctrl_c_does_not_cut_the_first_one_short(command: list[str], tmp_path: Path) -> None:
+    running = subprocess.Popen([*command, "--seconds", "60"], stderr=subprocess.PIPE, text=True)
+    events = tmp_path / "run" / "events.jsonl"
+    while running.poll() is None and not (events.exists() and "play" in events.read_text()):
+        time.sleep(0.1)
+    time.sleep(0.8)
+    for _ in range(20):
+        os.kill(running.pid, signal.SIGINT)
+        time.sleep(0.02)
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 130 and "stopped" in said
+    assert json.loads((tmp_path / "run" / "robot.json").read_text())["violations"] == {}
+    names, cycles = read_cycles(tmp_path / "run")
+    assert np.abs(cycles[-1, names.index("velocity/joint1")]) < 1e-3
+
+
 def test_a_policy_that_is_killed_leaves_the_robot_held(policy: Path, tmp_path: Path, address: str) -> None:
     from burnish.real.planning import open_plans
     from burnish.real.simulated import SimulatedProcess

@@ -188,6 +188,19 @@ def test_resuming_waits_until_it_stands(bench: Bench) -> None:
     assert bench.violations() == {}
 
 
+def test_what_is_not_halted_is_not_resumed(bench: Bench) -> None:
+    class Slow(Sway):
+        def renew(self) -> None:
+            time.sleep(3.0)
+
+    with bench.session(Slow()) as session:
+        bench.moving(session)
+        with pytest.raises(BurnishError, match="it is playing, not halted"):
+            session.resume()
+        session.run(1.0)
+        assert session.row is not None and session.row.phase == "playing", bench.said
+
+
 def test_a_fifth_of_all_packets_lost(bench: Bench) -> None:
     with bench.session(Sway()) as session:
         bench.moving(session)
@@ -226,6 +239,18 @@ def test_the_control_process_is_killed(bench: Bench) -> None:
     assert bench.violations().keys() <= {"communication_constraints_violation"}
     names, cycles = read_cycles(bench.folder)
     assert len(cycles) > 300 and cycles[-1, names.index("phase")] == 2
+
+
+def test_the_control_process_hangs(bench: Bench) -> None:
+    with (
+        pytest.raises(RobotError, match="the control process has said nothing for 2 s"),
+        bench.session(Sway()) as session,
+    ):
+        bench.moving(session)
+        os.kill(session.process.pid, signal.SIGSTOP)
+        session.run(4.0)
+    assert bench.robot.ask("report")["still_s"] > 0.1
+    assert bench.violations().keys() <= {"communication_constraints_violation"}
 
 
 def test_the_process_that_plans_is_gone(bench: Bench) -> None:
