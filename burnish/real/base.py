@@ -160,7 +160,7 @@ class RobotSpec:
             listed = "\n  ".join(problems)
             raise ContractError(
                 f"the {here} does not fit robot {self.name}:\n  {listed}\n"
-                "Nothing was moved. Use a policy trained for this robot, or another --mode."
+                "Nothing was moved. Use a policy trained for this robot (a quadrotor: or another --robot.mode)."
             )
 
 

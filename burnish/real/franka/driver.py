@@ -227,6 +227,8 @@ _MODES = {
 
 def _within(name: str, stiffness: Sequence[float], allowed: tuple[Sequence[float], Sequence[float]]) -> None:
     """Raise `BurnishError` for what the robot would refuse."""
+    if len(stiffness) != len(allowed[0]):
+        raise BurnishError(f"robot franka: {name} of {len(stiffness)} numbers; the robot takes {len(allowed[0])}")
     for place, (value, low, high) in enumerate(zip(stiffness, *allowed, strict=True)):
         if not low <= value <= high:
             raise BurnishError(f"robot franka: {name} {place + 1} is {value:g}; the robot takes {low:g} … {high:g}")

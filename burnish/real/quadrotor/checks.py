@@ -29,7 +29,7 @@ def ready(link: Link, config: QuadrotorConfig) -> float:
     if config.mode == "motors" and version >= MOTORS_UNTIL:
         raise RobotError(
             f"the autopilot at {link.address} (version {version[0]}.{version[1]}) takes no commands for single motors "
-            "over MAVLink; PX4 did before 1.14. Use --mode rates"
+            "over MAVLink; PX4 did before 1.14. Use --robot.mode rates"
         )
     end = time.monotonic() + config.wait_s
     while problem := _missing(link, config):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -14,13 +13,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 
 from burnish.errors import BurnishError
 from burnish.real.ros import qos
-from burnish.real.ros.nodes import ERROR, status
+from burnish.real.ros.nodes import ERROR, join, status
 from burnish.real.ros.parameters import declare
-from burnish.real.ros.profile import use_profile
 from burnish.real.ros.supervisor import REFUSED
 
 AUTOSTART = ("off", "configure", "activate")
@@ -141,8 +138,7 @@ class ManagedNode(LifecycleNode):
 
 def run(make: Callable[[], ManagedNode]) -> int:
     """Run one node until Ctrl-C, SIGTERM, or until it gives up; its exit status."""
-    use_profile()
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    join()
     node = make()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: node.stopping.set())

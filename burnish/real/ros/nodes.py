@@ -73,14 +73,22 @@ def status(node: Node, name: str, level: bytes, message: str, values: Mapping[st
     return told
 
 
+def join() -> None:
+    """Begin with ROS; signals are a node's own matter. Raises `BurnishError` for words that it does not understand."""
+    use_profile()
+    try:
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # rclpy's own are
+        raise BurnishError(f"{str(error).partition(', at /')[0]} (an empty text is written \"''\")") from error
+
+
 def run(make: Callable[[], Holder]) -> None:
     """Make a node and spin it until Ctrl-C or SIGTERM; then close it. Of a `BurnishError` one line is
     printed, exit status 2. The node must have a timer: a signal is seen when something wakes it."""
-    use_profile()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     processes.interrupt_on_terminate()
     node = None
     try:
+        join()
         node = make()
         executor = SingleThreadedExecutor()
         executor.add_node(node)

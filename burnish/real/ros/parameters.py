@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import ParameterUninitializedException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterUninitializedException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -55,7 +59,7 @@ def declare(
     about = described(meaning, default, -math.inf if least is None else least)
     if choices:
         about.additional_constraints = f"one of: {', '.join(choices)}"
-    node.declare_parameter(name, KINDS[default] if isinstance(default, type) else default, about)
+    _declare(node, name, KINDS[default] if isinstance(default, type) else default, about)
 
 
 def declare_fields(node: Node, prefix: str, kind: type[Any], leave: tuple[str, ...] = ()) -> None:
@@ -67,7 +71,14 @@ def declare_fields(node: Node, prefix: str, kind: type[Any], leave: tuple[str, .
         if choices := _choices(hint):
             about.additional_constraints = f"one of: {', '.join(choices)}"
         missing = default is None or default is dataclasses.MISSING
-        node.declare_parameter(f"{prefix}.{name}", _type(hint) if missing else flat(default), about)
+        _declare(node, f"{prefix}.{name}", _type(hint) if missing else flat(default), about)
+
+
+def _declare(node: Node, name: str, default: Any, about: ParameterDescriptor) -> None:
+    try:
+        node.declare_parameter(name, default, about)
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        raise BurnishError(f"parameter {name} cannot be that: {error}") from error
 
 
 def read_fields(node: Node, prefix: str, kind: type[Any]) -> dict[str, Any]:
@@ -80,7 +91,7 @@ def read_fields(node: Node, prefix: str, kind: type[Any]) -> dict[str, Any]:
         if (choices := _choices(hint)) and value not in choices:
             raise BurnishError(f"parameter {full} is {value!r}; one of: {', '.join(choices)}")
         scalar = isinstance(value, (bool, int, float, str))
-        found[name] = value if scalar else _nested(list(value), hint)
+        found[name] = value if scalar else _nested(full, list(value), hint)
     return found
 
 
@@ -127,12 +138,14 @@ def _type(hint: Any) -> Parameter.Type:
     return KINDS[bare]
 
 
-def _nested(row: list[Any], hint: Any) -> Any:
+def _nested(name: str, row: list[Any], hint: Any) -> Any:
     """The inverse of `flat`, by the type of the field."""
     inner = get_args(_bare(hint))
-    if not inner or get_origin(inner[0]) is not tuple:
+    if not inner or inner[-1] is ...:
         return tuple(row)
-    width = len(get_args(inner[0]))
+    width = len(get_args(inner[0])) or 1
     if len(row) != width * len(inner):
-        raise BurnishError(f"{len(row)} numbers {row}, expected {width * len(inner)}")
+        raise BurnishError(f"parameter {name}: {len(row)} values {row}, expected {width * len(inner)}")
+    if get_origin(inner[0]) is not tuple:
+        return tuple(row)
     return tuple(tuple(row[at : at + width]) for at in range(0, len(row), width))

@@ -59,7 +59,7 @@ def test_nobody_there():
     [
         (["--battery", "0.1"], {}, r"battery is at 10%, at least 30% to start \(Preflight Fail: battery at 10%\)"),
         (["--no-positioned"], {}, "no position estimate.*Preflight Fail: no valid local position estimate"),
-        ([], {"mode": "motors"}, r"version 1.15\) takes no commands for single motors.*--mode rates"),
+        ([], {"mode": "motors"}, r"version 1.15\) takes no commands for single motors.*--robot.mode rates"),
     ],
     ids=["battery", "position", "motors"],
 )
