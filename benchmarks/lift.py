@@ -28,17 +28,20 @@ from burnish.commands.collect import Recording
 from burnish.commands.demo import RECIPES
 from burnish.commands.eval import EvalConfig
 from burnish.policies.mlp import MLPConfig
+from burnish.policies.networks.points import PointsConfig
 from burnish.policies.train import TrainConfig
 from burnish.rl_finetune.distill import DistillConfig
 from burnish.rl_finetune.residual import ResidualConfig
 
 TASK, EPISODES = "franka/lift", 200
 RECORDING = Recording(TASK, episodes=300)
-POLICY = MLPConfig()
-"""At every step anew: where fingers close, 0.4 s of a plan are too long."""
+POLICIES = {"scripted": MLPConfig(), "ppo": MLPConfig(step=ppo.SETTINGS.policy.step)}
+"""At every step anew: where fingers close, 0.4 s of a plan are too long. Its steps are as large as the expert's."""
 TRAINING = TrainConfig(steps=16_000)
 REFINEMENT: ResidualConfig = replace(RECIPES["franka"]["refine"], env_steps=16_000, critic_warmup=2_000)
-STUDENT = DistillConfig(name="mlp", student=MLPConfig(), points=256)
+STUDENT = DistillConfig(name="mlp", points=256, batch_size=128)
+READING = PointsConfig(width=32)
+"""Layer norms of every point in every layer are nearly all that its learning takes."""
 
 
 def measure(expert: str, seed: int, out: Path, quick: bool) -> dict[str, Any]:
@@ -59,14 +62,15 @@ def measure(expert: str, seed: int, out: Path, quick: bool) -> dict[str, Any]:
     recording = replace(RECORDING, seed=seed, **({"episodes": 2} if quick else {}))
     collect.run(collect.Config(dataset, recording, "scripted" if quick else shows))
     training = replace(TRAINING, seed=seed, **({"steps": 100} if quick else {}))
-    trained = train.run(train.Config("mlp", dataset, imitated, POLICY, training))
+    trained = train.run(train.Config("mlp", dataset, imitated, POLICIES[expert], training))
     row["imitation"] = judge(imitated) | minutes(trained)
     short: dict[str, Any] = {"env_steps": 1_000, "warmup_steps": 800, "critic_warmup": 50}
     refinement = replace(REFINEMENT, seed=seed, **(short if quick else {}))
     better = refine.run(refine.Config("residual", imitated / "policy", refined, refinement, dataset))
     row["refined"] = judge(refined) | minutes(better)
     short = {"env_steps": 400, "rounds": 2, "updates": 5, "points": 64}
-    distillation = replace(STUDENT, seed=seed, **(short if quick else {}))
+    reading = replace(POLICIES[expert], points=READING)
+    distillation = replace(STUDENT, student=reading, seed=seed, **(short if quick else {}))
     taught = distill.run(distill.Config(teacher, student, task=TASK, distill=distillation))
     row["student"] = judge(student) | minutes(taught)
     return row

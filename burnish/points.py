@@ -18,6 +18,10 @@ FARTHEST_M = 10.0
 """Along the optical axis: there `places` take something to be where a camera finds nothing. No ray goes farther."""
 
 
+class EmptyCropError(BurnishError):
+    """A camera sees nothing where it should."""
+
+
 @dataclass(frozen=True)
 class Cloud:
     """How a cloud is made of whatever points a camera sees; `low` and `high` (m, world) are the corners of the crop."""
@@ -61,13 +65,13 @@ def sample(points: np.ndarray, cloud: Cloud) -> np.ndarray:
     """(N, 3) float32 of `points` (P, 3), m: inside the crop, one per voxel, then the N that are farthest apart.
 
     The first n of them are, for every n, again points far apart (farthest-point sampling, arXiv 1706.02413). Fewer than
-    N points repeat. Deterministic. Raises `BurnishError` if no point is inside the crop.
+    N points repeat. Deterministic. Raises `EmptyCropError` if no point is inside the crop.
     """
     low, high = np.array(cloud.low), np.array(cloud.high)
     inside = points[((points >= low) & (points <= high)).all(axis=1)]
     if not len(inside):
         seen = f"from {points.min(axis=0).round(3)} to {points.max(axis=0).round(3)}" if len(points) else "none at all"
-        raise BurnishError(
+        raise EmptyCropError(
             f"{POINTS}: no point is inside the crop from {cloud.low} to {cloud.high} m; the camera's points: {seen}. "
             "Check the camera's pose and depth unit (m), or widen the crop"
         )

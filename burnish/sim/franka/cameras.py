@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 
 from burnish.contract import POINTS
-from burnish.points import Cloud, lift, sample
+from burnish.points import Cloud, EmptyCropError, lift, sample
 from burnish.sim.franka.model import ARM, set_fixture, visual_model
 from burnish.sim.franka.tasks import TASKS
 from burnish.sim.franka.views import CAMERAS, FRONT, HIGH, LOW, views
@@ -38,7 +38,7 @@ class Cameras:
         """
         Args:
             cameras: pixels per side of images; None without.
-            points: of the front camera's cloud; None without.
+            points: of the front camera's cloud, all of them in its lowest corner where nothing is; None without.
             device: where they are traced.
         Raises `RenderError` where Warp cannot compile or run.
         """
@@ -67,7 +67,10 @@ class Cameras:
                 out[key][:] = rgb[:, number]
         if self._cloud is not None:
             for row, (near, eye, rotation) in enumerate(zip(depth[:, 0], eyes[:, 0], rotations[:, 0], strict=True)):
-                out[POINTS][row] = sample(lift(near, self._focal_px, eye, rotation), self._cloud)
+                try:
+                    out[POINTS][row] = sample(lift(near, self._focal_px, eye, rotation), self._cloud)
+                except EmptyCropError:  # the arm is elsewhere, and what it should grasp on the floor
+                    out[POINTS][row] = self._cloud.low
 
     def see(self, poses: Sequence[Arrays]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Images (T, C, S, S, 3) and depth (T, C, S, S), m, of T `poses`, and the cameras' places (T, C, 3) and

@@ -13,7 +13,7 @@ from burnish.sim.depth import DepthCamera
 from burnish.sim.franka.cameras import Cameras
 from burnish.sim.franka.model import visual_model
 from burnish.sim.franka.tasks import TASKS
-from burnish.sim.franka.views import FRONT
+from burnish.sim.franka.views import FRONT, LOW
 from burnish.sim.vector import LanesEnv
 
 FRONT_IMAGE, WRIST_IMAGE = f"{IMAGES}front", f"{IMAGES}wrist"
@@ -95,3 +95,17 @@ def test_a_cloud_shows_the_cube_where_it_is():
     for cloud, cube in zip(clouds, know[:, :3], strict=True):
         near = cloud[(cloud - cube).abs().amax(1) < 0.03]
         assert len(near) > 5 and near[:, 2].max() == pytest.approx(0.04, abs=0.004)
+
+
+@pytest.mark.needs("open3d")
+def test_a_cloud_of_nothing_lies_in_the_crops_lowest_corner():
+    """The arm points backwards, and the cube is on the floor: no reason to end a training."""
+    with make_env("franka/lift", 1, points=16) as env:
+        env.reset([1])
+        assert isinstance(env, LanesEnv)
+        pose = env.poses([0])[0]
+    pose["qpos"] = pose["qpos"].copy()
+    pose["qpos"][0], pose["qpos"][-7:-4] = 2.8, (2.0, 0.0, 0.02)
+    out = {POINTS: np.zeros((16, 3), np.float32)}
+    Cameras("lift", points=16).look(out, pose)
+    assert np.allclose(out[POINTS], LOW)
