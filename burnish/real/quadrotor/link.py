@@ -7,8 +7,11 @@ failsafe ends it.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
+import re
+import socket
 import threading
 import time
 from collections import deque
@@ -30,6 +33,8 @@ SET_MODE, ARM, PREARM_CHECKS, TAKEOFF, LAND, INTERVAL, REQUEST = 176, 400, 401, 
 _REQUEST_MESSAGE."""
 HEARTBEAT, ATTITUDE_QUATERNION, LOCAL_POSITION_NED, AUTOPILOT_VERSION = 0, 31, 32, 148
 ACCEPTED = 0
+LISTENS = re.compile(r"udp(?:in)?://(?P<host>[\d.]*):(?P<port>\d{1,5})$")
+"""Addresses at which the autopilot is waited for, not called."""
 IGNORE_RATES, IGNORE_ATTITUDE = 7, 128
 """Of ATTITUDE_TARGET_TYPEMASK."""
 HEARTBEAT_HZ = 20.0
@@ -66,7 +71,8 @@ class Link:
     """
 
     def __init__(self, address: str, wait_s: float, rate_hz: float) -> None:
-        """Raises `RobotError` when nobody answers at `address` within `wait_s`."""
+        """Raises `RobotError` when nobody answers at `address` within `wait_s`, or somebody else listens there."""
+        _check_free(address)
         _silence()
         station = mavsdk.Configuration.create_with_component_type(mavsdk.ComponentType.GROUND_STATION)
         self._mavsdk, self.address = mavsdk.Mavsdk(station), address
@@ -197,6 +203,19 @@ class Link:
     def _placed(self, place: Any, _: Any) -> None:
         with self._news:
             self._place = (time.monotonic(), place)
+
+
+def _check_free(address: str) -> None:
+    """mavsdk shares a port with whoever has it, and would take from a robot's controller all that it hears."""
+    found = LISTENS.match(address)
+    if found is None:
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as alone:
+        try:
+            alone.bind((found["host"], int(found["port"])))
+        except (OSError, OverflowError) as error:  # whatever else is wrong with it, mavsdk says
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                raise RobotError(f"{address}: another program listens there; end that one first") from error
 
 
 @functools.cache  # a second one would be told of while mavsdk's threads are still telling the first, which is gone then

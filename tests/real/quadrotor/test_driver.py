@@ -54,6 +54,20 @@ def test_nobody_there():
 
 
 @pytest.mark.robots
+def test_a_second_controller_is_refused_and_the_first_hears_on():
+    with SimulatedProcess("quadrotor", ["--port", "0"]) as sim:
+        first, second = (driver(sim.address, silence_s=1.0) for _ in range(2))
+        first.connect()
+        with pytest.raises(RobotError, match="another program listens there; end that one first"):
+            second.connect()
+        clock = [first.read().time_s for _ in range(300)]
+        assert (np.diff(clock) > 0).all()
+        first.close()
+        second.connect()
+        second.close()
+
+
+@pytest.mark.robots
 @pytest.mark.parametrize(
     ("flags", "settings", "message"),
     [
