@@ -21,6 +21,8 @@ BEYOND = 9
 """Cycles by which motion goes on past its end, so that the next action may be looked at first."""
 HAIR = 1e-9
 """What rounding may add."""
+INSIDE = 1e-7
+"""So far a joint stays away from the ends of its range, for a robot stops by itself where rounding leads beyond one."""
 SLOWEST = 1e-3
 """Near the end of its range a joint may still creep, per s."""
 Moment = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -84,8 +86,8 @@ class SmoothMotion:
         self._limits, self._period = limits, period_s
         self._share = share
         self._acceleration, self._jerk = np.array(limits.acceleration) * share, np.array(limits.jerk)
-        low, high = np.array(limits.low), np.array(limits.high)
         self._free = np.array([name in limits.free for name in limits.names])
+        low, high = np.array(limits.low) + INSIDE, np.array(limits.high) - INSIDE
         self._bound, self._loose_places = np.flatnonzero(~self._free), np.flatnonzero(self._free).tolist()
         size = len(self._bound)
         self._solver, self._path = ruckig.Ruckig(size), ruckig.Trajectory(size)

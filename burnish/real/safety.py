@@ -18,7 +18,7 @@ from burnish import quintic
 from burnish.errors import BurnishError
 from burnish.real.base import Body, RobotSpec, Setpoint, State
 from burnish.real.energy import EnergyTank
-from burnish.real.motion import DirectMotion, Moment, Motion, SmoothMotion
+from burnish.real.motion import INSIDE, DirectMotion, Moment, Motion, SmoothMotion
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ class Safety:
         self.spec, self._body, self._tank = spec, body, tank
         self._box = _inside(limits.workspace, config.workspace)
         self._motion: Motion = (SmoothMotion if spec.smooth else DirectMotion)(limits, 1 / spec.rate_hz, config.share)
-        self._low, self._high = np.array(limits.low), np.array(limits.high)
+        inside = np.array([INSIDE if spec.smooth and name not in limits.free else 0.0 for name in limits.names])
+        self._low, self._high = np.array(limits.low) + inside, np.array(limits.high) - inside
+        self._range = self._low.tolist(), self._high.tolist()
         self._torque = limits.torque
         self.limited: Counter[str] = Counter()
         self.verdict: Verdict | None = None
@@ -212,7 +214,7 @@ class Safety:
         return None
 
     def _allowed(self, actions: np.ndarray) -> np.ndarray:
-        low, high = self.spec.limits.low, self.spec.limits.high
+        low, high = self._range
         if all(least <= to <= most for row in actions.tolist() for least, to, most in zip(low, row, high, strict=True)):
             return actions
         allowed = np.minimum(np.maximum(actions, self._low), self._high)

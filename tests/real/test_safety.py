@@ -179,3 +179,18 @@ def test_missed_cycles_are_made_up_for() -> None:
     for cycle in range(9):
         late = other.step(state((cycle + 1) * 4e-3, HERE), cycles=4)
     np.testing.assert_allclose(late.values, last.values, atol=2e-4)
+
+
+@pytest.mark.parametrize("cycles", [100, 200])
+def test_a_joint_at_the_end_of_its_range_is_inside_of_it_to_the_last_bit(cycles: int):
+    low, high = np.array(LIMITS.low), np.array(LIMITS.high)
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        safety, here = Safety(spec()), np.clip(high - rng.uniform(-0.02, 0.1, 3), low, high)
+        safety.start(state(0.0, here))
+        for cycle in range(3 * cycles):
+            if cycle % cycles == 0:
+                wishes = high + rng.uniform(-0.02, 0.02, (4, 3))  # where a robot would stop by itself
+                safety.want(state(cycle / 1000, here), wishes, cycles)
+            here = safety.step(state(cycle / 1000, here)).values
+            assert (here >= low).all() and (here <= high).all(), (seed, cycle, here - high)
