@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,7 +79,8 @@ def run(config: Config) -> dict[str, Any]:
             say(f"Collecting {settings.episodes} demonstrations of {settings.task}: what the policy is to imitate")
         looks = {"cameras": settings.images or None, "places": settings.places, "points": settings.points or None}
         with _lanes(settings, **looks) as env:
-            result = collect(env, _expert(env, config.expert, learned, settings), settings, config.out)
+            expert = _expert(env, config.expert, learned, settings)
+            result = collect(env, expert, settings, config.out, None if learned is None else _shown(config))
     say(
         f"  {result['episodes']} episodes, {result['frames']} steps; the expert, disturbed on purpose, succeeded "
         f"in {result['success']:.0%} of {result['attempts']} attempts → {config.out}"
@@ -118,6 +120,12 @@ def _learned(expert: str) -> Policy:
     if not Path(expert).exists():
         raise registry.unknown("expert", expert, EXPERTS)
     return load_policy(Path(expert))
+
+
+def _shown(config: Config) -> dict[str, str]:
+    """Which policy shows the task: where it lies, seen from the dataset, and what it held."""
+    made = Path(config.expert).absolute()
+    return {"expert": os.path.relpath(made, config.out.absolute()), "expert_fingerprint": stage.fingerprint(made)}
 
 
 def _expert(env: VecEnv, name: str, learned: Policy | None, settings: CollectConfig) -> Expert:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,7 +44,10 @@ def run(config: Config) -> dict[str, Any]:
 def _recorded(folder: Path) -> tuple[str, dict[str, Any]]:
     dataset, path = folder / "meta" / "collect.json", folder / "config.json"
     if dataset.exists():
-        return "collect", {"collect": read_json(dataset)["config"]}
+        settings = read_json(dataset)["config"]
+        expert = settings.get("expert")  # a path only where a policy showed the task
+        shown = {} if expert is None else {"expert": os.path.normpath(folder / expert)}
+        return "collect", {"collect": settings} | shown
     record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("stage"), str) or "config" not in record:
         raise BurnishError(f"{path}: not the record of a run; give the folder of a run or a dataset")

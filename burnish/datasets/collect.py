@@ -68,9 +68,13 @@ class CollectConfig:
     """Give up when the expert fails more often than this."""
 
 
-def collect(env: VecEnv, expert: Expert, config: CollectConfig, out: Path) -> dict[str, Any]:
+def collect(
+    env: VecEnv, expert: Expert, config: CollectConfig, out: Path, shown: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Record `config.episodes` successes of `expert` in `env` (made without auto-reset) as the dataset `out`.
 
+    Args:
+        shown: who `expert` is, where it is not the task's own; what another one showed is never mixed with it.
     Returns:
         `episodes` and `frames` in the dataset, `attempts`, `success` (the expert's rate, disturbances included),
         `env_steps` and `wall_s`.
@@ -78,7 +82,7 @@ def collect(env: VecEnv, expert: Expert, config: CollectConfig, out: Path) -> di
         BurnishError: `out` holds something else, or the expert fails too often.
     """
     recover_folder(out)
-    identity = _identity(config, env)
+    identity = _identity(config, env) | dict(shown or {})
     if out.exists():
         return _finished(out, identity)
     started = time.monotonic()

@@ -117,6 +117,16 @@ def test_a_complete_recording_is_not_repeated_and_another_is_refused(recorded):
         record(dataclasses.replace(CONFIG, seed=1), out)
 
 
+def test_what_another_expert_showed_is_not_mixed_with_it(tmp_path: Path):
+    one = dataclasses.replace(CONFIG, episodes=1)
+    with make_env(one.task, 1) as env:
+        expert = MetaWorldExpert("peg-insert-side", 1)
+        for _ in range(2):
+            collect(env, expert, one, tmp_path / "dataset", {"expert_fingerprint": "first"})
+        with pytest.raises(BurnishError, match="'first' there, 'second' now"):
+            collect(env, expert, one, tmp_path / "dataset", {"expert_fingerprint": "second"})
+
+
 def test_another_seed_gives_other_episodes(recorded, tmp_path: Path):
     _, demos, _ = recorded
     _, others = record(dataclasses.replace(CONFIG, seed=1, episodes=1), tmp_path / "dataset")

@@ -12,7 +12,7 @@ import numpy as np
 
 from burnish.console import track
 from burnish.contract import ACTION, IMAGES, POINTS, TASK, encode_text
-from burnish.datasets.convert.base import End, Frame, Losses, Options
+from burnish.datasets.convert.base import End, Frame, Losses, Options, damage_named
 from burnish.datasets.convert.layout import About, Layout
 from burnish.datasets.convert.meaning import Meaning
 from burnish.errors import BurnishError, CorruptFileError
@@ -58,8 +58,9 @@ class ArraysReader(ABC):
 
     def __init__(self, path: Path, options: Options) -> None:
         self.path, self.options, self.losses = path, options, Losses()
-        about = self.about()
-        self._layout = Layout(path, about, options, self.meaning)
+        with damage_named(path):
+            about = self.about()
+            self._layout = Layout(path, about, options, self.meaning)
         self.contract, self.task, self._total = self._layout.contract, options.task or about.task, about.episodes
         self.losses.lines += self._layout.left_out
         self._scale: dict[str, float] = {}
@@ -158,8 +159,5 @@ class ArraysReader(ABC):
 
     def _read(self, one: Recorded, source: str, start: int, stop: int) -> np.ndarray:
         rows = one.arrays[source]
-        try:
+        with damage_named(f"{one.path}: {one.name}/{source}, steps {start} to {stop - 1}"):
             return np.asarray(rows.array[rows.first + start : rows.first + stop])
-        except UNREADABLE as error:
-            where = f"{one.path}: {one.name}/{source}, steps {start} to {stop - 1}"
-            raise CorruptFileError(f"{where}: cannot be read ({error}); copy it again") from error

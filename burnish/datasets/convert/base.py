@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from burnish.contract import Contract
+from burnish.errors import BurnishError, CorruptFileError
 
 IMAGE_SIZE = 128
 
@@ -76,6 +78,20 @@ class Losses:
     """What a reader could not use; filled while it reads."""
 
     lines: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def damage_named(where: object) -> Iterator[None]:
+    """What a library raises over bytes that are not as they were written names `where` they are.
+
+    Every codec raises a kind of its own (zlib.error, LZMAError, EOFError), and HDF5 whenever it comes upon damage.
+    """
+    try:
+        yield
+    except BurnishError:
+        raise
+    except Exception as error:
+        raise CorruptFileError(f"{where}: cannot be read ({error or type(error).__name__}); copy it again") from error
 
 
 class Reader(Protocol):

@@ -16,7 +16,7 @@ import numpy as np
 
 from burnish.contract import ACTION, STATE
 from burnish.datasets.convert.arrays import UNREADABLE, ArraysReader, Recorded, Rows
-from burnish.datasets.convert.base import End
+from burnish.datasets.convert.base import End, damage_named
 from burnish.datasets.convert.layout import About
 from burnish.datasets.convert.meaning import XYZ, Meaning, dotted
 from burnish.errors import BurnishError, CorruptFileError
@@ -105,7 +105,8 @@ def _open(path: Path) -> Iterator[Any]:
     except (*UNREADABLE, zipfile.BadZipFile) as error:
         raise CorruptFileError(f"{path}: not a readable zarr group ({error}); copy it again") from error
     try:
-        yield group
+        with damage_named(path):
+            yield group
     finally:
         store.close()
 

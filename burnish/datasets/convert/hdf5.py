@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from burnish.datasets.convert.base import damage_named
 from burnish.errors import BurnishError, CorruptFileError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -36,7 +37,7 @@ def looks_like(path: Path, test: Callable[[Any], bool], *, damaged: bool = False
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[Any]:
-    """An `h5py.File` to read. Raises `CorruptFileError` if it is truncated or damaged."""
+    """An `h5py.File` to read. Raises `CorruptFileError` if it is truncated, or whatever is read inside is damaged."""
     try:
         import h5py
     except ImportError as error:
@@ -46,7 +47,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise CorruptFileError(f"{path}: not a readable HDF5 file ({error}); copy it again") from error
-    with file:
+    with file, damage_named(path):
         yield file
 
 

@@ -210,6 +210,7 @@ def _store_out(file: h5py.File) -> None:
 HDF5_DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated": (_cut, "not a readable HDF5 file"),
     "empty": (lambda path: path.write_bytes(b""), "of no format"),
+    "wrong bits": (lambda path: _wrong_bits(path), "cannot be read"),
     "unknown": (_edit(lambda file: file.move("data", "things")), "of no format"),
     "nan": (_edit(lambda file: _nan(file["data/demo_1/obs/object"])), "demo_1/object is NaN or infinite in step 7"),
     "shape": (
@@ -229,6 +230,16 @@ HDF5_DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "external": (_edit(_store_out), "are in another file"),
     "no demonstrations": (_edit(lambda file: [file.pop(f"data/demo_{n}") for n in (0, 1)]), "no demonstrations in it"),
 }  # fmt: skip
+
+
+def _wrong_bits(path: Path) -> None:
+    """Bytes of one number in the middle of what a codec has packed."""
+    with h5py.File(path) as file:
+        packed = file["data/demo_1/obs/robot0_eef_pos"].id.get_chunk_info(0)
+    data = bytearray(path.read_bytes())
+    middle = packed.byte_offset + packed.size // 2
+    data[middle : middle + 8] = b"\xff" * 8
+    path.write_bytes(data)
 
 
 def _nan(array: Any) -> None:
