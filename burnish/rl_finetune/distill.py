@@ -30,6 +30,7 @@ from burnish.policies.base import Policy, save_policy
 from burnish.policies.meanflow import MeanFlowConfig
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.policies.resume import grouped, load_training, save_training
+from burnish.rl_finetune.counts import check_counts
 from burnish.run import Run
 from burnish.sim.base import Obs, VecEnv, next_seed, with_looks
 from burnish.sim.nonfinite import keep_observations
@@ -65,8 +66,7 @@ class DistillConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.rounds, self.lanes, self.updates, self.batch_size) < 1:
-            raise BurnishError("distill: rounds, lanes, updates and batch_size must be 1 or more")
+        check_counts("distill", self, "rounds", "lanes", "updates", "batch_size", "teacher_replan")
         if self.env_steps < self.rounds * self.lanes:
             raise BurnishError(
                 f"distill: {self.env_steps} env_steps are no step for each of {self.lanes} lanes in {self.rounds} "

@@ -32,6 +32,7 @@ from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.policies.recurrent import Recurrent, RecurrentConfig
 from burnish.policies.resume import grouped, load_training, save_training
 from burnish.rl_finetune.analytic import Cost, Stream
+from burnish.rl_finetune.counts import check_counts
 from burnish.rl_finetune.flight_teachers import Many, One, Teachers, tune
 from burnish.rl_finetune.lessons import Lessons
 from burnish.rl_finetune.polish import Polish
@@ -86,6 +87,12 @@ class MetaImitationConfig:
     """Steps after which a polished flight begins anew with another vehicle."""
     workers: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = ("lanes", "round_steps", "updates", "batch_size", "window", "polish_window", "longest")
+        check_counts("meta-imitation", self, *counts)
+        if not 0 <= self.mixing <= 1:
+            raise BurnishError(f"meta-imitation: mixing must be a share between 0 and 1, is {self.mixing}")
 
     def fresh(self, contract: Contract) -> Policy:
         """The student before it has learned anything."""

@@ -25,11 +25,13 @@ from torch import Tensor
 
 from burnish.console import say, track
 from burnish.contract import Contract
+from burnish.errors import BurnishError
 from burnish.policies.base import save_policy
 from burnish.policies.mlp import MLP, MLPConfig
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.policies.resume import grouped, load_training, save_training
 from burnish.rl_finetune.clock import Clock
+from burnish.rl_finetune.counts import check_counts
 from burnish.rl_finetune.moments import Moments
 from burnish.run import Run
 from burnish.sim.base import Obs, VecEnv, next_seed
@@ -74,6 +76,18 @@ class ImproveConfig:
     save_every: int = 20
     """Improvements between two checkpoints."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_counts("ppo", self, "env_steps", "lanes", "steps", "epochs", "minibatches", "save_every")
+        if self.minibatches > self.lanes * self.steps:
+            raise BurnishError(
+                f"ppo: {self.minibatches} minibatches of {self.lanes} lanes times {self.steps} steps would be empty; "
+                "give fewer minibatches, or more steps"
+            )
+        if not 0 <= self.gamma < 1:
+            raise BurnishError(f"ppo: gamma must be at least 0 and below 1, is {self.gamma}")
+        if not (0 < self.lr < math.inf and (self.kl is None or 0 < self.kl < math.inf)):
+            raise BurnishError(f"ppo: lr and kl must be finite numbers above 0, are {self.lr} and {self.kl}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from burnish.policies.base import save_policy
 from burnish.policies.mlp import MLP, MLPConfig
 from burnish.policies.optimizers import optimizer_state, restore_optimizer
 from burnish.policies.resume import grouped, load_training, save_training
+from burnish.rl_finetune.counts import check_counts
 from burnish.rl_finetune.gate_planner import LearnedPlanner, contract, scales
 from burnish.run import Run
 from burnish.sim.base import VecEnv
@@ -61,6 +62,11 @@ class ReplanConfig:
     max_grad_norm: float = 1.0
     workers: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_counts("replan", self, "lanes", "updates")
+        if not self.shares or not all(0 < share <= 1 for share in self.shares):
+            raise BurnishError(f"replan: shares of the limits must be above 0 and at most 1, are {self.shares}")
 
     @property
     def world(self) -> dict[str, Any]:

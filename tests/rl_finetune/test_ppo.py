@@ -159,3 +159,17 @@ def test_another_kind_of_policy_is_not_improved_by_ppo(env: VecEnv, tmp_path: Pa
     flow = make_policy("flow", contract, Moments(contract).stats())
     with pytest.raises(BurnishError, match="improves an mlp policy, not flow"):
         ppo_refine.train(Run(tmp_path / "run", "refine", {}), flow, env, None, ppo_refine.RefineConfig())
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"minibatches": 100}, "100 minibatches of 4 lanes times 16 steps would be empty"),
+        ({"epochs": 0}, "epochs must be 1 or more, is 0"),
+        ({"gamma": 1.5}, "gamma must be at least 0 and below 1, is 1.5"),
+        ({"lr": float("nan")}, "finite numbers above 0, are nan"),
+    ],
+)
+def test_settings_that_learn_nothing_are_named_before_anything_begins(setting: dict, message: str):
+    with pytest.raises(BurnishError, match=message):
+        PPOConfig(**({"lanes": 4, "steps": 16} | setting))
