@@ -75,7 +75,7 @@ class MetaImitationConfig:
     window: int = 50
     """Steps through which gradients go back."""
     polish_window: int = 100
-    polish_updates: int = 1500
+    polish_updates: int = 16_000
     """Windows of all lanes through the simulator's derivatives; 0 leaves it at imitation."""
     compiled: bool = True
     """The polish by `torch.compile`: four times as quick after a minute of compiling; needs a C++ compiler."""
