@@ -195,9 +195,8 @@ class Player:
     def _advance(self, group: _Group, waiting: deque, starts: Sequence[Start], played: dict[int, _Lane]) -> None:
         """Execute what was planned; then its free lanes take new starts, and what the next plan reads is perceived."""
         with self.clock.measure("environment"):
-            for index in range(self.replan):
-                if group.running:
-                    self._step(group, group.chunk[:, index], played)
+            if group.running:
+                self._step(group, played)
             self._fill(group, waiting, starts)
             due = list(group.running)
             if due and self.chain.policy.contract.looks:
@@ -205,13 +204,14 @@ class Player:
             if due and self.film:
                 group.frames = self.env.render(due, self.film)
 
-    def _step(self, group: _Group, action: Tensor, played: dict[int, _Lane]) -> None:
-        """One step of the lanes that are running; what has ended moves to `played`."""
-        step = self.env.step(action, ids=list(group.running))
-        self.env_steps += len(group.running)
+    def _step(self, group: _Group, played: dict[int, _Lane]) -> None:
+        """What was planned, in the lanes that are running; what has ended moves to `played`."""
+        step = self.env.step_chunk(group.chunk[:, : self.replan], ids=list(group.running))
+        taken = step.info["steps"].tolist()
         reward, done, success = step.reward.tolist(), step.done.tolist(), step.terminated.tolist()
         for lane, one in list(group.running.items()):
-            one.steps[-1] += 1
+            self.env_steps += taken[lane]
+            one.steps[-1] += taken[lane]
             one.reward[-1] += reward[lane]
             if done[lane]:
                 one.success = success[lane]

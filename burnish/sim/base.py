@@ -16,6 +16,7 @@ from burnish.agent import Agent
 from burnish.contract import PLACES, Contract
 from burnish.errors import BurnishError, ContractError
 from burnish.sim import about
+from burnish.sim.checks import check_step
 from burnish.sim.seeds import next_seed as next_seed
 
 Obs = dict[str, Tensor]
@@ -48,6 +49,21 @@ class Step:
     def done(self) -> Tensor:
         """(N,) bool: the episode ended, for either reason."""
         return self.terminated | self.truncated
+
+    def then(self, after: Step) -> Step:
+        """This one and, in lanes that did not end in it, the one `after` it, as one."""
+        over, info = self.done, dict(after.info)
+        for key in ("success", "crashed"):
+            if key in info:
+                info[key] = self.info[key] | info[key]
+        if "dense_reward" in info:
+            info["dense_reward"] = self.info["dense_reward"] + info["dense_reward"]
+        info["final_obs"] = {
+            key: torch.where(over.view(-1, *[1] * (value.dim() - 1)), self.info["final_obs"][key], value)
+            for key, value in after.info["final_obs"].items()
+        }
+        flags = self.terminated | after.terminated, self.truncated | after.truncated
+        return Step(after.obs, self.reward + after.reward, *flags, info)
 
     @property
     def crashed(self) -> Tensor:
@@ -105,6 +121,30 @@ class VecEnv(ABC):
         holds the last observation); without it, a lane that ended must be `reset` before it steps again.
         Raises `NonFiniteError` that names the lane if an action is NaN or infinite.
         """
+
+    def step_chunk(self, chunk: Tensor, ids: Sequence[int] | None = None) -> Step:
+        """Apply T actions (N, T, A) of each of lanes `ids` (default all), one after the other, without looking.
+
+        A lane whose episode ends takes no more. Rewards are summed, flags say what happened in any step, observations
+        are those after a lane's last one, and `info["steps"]` (N,) int64 is how many it took. Raises as `step` does,
+        `BurnishError` without any action.
+        """
+        if chunk.dim() != 3 or not chunk.shape[1]:
+            raise BurnishError(f"{self.task}: a chunk of shape {tuple(chunk.shape)}, expected (lanes, steps, action)")
+        running = list(range(self.num_envs) if ids is None else ids)
+        check_step(self.task, chunk, [lane for lane in running if not torch.isfinite(chunk[lane]).all()], [])
+        taken, all_of_it = torch.zeros(self.num_envs, dtype=torch.int64), None
+        for action in chunk.unbind(1):
+            if not running and all_of_it is not None:
+                break
+            step = self.step(action, running)
+            taken[running] += 1
+            all_of_it = step if all_of_it is None else all_of_it.then(step)
+            over = step.done.tolist()
+            running = [lane for lane in running if not over[lane]]
+        assert all_of_it is not None
+        all_of_it.info["steps"] = taken
+        return all_of_it
 
     def step_beside(self) -> bool:
         """Leave this process out of the stepping, so that it can plan for some lanes while another thread steps others.

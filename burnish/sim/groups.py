@@ -68,6 +68,13 @@ def make_group(spec: LaneSpec, first: int, count: int, buffers: Buffers) -> Grou
     return LaneGroup(lanes, first, buffers, spec.horizon, spec.auto_reset)
 
 
+def one_by_one(group: Group) -> LaneGroup:
+    """`group`, whose lanes step one after the other. Raises `TypeError` where all are stepped at once."""
+    if not isinstance(group, LaneGroup):
+        raise TypeError(f"{type(group).__name__} steps all lanes at once")
+    return group
+
+
 def spec_of(given: Mapping[str, Any]) -> LaneSpec:
     """The one among the entries of `given` that `dataclasses.asdict` and JSON have made of it."""
     parts = {part.name: given[part.name] for part in fields(LaneSpec)}

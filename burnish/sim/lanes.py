@@ -20,6 +20,8 @@ from burnish.sim.seeds import next_seed
 Arrays = dict[str, np.ndarray]
 Lanes = np.ndarray | slice
 """Numbers of lanes; of all a slice, since a view costs less than a copy."""
+AHEAD = 32
+"""Steps that a lane can be given at once."""
 ALIGN = 64
 """Bytes: every array starts on its own cache line."""
 
@@ -77,6 +79,9 @@ class Layout:
     def _shapes(self) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
         n = self.num_envs
         yield "action", np.dtype(np.float32), (n, self.action_dim)
+        yield "chunk", np.dtype(np.float32), (n, AHEAD, self.action_dim)
+        yield "length", np.dtype(np.int64), (1,)
+        yield "taken", np.dtype(np.int64), (n,)
         yield "seed", np.dtype(np.uint64), (n,)
         yield "steps", np.dtype(np.int64), (n,)
         for name in ("active", "working", "ended", "success", "terminated", "truncated", "crashed"):
@@ -111,6 +116,7 @@ class Layout:
 class Buffers:
     """Everything that passes between the caller and the lanes; row i belongs to lane i.
 
+    `chunk` holds `length` actions of every lane, for when it takes them all at once; `taken` says how many it took.
     `active` marks the lanes that a command is for, `working` the one of a process that is busy with it; `seed` is
     that of the running episode; `steps` counts its steps (-1: the lane was never reset); `ended` marks a lane that
     waits for a reset; `final` is the last observation of an ended episode; `look` holds the images and points each
@@ -119,6 +125,7 @@ class Buffers:
 
     def __init__(self, arrays: Arrays) -> None:
         self.action, self.seed, self.steps = arrays["action"], arrays["seed"], arrays["steps"]
+        self.chunk, self.length, self.taken = arrays["chunk"], arrays["length"], arrays["taken"]
         self.active, self.working, self.ended = arrays["active"], arrays["working"], arrays["ended"]
         self.success = arrays["success"]
         self.terminated, self.truncated = arrays["terminated"], arrays["truncated"]
@@ -127,6 +134,12 @@ class Buffers:
         self.obs = {name[4:]: value for name, value in arrays.items() if name.startswith("obs/")}
         self.final = {name[6:]: value for name, value in arrays.items() if name.startswith("final/")}
         self.look = {name[5:]: value for name, value in arrays.items() if name.startswith("look/")}
+
+    def clear(self) -> None:
+        """Nothing has happened in any lane; to be called before a step, also of some lanes alone."""
+        for happened in (self.success, self.terminated, self.truncated, self.crashed, self.taken, self.dense_reward):
+            if happened is not None:
+                happened[:] = 0
 
 
 class LaneError(Exception):
@@ -155,29 +168,11 @@ class LaneGroup:
 
     def step(self) -> None:
         """One step of every active lane; a lane that ends is reset in the same step if `auto_reset`."""
-        buffers, first = self.buffers, self.first
-        rows = slice(first, first + len(self.lanes))
-        for flags in (buffers.success, buffers.terminated, buffers.truncated):
-            flags[rows] = False
-        if buffers.dense_reward is not None:
-            buffers.dense_reward[rows] = 0
-        for index, lane in self._active():
-            row = first + index
-            try:
-                success = lane.step(buffers.action[row])
-                if buffers.dense_reward is not None:
-                    buffers.dense_reward[row] = lane.dense_reward(buffers.action[row])
-                steps = int(buffers.steps[row]) + 1
-                buffers.steps[row] = steps
-                if not (success or steps >= self.horizon):
-                    lane.observe(self._obs[index])
-                    continue
-                buffers.success[row] = buffers.terminated[row] = success
-                buffers.truncated[row] = not success
-                lane.observe(self._final[index])
-            except Exception as error:
-                raise LaneError(row) from error
-            self._end(index, lane)
+        self._play(self.buffers.action[:, None])
+
+    def step_chunk(self) -> None:
+        """All actions of its chunk in every active lane, or as many as its episode takes, and one observation."""
+        self._play(self.buffers.chunk[:, : int(self.buffers.length[0])])
 
     def states(self) -> list[Arrays]:
         """One snapshot per lane."""
@@ -210,6 +205,34 @@ class LaneGroup:
     def close(self) -> None:
         """Let go of the lanes."""
         self.lanes = ()
+
+    def _play(self, actions: np.ndarray) -> None:
+        buffers, first = self.buffers, self.first
+        for index, lane in self._active():
+            row = first + index
+            try:
+                success, over = self._take(row, lane, actions[row])
+                lane.observe((self._final if over else self._obs)[index])
+            except Exception as error:
+                raise LaneError(row) from error
+            if over:
+                buffers.success[row] = buffers.terminated[row] = success
+                buffers.truncated[row] = not success
+                self._end(index, lane)
+
+    def _take(self, row: int, lane: Lane, actions: np.ndarray) -> tuple[bool, bool]:
+        """Whether the task was solved, and whether the episode is over."""
+        buffers, success, over = self.buffers, False, False
+        for action in actions:
+            success = lane.step(action)
+            if buffers.dense_reward is not None:
+                buffers.dense_reward[row] += lane.dense_reward(action)
+            buffers.steps[row] += 1
+            buffers.taken[row] += 1
+            over = success or bool(buffers.steps[row] >= self.horizon)
+            if over:
+                break
+        return success, over
 
     def _active(self) -> Iterator[tuple[int, Lane]]:
         active, working = self.buffers.active, self.buffers.working

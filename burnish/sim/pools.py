@@ -18,7 +18,7 @@ from typing import Any, override
 from burnish.console import say
 from burnish.errors import BurnishError
 from burnish.sim import worker
-from burnish.sim.groups import LaneSpec, make_group
+from burnish.sim.groups import LaneSpec, make_group, one_by_one
 from burnish.sim.lanes import Arrays, Buffers, LaneError
 from burnish.sim.workers import DeadWorkerError, Worker, WorkerError
 
@@ -36,6 +36,10 @@ class Pool(ABC):
     @abstractmethod
     def step(self) -> None:
         """`LaneGroup.step` in every active lane."""
+
+    @abstractmethod
+    def step_chunk(self) -> None:
+        """`LaneGroup.step_chunk` in every active lane; not where all lanes are stepped at once."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -105,6 +109,10 @@ class LocalPool(Pool):
     @override
     def step(self) -> None:
         self._do(self._group.step)
+
+    @override
+    def step_chunk(self) -> None:
+        self._do(one_by_one(self._group).step_chunk)
 
     @override
     def reset(self) -> None:
@@ -179,6 +187,10 @@ class WorkerPool(Pool):
     @override
     def step(self) -> None:
         self._exchange(worker.STEP, self._group.step)
+
+    @override
+    def step_chunk(self) -> None:
+        self._exchange(worker.STEP_CHUNK, one_by_one(self._group).step_chunk)
 
     @override
     def reset(self) -> None:

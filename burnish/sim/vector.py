@@ -14,7 +14,7 @@ from burnish.errors import BurnishError
 from burnish.sim.base import Obs, Step, VecEnv
 from burnish.sim.checks import check_seeds, check_seen, check_shape, check_size, check_snapshot, check_step, chosen
 from burnish.sim.groups import LaneSpec
-from burnish.sim.lanes import Arrays, Layout
+from burnish.sim.lanes import AHEAD, Arrays, Layout
 from burnish.sim.pools import make_pool
 
 Renderer = Callable[[list[Arrays], int], np.ndarray]
@@ -68,8 +68,27 @@ class LanesEnv(VecEnv):
         buffers.action[:] = action.detach().cpu().numpy()
         bad = np.flatnonzero(buffers.active & ~np.isfinite(buffers.action).all(axis=1)).tolist()
         check_step(self.task, action, bad, np.flatnonzero(buffers.active & buffers.ended).tolist())
+        buffers.clear()
         self._pool.step()
         return self._result()
+
+    @override
+    def step_chunk(self, chunk: Tensor, ids: Sequence[int] | None = None) -> Step:
+        """Each lane takes its actions by itself: processes meet once, and what is between them nobody observes."""
+        length = chunk.shape[1] if chunk.dim() == 3 else 0
+        if self.spec.group or not 1 <= length <= AHEAD:
+            return super().step_chunk(chunk, ids)
+        self._activate(ids)
+        buffers = self._buffers
+        check_shape(self.task, chunk, (self.num_envs, length, buffers.action.shape[1]))
+        buffers.chunk[:, :length], buffers.length[:] = chunk.detach().cpu().numpy(), length
+        bad = np.flatnonzero(buffers.active & ~np.isfinite(buffers.chunk[:, :length]).all(axis=(1, 2))).tolist()
+        check_step(self.task, chunk, bad, np.flatnonzero(buffers.active & buffers.ended).tolist())
+        buffers.clear()
+        self._pool.step_chunk()
+        step = self._result()
+        step.info["steps"] = torch.from_numpy(buffers.taken.copy())
+        return step
 
     @override
     def step_beside(self) -> bool:

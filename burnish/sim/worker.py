@@ -20,10 +20,10 @@ from typing import Any
 from safetensors.numpy import load, save
 
 from burnish.errors import BurnishError
-from burnish.sim.groups import Group, make_group, spec_of
+from burnish.sim.groups import Group, make_group, one_by_one, spec_of
 from burnish.sim.lanes import Arrays, LaneError
 
-STEP, RESET, STATES, RESTORE, POSES, LOOK = b"S", b"R", b"Q", b"W", b"P", b"L"
+STEP, STEP_CHUNK, RESET, STATES, RESTORE, POSES, LOOK = b"S", b"C", b"R", b"Q", b"W", b"P", b"L"
 DONE, DATA, FAILED = b"k", b"d", b"e"
 ORPHAN_CHECK_S = 5.0
 """How often an idle worker looks whether its parent lives: a third process may hold the socket's other end."""
@@ -83,6 +83,8 @@ def _obey(connection: socket.socket, group: Group, command: bytes) -> None:
     try:
         if command == STEP:
             group.step()
+        elif command == STEP_CHUNK:
+            one_by_one(group).step_chunk()
         elif command == RESET:
             group.reset()
         elif command == LOOK:

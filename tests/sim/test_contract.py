@@ -163,6 +163,36 @@ def test_episodes_end_at_the_horizon_and_wait_for_a_reset(env):
     env.step(action, ids=[1])
 
 
+def chunked(env: VecEnv, steps: int) -> torch.Tensor:
+    return torch.stack(actions(env, steps), dim=1)
+
+
+def test_a_chunk_is_its_steps_one_after_the_other(env):
+    chunk = chunked(env, HORIZON - 2)
+    env.reset([1, 2, 3])
+    env.step(chunk[:, 0], ids=[2])
+    for action in chunk.unbind(1):
+        last = env.step(action, ids=[0, 2])
+    env.reset([1, 2, 3])
+    env.step(chunk[:, 0], ids=[2])
+    whole = env.step_chunk(chunk, ids=[0, 2])
+    assert same(whole.obs, last.obs) and not whole.done.any()
+    assert whole.info["steps"].tolist() == [HORIZON - 2, 0, HORIZON - 2]
+    end = env.step_chunk(chunk, ids=[2])
+    assert end.done.tolist() == [False, False, True]
+    assert end.info["steps"].tolist() == [0, 0, 1]
+    other = env.step_chunk(chunk[:, :2], ids=[0])
+    assert other.info["steps"].tolist() == [2, 0, 0]
+    assert other.done.tolist() == [True, False, False]  # what ended before is not told again
+    with pytest.raises(BurnishError, match=r"lanes \[0\] have ended"):
+        env.step_chunk(chunk, ids=[0, 1])
+    chunk[1, 2] = torch.nan
+    with pytest.raises(NonFiniteError, match="lane 1"):
+        env.step_chunk(chunk, ids=[1])
+    with pytest.raises(BurnishError, match="a chunk of shape"):
+        env.step_chunk(chunk[:, :0])
+
+
 def test_auto_reset_starts_the_next_seed_in_the_same_step(resetting):
     env = resetting
     env.reset([1, 2, 3])
