@@ -38,8 +38,8 @@ RECORDING = Recording(TASK, episodes=300)
 POLICIES = {"scripted": MLPConfig(), "ppo": MLPConfig(step=ppo.SETTINGS.policy.step)}
 """At every step anew: where fingers close, 0.4 s of a plan are too long. Its steps are as large as the expert's."""
 TRAINING = TrainConfig(steps=16_000)
-REFINEMENT: ResidualConfig = replace(RECIPES["franka"]["refine"], env_steps=16_000, critic_warmup=2_000)
-STUDENT = DistillConfig(name="mlp", points=256, batch_size=128)
+REFINEMENT: ResidualConfig = replace(RECIPES["franka"]["refine"], critic_warmup=2_000)
+STUDENT = DistillConfig(name="mlp", points=256, batch_size=128, rounds=10, env_steps=40_000)
 READING = PointsConfig(width=32)
 """Layer norms of every point in every layer are nearly all that its learning takes."""
 
