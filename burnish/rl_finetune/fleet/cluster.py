@@ -22,9 +22,9 @@ class FleetConfig:
 
     workers: int | None = None
     """How many; None: one per CPU of the cluster. Each has `--refine.lanes` lanes."""
-    steps: int = 16
+    steps: int = 32
     """Of every lane, played before they are handed to the learner, by algorithms that learn from a stream."""
-    staleness: int = 4
+    staleness: int = 2
     """Rounds (that many steps of every worker) that the weights somebody plays with may be behind; the learner waits
     for who would be further behind (stale synchronous parallel, Ho et al. 2013)."""
     silence_s: float = 300.0

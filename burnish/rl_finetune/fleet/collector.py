@@ -86,10 +86,11 @@ class RayCollector:
         """With numbers of episodes that no other worker gives."""
 
         def number(local: Tensor) -> Tensor:
-            keys = [(member.number, one) for one in local.long().tolist()]
+            own, place = local.long().unique(return_inverse=True)  # a piece of work is of few episodes
+            keys = [(member.number, one) for one in own.tolist()]
             for key in keys:
                 self._numbers.setdefault(key, self._first + len(self._numbers))
-            return torch.tensor([float(self._numbers[key]) for key in keys])
+            return torch.tensor([float(self._numbers[key]) for key in keys])[place]
 
         ended = torch.stack([number(played.ended[:, 0]), played.ended[:, 1]], dim=1)
         if played.transitions is None:
