@@ -182,7 +182,7 @@ def _shares(count: int, threads: int) -> list[slice]:
     """Of `count` lanes, for whichever of the `threads` is free: smaller and smaller, so that all end together."""
     shares, first = [], 0
     while first < count:
-        size = max(2, 3 * (count - first) // (4 * threads)) if threads > 1 else count
+        size = max(4, 3 * (count - first) // (4 * threads)) if threads > 1 else count
         shares.append(slice(first, first + size))
         first += size
     return shares
