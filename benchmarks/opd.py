@@ -35,7 +35,8 @@ from burnish.rl_finetune.opd import OpdConfig
 from burnish.run import read_metrics
 
 DEMONSTRATIONS, EPISODES = 40, 100
-TOKENIZER = BinsConfig(horizon=8, bins=64)
+TOKENIZER = BinsConfig(horizon=4, bins=64)
+SIZE = {"width": 64, "depth": 2}
 TEACHER, STUDENT = TrainConfig(steps=4_000), TrainConfig(steps=400, warmup_steps=50)
 STEPS = 40_000
 DIVERGENCES = ("reverse_kl", "forward_kl", "hard_ce")
@@ -49,7 +50,7 @@ def policies(task: str, out: Path, quick: bool) -> tuple[Path, Path]:
     dataset, codes = out / "dataset", out / "tokenizer"
     collect.run(collect.Config(dataset, Recording(task, episodes=4 if quick else DEMONSTRATIONS)))
     tokenize.run(tokenize.Config("bins", dataset, codes, TOKENIZER))
-    settings = TokenConfig(tokenizer=str(codes / "policy"), replan=4)
+    settings = TokenConfig(tokenizer=str(codes / "policy"), replan=4, **SIZE)
     made = []
     for name, training in (("teacher", TEACHER), ("student", STUDENT)):
         train.run(train.Config("tokens", dataset, out / name, settings, replace(training, **few)))

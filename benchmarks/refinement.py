@@ -1,7 +1,7 @@
 """Refinement algorithms from one imitated policy: success against environment steps, in one table and one plot.
 
 `uv run python benchmarks/refinement.py [--task metaworld/peg-insert-side] [--methods residual dppo …] [--seeds 0 1 2]
-[--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little: four demonstrations and 100
+[--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little: four demonstrations and 150
 gradient steps, 30 to 60 % success. Every method has the same environment steps but residual RL, which needs fewer.
 Success is over 100 fixed episodes with the final checkpoint, acting without noise. Run it again to go on after an
 interruption. `success.svg` in the folder is the plot, of the episodes played while refining. The last line is JSON:
@@ -37,7 +37,7 @@ from burnish.run import read_metrics
 
 DEMONSTRATIONS, EPISODES = 4, 100
 POLICY = FlowConfig(horizon=8, replan=4, steps=4, width=32)
-TRAINING = TrainConfig(steps=100, warmup_steps=20)
+TRAINING = TrainConfig(steps=150, warmup_steps=20)
 STEPS = 1_000_000
 METHODS: Mapping[str, Any] = {
     "residual": ResidualConfig(),
@@ -73,9 +73,9 @@ def measure(method: str, seed: int, task: str, policy: Path, out: Path, quick: b
     return row
 
 
-def judge(policy: Path, task: str, out: Path) -> dict[str, Any]:
+def judge(policy: Path, task: str, out: Path, episodes: int = EPISODES) -> dict[str, Any]:
     """The fixed episodes."""
-    fixed = EvalConfig(episodes=EPISODES, videos=0)
+    fixed = EvalConfig(episodes=episodes, videos=0)
     folder = out / f"eval-{policy.parent.name}-{policy.name}"
     return evaluation.run(evaluation.Config(policy, folder, task=task, eval=fixed))
 

@@ -67,6 +67,10 @@ class Chain(nn.Module, ABC):
         The density of a step is their sum; DPPO takes their mean.
         """
 
+    @abstractmethod
+    def executed(self, replan: int) -> int:
+        """How many of the D numbers, the first ones, tell of what is executed of a chunk before the next is drawn."""
+
 
 class GaussianChain(Chain):
     """z_{k+1} ~ N(advance(z_k, k), σ_k²); σ_k is the policy's own, or what `NoiseConfig` makes of it."""
@@ -97,6 +101,11 @@ class GaussianChain(Chain):
             error = (trace.path[:, k + 1] - steps.advance(trace.path[:, k], k, condition)) / sigma
             found.append((-0.5 * error.square() - torch.log(sigma) - 0.5 * math.log(2 * math.pi)).flatten(1))
         return torch.stack(found, dim=1)
+
+    def executed(self, replan: int) -> int:
+        """See `Chain`: those of the first `replan` actions."""
+        horizon, numbers = self.noise_shape[1:]
+        return min(replan, horizon) * numbers
 
     def deviation(self, obs: Mapping[str, Tensor], k: int) -> Tensor:
         """σ_k: a number, or (B, H, A) if it is learned."""
@@ -134,6 +143,10 @@ class TokenChain(Chain):
     def log_prob(self, obs: Mapping[str, Tensor], trace: ActionTrace) -> Tensor:
         """See `Chain`; K is the number of codes, D = 1."""
         return self.log_probs(obs, trace).gather(2, trace.path[:, :, None])
+
+    def executed(self, replan: int) -> int:
+        """See `Chain`: a code may tell of any action."""
+        return 1
 
     def log_probs(self, obs: Mapping[str, Tensor], trace: ActionTrace) -> Tensor:
         """(B, L, V): of every code that could have been written after those of `trace` before it."""

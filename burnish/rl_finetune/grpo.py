@@ -75,9 +75,11 @@ class GroupTrainer(LikelihoodTrainer):
         return [played[first : first + self.cfg.group] for first in range(0, len(played), self.cfg.group)]
 
     def judge(self, episodes: Sequence[Episode]) -> Tensor:
-        """Every decision gets its episode's advantage."""
+        """Every decision gets its share of its episode's advantage, so that all episodes count the same (1/|o| in
+        equation 3): failures, which last longer, would outweigh successes, and everything that was done become rarer."""
         advantage = group_advantage(self.rewards(episodes), self.cfg.group)
-        return torch.repeat_interleave(advantage, torch.tensor([len(one) for one in episodes]))
+        lengths = torch.tensor([len(one) for one in episodes])
+        return torch.repeat_interleave(advantage * lengths.float().mean() / lengths, lengths)
 
     def rewards(self, episodes: Sequence[Episode]) -> Tensor:
         """(E,) of whole episodes: 1 for success."""

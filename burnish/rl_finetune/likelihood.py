@@ -117,6 +117,11 @@ class LikelihoodTrainer(ABC):
         new = self.success[count:]
         return sum(new) / max(len(new), 1)
 
+    @property
+    def finished(self) -> bool:
+        """Whether all was played that was asked for."""
+        return self.player.env_steps >= self.cfg.env_steps
+
     def iterate(self, run: Run) -> dict[str, float]:
         """One round; numbers to log."""
         before = len(self.success)
@@ -126,12 +131,16 @@ class LikelihoodTrainer(ABC):
         self.iterations += 1
         return {"success": self.rate_since(before), "episodes": len(self.success) - before, **numbers}
 
+    def log_prob(self, chain: Chain, obs: Mapping[str, Tensor], trace: ActionTrace) -> Tensor:
+        """(B, K) of what was drawn, as far as it was executed: what was not led to nothing (DPPO's released code)."""
+        return step_log_prob(chain.log_prob(obs, trace)[:, :, : chain.executed(self.player.replan)], self.cfg.clip)
+
     @torch.no_grad()
     def experience(self, played: Sequence[Episode]) -> Experience:
         """Their decisions, judged."""
         obs, trace = together(played)
         found = [
-            step_log_prob(self.chain.log_prob(*rows(obs, trace, each)), self.cfg.clip)
+            self.log_prob(self.chain, *rows(obs, trace, each))
             for each in torch.arange(len(trace.chunk)).split(self.cfg.batch_size)
         ]
         return Experience(obs, trace, self.judge(played), torch.cat(found))
@@ -144,7 +153,7 @@ class LikelihoodTrainer(ABC):
         for _ in range(self.cfg.epochs if len(useful) else 0):
             order = useful[torch.randperm(len(useful), generator=self.generator)]
             for each in order.split(self.cfg.batch_size):
-                new = step_log_prob(chain.log_prob(*rows(known.obs, known.trace, each)), self.cfg.clip)
+                new = self.log_prob(chain, *rows(known.obs, known.trace, each))
                 found = clipped(new, known.log_prob[each], known.advantage[each], self.cfg.clip)
                 kl, share = float(found.kl), float(found.share)
                 if not math.isfinite(float(found.loss.detach())) or kl > self.cfg.largest_kl:

@@ -20,12 +20,12 @@ def refine(run: Run, trainer: LikelihoodTrainer, name: str) -> dict[str, Any]:
     resume(run, trainer)
     total = trainer.cfg.env_steps
     with track(f"refining by {name}", total, trainer.player.env_steps) as advance:
-        while trainer.player.env_steps < total and not trainer.diverged:
+        while not trainer.finished and not trainer.diverged:
             before = trainer.player.env_steps
             numbers = trainer.iterate(run)
             run.log(trainer.player.env_steps, **numbers)
             save(run, trainer)
-            advance(min(trainer.player.env_steps, total) - before, f"success {numbers['success']:.0%}")
+            advance(max(min(trainer.player.env_steps, total) - before, 0), f"success {numbers['success']:.0%}")
     save_policy(trainer.policy, run.folder / "policy")
     recent = trainer.success[-100:]
     shares = trainer.clock.shares()

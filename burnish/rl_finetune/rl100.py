@@ -33,7 +33,6 @@ from burnish.rl_finetune.imagine import CONDITION, imagining
 from burnish.rl_finetune.iql import Iql, IqlConfig
 from burnish.rl_finetune.likelihood import Experience
 from burnish.rl_finetune.loop import refine
-from burnish.rl_finetune.objective import step_log_prob
 from burnish.rl_finetune.one_step import OneStep, OneStepConfig
 from burnish.rl_finetune.ranks import rank_correlation
 from burnish.run import Run
@@ -49,9 +48,11 @@ class Rl100Config(DppoConfig):
     """
 
     rounds: int = 3
-    """Offline rounds; each plays `episodes`."""
+    """Offline rounds; each plays `episodes`. None is left out, also if they play more than `env_steps`."""
     offline_decisions: int = 4_096
     """States from the data at which the policy draws anew, and which it then learns from, in each round."""
+    proposals: int = 10
+    """Times in a round that it draws and learns so, from the same critics."""
     margin: float = 0.05
     """δ of the gate, as a share of |Ĵ| of the policy in force."""
     imitation: int = 300
@@ -79,6 +80,11 @@ class Rl100(ActorCritic):
         self.estimates: list[float] = []
         self.rates: list[float] = []
 
+    @property
+    def finished(self) -> bool:
+        """Not before the last offline round."""
+        return self.rounds >= self.cfg.rounds and super().finished
+
     def iterate(self, run: Run) -> dict[str, float]:
         """An offline round, while there are any left; then online."""
         if self.rounds < self.cfg.rounds:
@@ -98,7 +104,7 @@ class Rl100(ActorCritic):
             loss = self.critic.fit(self.data, self.player.replan, updates, self.generator)
             error = self.dynamics.fit(self.data, self.player.replan, self.generator)
             good, before = self._weights(), self.expected()
-            numbers = self.improve(self.reconsidered(), run, self.imagined)
+            numbers = self.propose(run)
             after = self.expected()
             accepted = after - before >= self.cfg.margin * abs(before) and not self.diverged
             if not accepted:
@@ -120,6 +126,15 @@ class Rl100(ActorCritic):
         found |= {"critic_loss": loss, "model_error": error, "imitation": imitated}
         return {"success": rate, **found, **numbers}
 
+    def propose(self, run: Run) -> dict[str, float]:
+        """A policy that the critics find better; numbers of its last improvement."""
+        numbers: dict[str, float] = {}
+        for _ in range(self.cfg.proposals):
+            numbers = self.improve(self.reconsidered(), run, self.imagined)
+            if self.diverged:
+                break
+        return numbers
+
     @torch.no_grad()
     def reconsidered(self) -> Experience:
         """States of the data, with what the policy would do there now, judged by Q − V."""
@@ -130,7 +145,7 @@ class Rl100(ActorCritic):
         action = trace.chunk[:, : self.player.replan].clamp(-1, 1)
         advantage = self.critic.advantage(obs[CONDITION], action)
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-6)
-        old = step_log_prob(self.imagined.log_prob(obs, trace), self.cfg.clip)
+        old = self.log_prob(self.imagined, obs, trace)
         return Experience(obs, trace, advantage, old)
 
     def expected(self) -> float:

@@ -14,6 +14,7 @@ from burnish.errors import BurnishError
 from burnish.policies.base import Policy, load_policy, save_policy
 from burnish.policies.trace import NoiseConfig
 from burnish.rl_finetune.grpo import GroupTrainer, GrpoConfig
+from burnish.rl_finetune.likelihood import together
 from burnish.run import Run, read_metrics
 from burnish.sim.base import make_env
 
@@ -99,6 +100,29 @@ def test_every_episode_of_a_group_begins_alike(base: Policy):
         starts = torch.cat([one.obs["observation.state"][:1] for one in played[first : first + 4]])
         assert (starts == starts[:1]).all()
     assert not torch.equal(played[0].obs["observation.state"][0], played[4].obs["observation.state"][0])
+
+
+def test_what_was_not_executed_is_neither_likely_nor_unlikely(base: Policy):
+    with make_env(TASK, 4, horizon=8) as env:
+        trainer = GroupTrainer(base, env, settings("grpo", group=4, replan=2))
+        trainer.useful = list
+        obs, trace = together(trainer.play())
+    known = trainer.log_prob(trainer.chain, obs, trace)
+    trace.path[:, -1, 2:] += 1.0
+    torch.testing.assert_close(trainer.log_prob(trainer.chain, obs, trace), known)
+    trace.path[:, -1, 1] += 1.0
+    assert not torch.isclose(trainer.log_prob(trainer.chain, obs, trace)[:, -1], known[:, -1]).any()
+
+
+def test_long_episodes_weigh_no_more_than_short_ones(base: Policy):
+    with make_env(TASK, 4, horizon=16) as env:
+        trainer = GroupTrainer(base, env, settings("grpo", group=4))
+        trainer.useful = list
+        played = trainer.play()[:4]
+    for one, (length, success) in zip(played, [(1, True), (2, False), (2, True), (1, False)], strict=True):
+        one.reward, one.success = one.reward[:length], success
+    whole = [float(each.sum()) for each in trainer.judge(played).split([1, 2, 2, 1])]
+    assert whole == pytest.approx([1.5, -1.5, 1.5, -1.5], rel=1e-4)
 
 
 def test_episodes_that_do_not_make_whole_groups_are_refused():
