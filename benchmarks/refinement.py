@@ -38,14 +38,15 @@ from burnish.run import read_metrics
 DEMONSTRATIONS, EPISODES = 4, 100
 POLICY = FlowConfig(horizon=8, replan=4, steps=4, width=32)
 TRAINING = TrainConfig(steps=150, warmup_steps=20)
-STEPS = 1_000_000
+SHARED: dict[str, Any] = {"env_steps": 800_000, "workers": 0}
+"""One core each, so that two methods can be measured side by side."""
 METHODS: Mapping[str, Any] = {
-    "residual": ResidualConfig(),
-    "dppo": DppoConfig(env_steps=STEPS),
-    "reinflow": ReinflowConfig(env_steps=STEPS),
-    "grpo": GrpoConfig(env_steps=STEPS),
-    "srpo": SrpoConfig(env_steps=STEPS),
-    "rl100": Rl100Config(env_steps=STEPS),
+    "residual": ResidualConfig(workers=0),
+    "dppo": DppoConfig(**SHARED),
+    "reinflow": ReinflowConfig(**SHARED),
+    "grpo": GrpoConfig(**SHARED),
+    "srpo": SrpoConfig(**SHARED),
+    "rl100": Rl100Config(**SHARED),
 }
 
 

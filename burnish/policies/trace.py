@@ -38,9 +38,11 @@ class ActionTrace(NamedTuple):
 class NoiseConfig:
     """How far the steps of a Gaussian chain scatter, network units; token policies draw by their temperature."""
 
-    least: float = 0.08
-    """Standard deviation where the policy itself adds less, or none (DPPO: 0.1; with less, nothing new is tried)."""
-    most: float = 0.3
+    least: float = 0.2
+    """Standard deviation where the policy itself adds less, or none (DPPO: 0.1). With less, what is tried decides too
+    little to learn from: on `metaworld/peg-insert-side` two halves of 1,280 episodes agree three times better on where
+    to go with 0.2 than with 0.1."""
+    most: float = 0.5
     learned: bool = False
     """Whether a small network learns how far, between the two, from observation and step (ReinFlow)."""
 

@@ -31,6 +31,7 @@ from burnish.sim.base import VecEnv
 class GrpoConfig(LikelihoodConfig):
     """Groups of 8, as SimpleVLA-RL and SRPO have them."""
 
+    episodes: int = 320
     group: int = 8
     """Episodes from one start."""
     clip: ClipConfig = field(default_factory=lambda: ClipConfig(low=0.02, high=0.028))
@@ -76,7 +77,7 @@ class GroupTrainer(LikelihoodTrainer):
 
     def judge(self, episodes: Sequence[Episode]) -> Tensor:
         """Every decision gets its share of its episode's advantage, so that all episodes count the same (1/|o| in
-        equation 3): failures, which last longer, would outweigh successes, and everything that was done become rarer."""
+        equation 3): failures, which last longer, would outweigh successes, and all that was done become rarer."""
         advantage = group_advantage(self.rewards(episodes), self.cfg.group)
         lengths = torch.tensor([len(one) for one in episodes])
         return torch.repeat_interleave(advantage * lengths.float().mean() / lengths, lengths)

@@ -43,7 +43,9 @@ class OpdConfig(LikelihoodConfig):
     """λ of G-OPD: the advantage is λ (log π_T − log π_ref) − (log π_S − log π_ref); 1 leaves the reference out."""
     reference: Path | None = None
     """With `extrapolation`: checkpoint of π_ref; None: the student as it begins."""
-    lr: float = 3e-4
+    env_steps: int = 100_000
+    episodes: int = 40
+    batch_size: int = 512
     epochs: int = 2
 
 

@@ -23,10 +23,10 @@ from burnish.sim.base import VecEnv
 
 @dataclass(frozen=True, kw_only=True)
 class ReinflowConfig(DppoConfig):
-    """Noise between 0.06 and 0.2, learned; no discount along the chain."""
+    """Noise within bounds, learned; no discount along the chain."""
 
-    noise: NoiseConfig = field(default_factory=lambda: NoiseConfig(least=0.06, most=0.2, learned=True))
-    clip: ClipConfig = field(default_factory=lambda: ClipConfig(low=0.01, high=0.01, clamp=(-5.0, 5.0)))
+    noise: NoiseConfig = field(default_factory=lambda: NoiseConfig(least=0.15, most=0.4, learned=True))
+    clip: ClipConfig = field(default_factory=lambda: ClipConfig(low=0.02, high=0.02, clamp=(-5.0, 5.0)))
 
 
 def train(

@@ -47,7 +47,7 @@ class Rl100Config(DppoConfig):
     reproduction found nothing to happen, or a collapse. Here they are averaged, as DPPO does.
     """
 
-    rounds: int = 3
+    rounds: int = 8
     """Offline rounds; each plays `episodes`. None is left out, also if they play more than `env_steps`."""
     offline_decisions: int = 4_096
     """States from the data at which the policy draws anew, and which it then learns from, in each round."""
@@ -55,7 +55,7 @@ class Rl100Config(DppoConfig):
     """Times in a round that it draws and learns so, from the same critics."""
     margin: float = 0.05
     """δ of the gate, as a share of |Ĵ| of the policy in force."""
-    imitation: int = 300
+    imitation: int = 3_000
     """Gradient steps of imitation on all successes after each round."""
     imitation_lr: float = 3e-4
     critic: IqlConfig = field(default_factory=IqlConfig)
@@ -129,7 +129,8 @@ class Rl100(ActorCritic):
     def propose(self, run: Run) -> dict[str, float]:
         """A policy that the critics find better; numbers of its last improvement."""
         numbers: dict[str, float] = {}
-        for _ in range(self.cfg.proposals):
+        # Of successes alone critics learn that everything succeeds, also what nobody ever did.
+        for _ in range(0 if self.data.good.all() else self.cfg.proposals):
             numbers = self.improve(self.reconsidered(), run, self.imagined)
             if self.diverged:
                 break

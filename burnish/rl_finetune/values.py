@@ -20,7 +20,7 @@ class ValueConfig:
 
     gamma: float = 0.999
     """Per environment step: success that comes sooner is worth more."""
-    lam: float = 0.95
+    lam: float = 0.9
     hidden: int = 256
     lr: float = 1e-3
     epochs: int = 5
