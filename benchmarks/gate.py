@@ -43,7 +43,7 @@ CASES: Mapping[str, Rl100Config] = {
 
 def measure(case: str, seed: int, task: str, policy: Path, out: Path, quick: bool) -> dict[str, Any]:
     """One row of the table."""
-    settings = replace(CASES[case], seed=seed, **({"rounds": 1, "proposals": 1} if quick else {}))
+    settings = replace(CASES[case], seed=seed, **({"rounds": 1} if quick else {}))
     folder = out / f"{case.replace(', ', '-').replace(' ', '-')}-{seed}"
     result = refine.run(refine.Config("rl100", policy, folder, settings, dataset=out / "dataset"))
     rounds = read_metrics(folder)

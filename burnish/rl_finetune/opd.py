@@ -1,9 +1,10 @@
 """On-policy distillation of token policies: VLA-OPD (arXiv 2603.26666), and reward extrapolation (G-OPD).
 
-The student acts; the frozen teacher says how likely it would have written the student's own codes. The advantage of a
-code is log π_T − log π_S, so that following it is the gradient of the reverse KL: the student keeps to one of the
-teacher's ways instead of covering all (forward KL) or copying one code at a time (hard cross-entropy). No reward of the
-environment is asked for. With λ > 1 the teacher's change against a reference is exaggerated, which can pass it by.
+The student acts; the frozen teacher says how likely it would have written what the student did. The advantage of a code
+is log π_T − log π_S, so that following it is the gradient of the reverse KL: the student keeps to one of the teacher's
+ways instead of covering all (forward KL) or copying one code at a time (hard cross-entropy). The paper judges the codes
+that were drawn; here all that could have been, in proportion to their chance: the same gradient on average, without the
+scatter, which drives a small student apart. No reward of the environment is asked for. With λ > 1 the teacher's change against a reference is exaggerated, which can pass it by.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class OpdConfig(LikelihoodConfig):
     """With `extrapolation`: checkpoint of π_ref; None: the student as it begins."""
     env_steps: int = 100_000
     episodes: int = 40
-    batch_size: int = 512
-    epochs: int = 2
+    batch_size: int = 256
+    epochs: int = 20
 
 
 class Distillation(LikelihoodTrainer):
@@ -100,15 +101,12 @@ class Distillation(LikelihoodTrainer):
             return (teacher.exp() * (teacher - student)).sum(2).mean(), entropy
         if self.cfg.divergence == "hard_ce":
             return functional.nll_loss(student.flatten(0, 1), teacher.argmax(2).flatten()), entropy
-        written = trace.path[:, :, None]
-        own = student.gather(2, written)
-        taught = teacher.gather(2, written)
-        advantage = taught - own.detach()
+        advantage = teacher - student.detach()
         if self.reference is not None:
             with torch.no_grad():
-                reference = self.reference.log_probs(obs, trace).gather(2, written)
-            advantage = advantage + (self.cfg.extrapolation - 1) * (taught - reference)
-        return -(advantage * own).mean(), entropy
+                reference = self.reference.log_probs(obs, trace)
+            advantage = advantage + (self.cfg.extrapolation - 1) * (teacher - reference)
+        return -(student.exp() * advantage).sum(2).mean(), entropy
 
 
 def train(

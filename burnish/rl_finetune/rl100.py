@@ -51,8 +51,6 @@ class Rl100Config(DppoConfig):
     """Offline rounds; each plays `episodes`. None is left out, also if they play more than `env_steps`."""
     offline_decisions: int = 4_096
     """States from the data at which the policy draws anew, and which it then learns from, in each round."""
-    proposals: int = 10
-    """Times in a round that it draws and learns so, from the same critics."""
     margin: float = 0.05
     """δ of the gate, as a share of |Ĵ| of the policy in force."""
     imitation: int = 3_000
@@ -104,7 +102,7 @@ class Rl100(ActorCritic):
             loss = self.critic.fit(self.data, self.player.replan, updates, self.generator)
             error = self.dynamics.fit(self.data, self.player.replan, self.generator)
             good, before = self._weights(), self.expected()
-            numbers = self.propose(run)
+            numbers = self.improve(self.reconsidered(), run, self.imagined)
             after = self.expected()
             accepted = after - before >= self.cfg.margin * abs(before) and not self.diverged
             if not accepted:
@@ -125,16 +123,6 @@ class Rl100(ActorCritic):
         found = {"estimate_before": before, "estimate": after, "accepted": float(accepted), "rank_correlation": rank}
         found |= {"critic_loss": loss, "model_error": error, "imitation": imitated}
         return {"success": rate, **found, **numbers}
-
-    def propose(self, run: Run) -> dict[str, float]:
-        """A policy that the critics find better; numbers of its last improvement."""
-        numbers: dict[str, float] = {}
-        # Of successes alone critics learn that everything succeeds, also what nobody ever did.
-        for _ in range(0 if self.data.good.all() else self.cfg.proposals):
-            numbers = self.improve(self.reconsidered(), run, self.imagined)
-            if self.diverged:
-                break
-        return numbers
 
     @torch.no_grad()
     def reconsidered(self) -> Experience:

@@ -51,6 +51,10 @@ class VideoWorld:
         """(1, Z) of the whole film."""
         return self._embed(one.frames)
 
+    def way(self, one: Episode) -> Tensor:
+        """Both: a film for every decision would take longer than playing it."""
+        return torch.cat([self.start(one), self.end(one)])
+
     def latent(self, known: Tensor) -> Tensor:
         """As it is."""
         return known

@@ -36,6 +36,10 @@ class World(Protocol):
         """(1, C) what is known of how it went, to be kept."""
         ...
 
+    def way(self, one: Episode) -> Tensor:
+        """(N, C) from its beginning to its end, N ≥ 2, evenly spaced."""
+        ...
+
     def latent(self, known: Tensor) -> Tensor:
         """(B, C) → (B, Z) as the world stands now."""
         ...
@@ -87,6 +91,11 @@ class TimeEncoder(nn.Module):
     def end(self, one: Episode) -> Tensor:
         """The last one."""
         return self._policy[0].encode_state(one.last)
+
+    @torch.no_grad()
+    def way(self, one: Episode) -> Tensor:
+        """Every observation at which it decided, and the last one."""
+        return torch.cat([self._policy[0].encode_state(one.obs), self.end(one)])
 
     @torch.no_grad()
     def latent(self, known: Tensor) -> Tensor:
