@@ -4,7 +4,8 @@ The student acts; the frozen teacher says how likely it would have written what 
 is log π_T − log π_S, so that following it is the gradient of the reverse KL: the student keeps to one of the teacher's
 ways instead of covering all (forward KL) or copying one code at a time (hard cross-entropy). The paper judges the codes
 that were drawn; here all that could have been, in proportion to their chance: the same gradient on average, without the
-scatter, which drives a small student apart. No reward of the environment is asked for. With λ > 1 the teacher's change against a reference is exaggerated, which can pass it by.
+scatter, which drives a small student apart. No reward of the environment is asked for. With λ > 1 the
+teacher's change against a reference is exaggerated, which can pass it by.
 """
 
 from __future__ import annotations
