@@ -39,7 +39,7 @@ DEMONSTRATIONS, EPISODES = 60, 100
 TOKENIZER = BinsConfig(horizon=4, bins=64)
 SIZE = {"width": 64, "depth": 2}
 TEACHER = TrainConfig(steps=3_000, batch_size=128, warmup_steps=50)
-STUDENT = replace(TEACHER, steps=500)
+STUDENT = replace(TEACHER, steps=400)
 STEPS, ALONE_STEPS = 40_000, 600_000
 DIVERGENCES = ("reverse_kl", "forward_kl", "hard_ce")
 TEACHING = OpdConfig(env_steps=STEPS)

@@ -31,7 +31,7 @@ from burnish.sim.base import VecEnv
 class GrpoConfig(LikelihoodConfig):
     """Groups of 8, as SimpleVLA-RL and SRPO have them."""
 
-    episodes: int = 320
+    epochs: int = 10
     group: int = 8
     """Episodes from one start."""
     clip: ClipConfig = field(default_factory=lambda: ClipConfig(low=0.02, high=0.028))

@@ -64,6 +64,26 @@ def test_distance_in_the_encoder_is_time(base: Policy):
     assert (found.diff() > 0).all()
 
 
+def test_a_decision_is_judged_by_the_progress_that_followed_it(base: Policy, monkeypatch):
+    """Nearer to success in the first half of an episode, and back again in the second."""
+    cfg = SrpoConfig(episodes=4, group=4, lanes=4, workers=0, tries=1)
+    with make_env("metaworld/reach", 4, horizon=80) as env:
+        trainer = ProgressTrainer(base, env, cfg)
+        one = trainer.player.play([trainer.start()])[0]
+    half = len(one) // 2
+    there = torch.cat([torch.linspace(0.0, 0.9, half + 1), torch.linspace(0.9, 0.0, len(one) - half + 1)[1:]])
+    monkeypatch.setattr(trainer.world, "way", lambda _: there[:, None])
+    monkeypatch.setattr(trainer.world, "latent", lambda known: known)
+    trainer.known.append(torch.ones(1, 1))
+    one.success = False
+    failed = trainer.gains(one, 0.5)
+    assert (failed[: half - 2] > 0).all()
+    assert (failed[half:] < 0).all()
+    assert float(trainer.gains(one, 1.0)[0]) == pytest.approx(0.0, abs=1e-4)  # it ended where it began
+    one.success = True
+    assert float(trainer.gains(one, 0.5)[-1]) > 0.9
+
+
 @pytest.fixture(scope="module")
 def vjepa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the real class, tiny and untrained, as the library saves it."""
