@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,36 +82,47 @@ def test_a_policy_moves_the_simulated_robot_to_its_goal(command: list[str], tmp_
     assert json.loads((tmp_path / "run" / "robot.json").read_text())["violations"] == {}
 
 
+@pytest.fixture
+def playing(command: list[str], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command a while after the robot began to move; whatever comes of the test, it does not outlive it."""
+
+    def from_a_terminal() -> None:  # also where these tests were told to outlive theirs, as by nohup
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    events = tmp_path / "run" / "events.jsonl"
+    words = [*command, "--seconds", "60"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=from_a_terminal) as running:
+        try:
+            while running.poll() is None and not (events.exists() and "play" in events.read_text()):
+                time.sleep(0.1)
+            time.sleep(0.8)
+            yield running
+        finally:
+            running.kill()
+
+
+def came_to_rest(running: subprocess.Popen[str], run: Path) -> dict[str, Any]:
+    """Assert that it stopped the robot before it ended; what the robot saw."""
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 130 and "stopped" in said
+    seen = json.loads((run / "robot.json").read_text())
+    assert seen["violations"] == {}
+    names, cycles = read_cycles(run)
+    assert np.abs(cycles[-1, names.index("velocity/joint1")]) < 1e-3
+    return seen
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ctrl_c_lets_it_come_to_rest(command: list[str], tmp_path: Path, number: int) -> None:
-    running = subprocess.Popen([*command, "--seconds", "60"], stderr=subprocess.PIPE, text=True)
-    events = tmp_path / "run" / "events.jsonl"
-    while running.poll() is None and not (events.exists() and "play" in events.read_text()):
-        time.sleep(0.1)
-    time.sleep(0.8)
-    os.kill(running.pid, number)
-    _, said = running.communicate(timeout=20)
-    assert running.returncode == 130 and "stopped" in said
-    seen = json.loads((tmp_path / "run" / "robot.json").read_text())
-    assert seen["violations"] == {} and seen["still_s"] > 0  # asked as soon as it was let go of
-    names, cycles = read_cycles(tmp_path / "run")
-    assert np.abs(cycles[-1, names.index("velocity/joint1")]) < 1e-3
+def test_ctrl_c_lets_it_come_to_rest(playing: subprocess.Popen[str], tmp_path: Path, number: int) -> None:
+    os.kill(playing.pid, number)
+    assert came_to_rest(playing, tmp_path / "run")["still_s"] > 0  # asked as soon as it was let go of
 
 
-def test_a_second_ctrl_c_does_not_cut_the_first_one_short(command: list[str], tmp_path: Path) -> None:
-    running = subprocess.Popen([*command, "--seconds", "60"], stderr=subprocess.PIPE, text=True)
-    events = tmp_path / "run" / "events.jsonl"
-    while running.poll() is None and not (events.exists() and "play" in events.read_text()):
-        time.sleep(0.1)
-    time.sleep(0.8)
+def test_a_second_ctrl_c_does_not_cut_the_first_one_short(playing: subprocess.Popen[str], tmp_path: Path) -> None:
     for _ in range(20):
-        os.kill(running.pid, signal.SIGINT)
+        os.kill(playing.pid, signal.SIGINT)
         time.sleep(0.02)
-    _, said = running.communicate(timeout=20)
-    assert running.returncode == 130 and "stopped" in said
-    assert json.loads((tmp_path / "run" / "robot.json").read_text())["violations"] == {}
-    names, cycles = read_cycles(tmp_path / "run")
-    assert np.abs(cycles[-1, names.index("velocity/joint1")]) < 1e-3
+    came_to_rest(playing, tmp_path / "run")
 
 
 def test_a_policy_that_is_killed_leaves_the_robot_held(policy: Path, tmp_path: Path, address: str) -> None:
