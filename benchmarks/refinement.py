@@ -2,7 +2,8 @@
 
 `uv run python benchmarks/refinement.py [--task metaworld/peg-insert-side] [--methods residual dppo …] [--seeds 0 1 2]
 [--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little: four demonstrations and 150
-gradient steps, 30 to 60 % success. Every method has the same environment steps but residual RL, which needs fewer.
+gradient steps, 30 to 60 % success. Every method has the same environment steps but residual RL, which needs fewer, and
+`srpo-60`, SRPO with six tenths of GRPO's, to be compared with GRPO.
 Success is over 100 fixed episodes with the final checkpoint, acting without noise. Run it again to go on after an
 interruption. `success.svg` in the folder is the plot, of the episodes played while refining. The last line is JSON:
 `ours` is RL-100's success, `peer` the imitated policy's.
@@ -46,6 +47,7 @@ METHODS: Mapping[str, Any] = {
     "reinflow": ReinflowConfig(**SHARED),
     "grpo": GrpoConfig(**SHARED),
     "srpo": SrpoConfig(**SHARED),
+    "srpo-60": SrpoConfig(**SHARED | {"env_steps": 480_000}),
     "rl100": Rl100Config(**SHARED),
 }
 
@@ -64,7 +66,7 @@ def measure(method: str, seed: int, task: str, policy: Path, out: Path, quick: b
     known: dict[str, Any] = {"task": task}
     if method in ("residual", "rl100"):
         known = {"dataset": out / "dataset"}
-    result = refine.run(refine.Config(method, policy, folder, settings, **known))
+    result = refine.run(refine.Config(method.removesuffix("-60"), policy, folder, settings, **known))
     row = {"method": method, "seed": seed, "env_steps": result["env_steps"], "refine_s": result["wall_s"]}
     row |= {"success": judge(folder / "policy", task, out)["success"]}
     if (folder / "one_step").exists():

@@ -7,9 +7,9 @@ where nothing is ever that near: here the centre is the nearest success itself, 
 batch's best and worst failures, so that the best always gets nearly 0.6 however bad it is: here the scale is the
 distance at which episodes begin.
 
-The paper gives all decisions of an episode the same advantage. Here each gets the progress that followed it, the sooner
-the more: process supervision (GRPO, arXiv 2402.03300, section 4.1.3), with λ as in generalised advantages. On
-`metaworld/peg-insert-side` two halves of 1,280 episodes then agree twice as well on where to go.
+The paper gives all decisions of an episode the same advantage. Here each gets what followed it, the sooner the more:
+process supervision (GRPO, arXiv 2402.03300, section 4.1.3), with λ as in generalised advantages. A state is worth how
+likely it is to end in success, learned from its distance to success and the time that has passed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch.nn import functional
 from burnish.datasets.demonstrations import Demonstrations
 from burnish.policies.base import Policy
 from burnish.rl_finetune.arena import Arena
+from burnish.rl_finetune.chances import Chances, features
 from burnish.rl_finetune.episodes import Episode
 from burnish.rl_finetune.grpo import GroupTrainer, GrpoConfig
 from burnish.rl_finetune.loop import refine
@@ -49,8 +50,8 @@ class SrpoConfig(GrpoConfig):
     encoder: TimeEncoderConfig = field(default_factory=TimeEncoderConfig)
     successes: int = 64
     """The last ones, to which failures are compared."""
-    lam: float | None = 0.9
-    """λ of the progress after a decision; None: all decisions of an episode are judged by how it ended (the paper)."""
+    lam: float | None = 0.95
+    """λ of what followed a decision; None: all decisions of an episode are judged by how it ended (the paper)."""
 
 
 class ProgressTrainer(GroupTrainer):
@@ -64,6 +65,7 @@ class ProgressTrainer(GroupTrainer):
         self.player.film = self.world.film
         self.known: deque[Tensor] = deque(maxlen=cfg.successes)
         """What the world keeps of successful episodes, (1, C) each."""
+        self.chances = Chances()
 
     def useful(self, played: Sequence[Episode]) -> list[Episode]:
         """Before the first success as GRPO; then also groups that failed, which came nearer or less near."""
@@ -73,24 +75,30 @@ class ProgressTrainer(GroupTrainer):
         return [one for group in open_ended for one in group] if self.known else []
 
     def judge(self, episodes: Sequence[Episode]) -> Tensor:
-        """The progress after each decision against the mean of its group, in standard deviations of all of them."""
+        """What followed each decision against the mean of its group, in standard deviations of all of them."""
         if self.cfg.lam is None:
             return super().judge(episodes)
-        gains = [self.gains(one, self.cfg.lam) for one in episodes]
+        ways = [features(self.distance(one)) for one in episodes]
+        success = [torch.full((len(one),), float(one.success)) for one in episodes]
+        self.chances.learn(torch.cat([way[:-1] for way in ways]), torch.cat(success))
+        gains = [self.gains(one, way, self.cfg.lam) for one, way in zip(episodes, ways, strict=True)]
         groups = [torch.cat(gains[first : first + self.cfg.group]) for first in range(0, len(gains), self.cfg.group)]
         centred = torch.cat([one - one.mean() for one in groups])
         return centred / (centred.std() + 1e-6)
 
+    def gains(self, one: Episode, way: Tensor, lam: float) -> Tensor:
+        """Σ λⁱ of how the chance of success changed after each decision (D,), from the features (D + 1, 6)."""
+        value = self.chances(way[:-1])
+        return gae(torch.zeros(len(one)), value, float(one.success), gamma=1.0, lam=lam, steps=one.steps)[0]
+
     @torch.no_grad()
-    def gains(self, one: Episode, lam: float) -> Tensor:
-        """Σ λⁱ of the rewards' changes after each decision (D,), had the episode ended before and after it."""
+    def distance(self, one: Episode) -> Tensor:
+        """d̂ (D + 1,) before each decision and at the end."""
         way = self.world.latent(self.world.way(one))
         successes = self.world.latent(torch.cat(list(self.known)))
-        reward = progress_reward(progress_distance(way, way[:1].expand_as(way), successes))
+        found = progress_distance(way, way[:1].expand_as(way), successes)
         # As many as there are decisions and an end, however many the world looks at.
-        reward = functional.interpolate(reward[None, None], len(one) + 1, mode="linear", align_corners=True)[0, 0]
-        last = 1.0 if one.success else float(reward[-1])
-        return gae(torch.zeros(len(one)), reward[:-1], last, gamma=1.0, lam=lam, steps=one.steps)[0]
+        return functional.interpolate(found[None, None], len(one) + 1, mode="linear", align_corners=True)[0, 0]
 
     @torch.no_grad()
     def rewards(self, episodes: Sequence[Episode]) -> Tensor:
@@ -102,14 +110,16 @@ class ProgressTrainer(GroupTrainer):
         return torch.where(success > 0, success, progress_reward(distance))
 
     def state(self) -> dict[str, Tensor]:
-        """With the world and successes."""
+        """With the world, successes and chances."""
         known = {"known": torch.cat(list(self.known))} if self.known else {}
-        return super().state() | self.world.state() | known
+        chances = {"chances.square": self.chances.square, "chances.product": self.chances.product}
+        return super().state() | self.world.state() | known | chances
 
     def load(self, tensors: Mapping[str, Tensor], under: Any) -> None:
-        """With the world and successes."""
+        """With the world, successes and chances."""
         super().load(tensors, under)
         self.world.restore(under)
+        self.chances.square, self.chances.product = tensors["chances.square"], tensors["chances.product"]
         self.known.extend(tensors["known"].split(1) if "known" in tensors else ())
 
 

@@ -9,6 +9,7 @@ import torch
 
 from burnish.errors import BurnishError
 from burnish.policies.base import Policy
+from burnish.rl_finetune.chances import Chances, features
 from burnish.rl_finetune.srpo import (
     ProgressTrainer,
     SrpoConfig,
@@ -64,7 +65,37 @@ def test_distance_in_the_encoder_is_time(base: Policy):
     assert (found.diff() > 0).all()
 
 
-def test_a_decision_is_judged_by_the_progress_that_followed_it(base: Policy, monkeypatch):
+def test_chances_are_those_of_the_episodes():
+    """Walks whose success depends on how far they are and how late it is; asked about walks not learned from."""
+    generator = torch.Generator().manual_seed(0)
+
+    def walks(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        seen, true = [], []
+        for _ in range(count):
+            distance = torch.rand(40, generator=generator) * 1.5
+            seen.append(features(distance))
+            true.append((0.9 - 0.4 * distance - 0.2 * torch.arange(40) / 40).clamp(0, 1))
+        chance = torch.cat(true)
+        return torch.cat(seen), chance, (torch.rand(len(chance), generator=generator) < chance).float()
+
+    chances = Chances()
+    for _ in range(3):
+        seen, _, won = walks(100)
+        chances.learn(seen, won)
+    seen, true, _ = walks(20)
+    assert float((chances(seen) - true).abs().mean()) < 0.02
+
+
+def test_a_round_without_success_leaves_something_of_what_was_known():
+    near, far = features(torch.zeros(40)), features(torch.ones(40))
+    chances = Chances()
+    chances.learn(torch.cat([near, far]), torch.cat([torch.ones(40), torch.zeros(40)]))
+    chances.learn(far, torch.zeros(40))
+    assert float(chances(near).mean()) > 0.9
+    assert float(chances(far).mean()) < 0.05
+
+
+def test_a_decision_is_judged_by_what_followed_it(base: Policy, monkeypatch):
     """Nearer to success in the first half of an episode, and back again in the second."""
     cfg = SrpoConfig(episodes=4, group=4, lanes=4, workers=0, tries=1)
     with make_env("metaworld/reach", 4, horizon=80) as env:
@@ -75,13 +106,17 @@ def test_a_decision_is_judged_by_the_progress_that_followed_it(base: Policy, mon
     monkeypatch.setattr(trainer.world, "way", lambda _: there[:, None])
     monkeypatch.setattr(trainer.world, "latent", lambda known: known)
     trainer.known.append(torch.ones(1, 1))
+    near, far = (torch.full((len(one),), value) for value in (0.0, 1.0))
+    trainer.chances.learn(torch.cat([features(near), features(far)]), torch.cat([far, near]))
+    way = features(trainer.distance(one))
     one.success = False
-    failed = trainer.gains(one, 0.5)
+    failed = trainer.gains(one, way, 0.5)
     assert (failed[: half - 2] > 0).all()
     assert (failed[half:] < 0).all()
-    assert float(trainer.gains(one, 1.0)[0]) == pytest.approx(0.0, abs=1e-4)  # it ended where it began
+    whole = trainer.gains(one, way, 1.0)
+    assert torch.allclose(whole, -trainer.chances(way[:-1]), atol=1e-5)  # all of it: from the chance to nothing
     one.success = True
-    assert float(trainer.gains(one, 0.5)[-1]) > 0.9
+    assert float(trainer.gains(one, way, 0.5)[-1]) == pytest.approx(1.0 - float(trainer.chances(way[-2:-1])), abs=1e-5)
 
 
 @pytest.fixture(scope="module")
