@@ -1,9 +1,9 @@
 """Refinement algorithms from one imitated policy: success against environment steps, in one table and one plot.
 
 `uv run python benchmarks/refinement.py [--task metaworld/peg-insert-side] [--methods residual dppo …] [--seeds 0 1 2]
-[--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little: four demonstrations and 150
-gradient steps, 30 to 60 % success. Every method has the same environment steps but residual RL, which needs fewer, and
-`srpo-60`, SRPO with six tenths of GRPO's, to be compared with GRPO.
+[--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little, 30 to 60 % success; PLANS has
+what it learned from, and the environment steps each method gets: 800,000, or 150,000 where a step takes milliseconds,
+as in LIBERO (`--task libero/goal/8`). Residual RL needs fewer; `srpo-60` is SRPO with six tenths of GRPO's steps.
 Success is over 100 fixed episodes with the final checkpoint, acting without noise. Run it again to go on after an
 interruption. `success.svg` in the folder is the plot, of the episodes played while refining. The last line is JSON:
 `ours` is RL-100's success, `peer` the imitated policy's.
@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,32 +36,59 @@ from burnish.rl_finetune.rl100 import Rl100Config
 from burnish.rl_finetune.srpo import SrpoConfig
 from burnish.run import read_metrics
 
-DEMONSTRATIONS, EPISODES = 4, 100
+EPISODES = 100
 POLICY = FlowConfig(horizon=8, replan=4, steps=4, width=32)
-TRAINING = TrainConfig(steps=150, warmup_steps=20)
-SHARED: dict[str, Any] = {"env_steps": 800_000, "workers": 0}
-"""One core each, so that two methods can be measured side by side."""
-METHODS: Mapping[str, Any] = {
-    "residual": ResidualConfig(workers=0),
-    "dppo": DppoConfig(**SHARED),
-    "reinflow": ReinflowConfig(**SHARED),
-    "grpo": GrpoConfig(**SHARED),
-    "srpo": SrpoConfig(**SHARED),
-    "srpo-60": SrpoConfig(**SHARED | {"env_steps": 480_000}),
-    "rl100": Rl100Config(**SHARED),
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a task's base is made and refined.
+
+    Attributes:
+        demonstrations, imitation: what the base learns from, and its gradient steps.
+        env_steps: of each method but residual RL.
+        episodes: played before each improvement.
+        rounds: of RL-100, offline.
+    """
+
+    demonstrations: int
+    imitation: int
+    env_steps: int
+    episodes: int
+    rounds: int
+
+    def methods(self) -> Mapping[str, Any]:
+        """Settings of every method, on one core, so that two can be measured side by side."""
+        shared: dict[str, Any] = {"env_steps": self.env_steps, "episodes": self.episodes, "workers": 0}
+        return {
+            "residual": ResidualConfig(workers=0),
+            "dppo": DppoConfig(**shared),
+            "reinflow": ReinflowConfig(**shared),
+            "grpo": GrpoConfig(**shared),
+            "srpo": SrpoConfig(**shared),
+            "srpo-60": SrpoConfig(**shared | {"env_steps": self.env_steps * 6 // 10}),
+            "rl100": Rl100Config(**shared, rounds=self.rounds),
+        }
+
+
+PLANS: Mapping[str, Plan] = {
+    "metaworld/peg-insert-side": Plan(4, 150, 800_000, 160, 8),
+    "libero/goal/8": Plan(10, 300, 150_000, 80, 4),  # put the bowl on the plate, in some 100 steps
 }
+METHODS = list(PLANS["libero/goal/8"].methods())
 
 
-def base(task: str, out: Path) -> Path:
+def base(task: str, plan: Plan, out: Path) -> Path:
     """The imitated policy."""
-    collect.run(collect.Config(out / "dataset", Recording(task, episodes=DEMONSTRATIONS)))
-    train.run(train.Config("flow", out / "dataset", out / "imitate", POLICY, TRAINING))
+    collect.run(collect.Config(out / "dataset", Recording(task, episodes=plan.demonstrations)))
+    training = TrainConfig(steps=plan.imitation, warmup_steps=20)
+    train.run(train.Config("flow", out / "dataset", out / "imitate", POLICY, training))
     return out / "imitate" / "policy"
 
 
-def measure(method: str, seed: int, task: str, policy: Path, out: Path, quick: bool) -> dict[str, Any]:
+def measure(method: str, settings: Any, task: str, policy: Path, out: Path) -> dict[str, Any]:
     """Refine with one method; one row of the table."""
-    settings = replace(METHODS[method], seed=seed, **({"env_steps": 8_000} if quick else {}))
+    seed = settings.seed
     folder = out / f"{method}-{seed}"
     known: dict[str, Any] = {"task": task}
     if method in ("residual", "rl100"):
@@ -107,20 +134,22 @@ def draw(rows: list[dict[str, Any]], start: float, path: Path) -> None:
 def main() -> None:
     """Measure every method and seed; a table, a plot and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", default="metaworld/peg-insert-side")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--task", choices=PLANS, default="metaworld/peg-insert-side")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/refinement"))
     parser.add_argument("--quick", action="store_true", help="one seed, some minutes, no result")
     args = parser.parse_args()
     seeds, out = ([0], args.out / "quick") if args.quick else (args.seeds, args.out)
     out = out / args.task.replace("/", "-")
-    policy = base(args.task, out)
+    plan = PLANS[args.task]
+    policy = base(args.task, plan, out)
     start = judge(policy, args.task, out)["success"]
     rows = []
     for seed in seeds:
         for method in args.methods:
-            rows.append(measure(method, seed, args.task, policy, out, args.quick))
+            settings = replace(plan.methods()[method], seed=seed, **({"env_steps": 8_000} if args.quick else {}))
+            rows.append(measure(method, settings, args.task, policy, out))
             line = "| {method} | {seed} | {success:.0%} | {env_steps:,} | {refine_s:.0f} s |".format(**rows[-1])
             one_step = rows[-1].get("one_step")
             print(line + (f" one step {one_step:.0%} |" if one_step is not None else " |"), flush=True)
