@@ -78,10 +78,11 @@ class Distillation(LikelihoodTrainer):
         """Gradient steps on the divergence."""
         if self.iterations == 0:
             warn_of_no_success(sum(self.success) / max(len(self.success), 1), "opd")
-        good, loss, entropy = self._weights(), torch.zeros(()), torch.zeros(())
+        good, loss = self._weights(), torch.zeros(())
+        entropy = self.entropy(known.obs, known.trace)
         for _ in range(self.cfg.epochs):
             for each in torch.randperm(len(known.advantage), generator=self.generator).split(self.cfg.batch_size):
-                loss, entropy = self.divergence(*rows(known.obs, known.trace, each))
+                loss = self.divergence(*rows(known.obs, known.trace, each))
                 if not torch.isfinite(loss):
                     self._give_up(good, float(loss.detach()), run)
                     return {}
@@ -89,25 +90,31 @@ class Distillation(LikelihoodTrainer):
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(self.parameters, self.cfg.max_grad_norm, foreach=True)
                 self.optimizer.step()
-        return {"divergence": float(loss.detach()), "entropy": float(entropy)}
+        return {"divergence": float(loss.detach()), "entropy": entropy}
 
-    def divergence(self, obs: Mapping[str, Tensor], trace: ActionTrace) -> tuple[Tensor, Tensor]:
-        """The loss whose gradient moves the student, and its mean entropy per code, nats."""
+    @torch.no_grad()
+    def entropy(self, obs: Mapping[str, Tensor], trace: ActionTrace) -> float:
+        """Mean per code, nats, of the student as it played."""
+        assert isinstance(self.chain, TokenChain)
+        student = self.chain.log_probs(obs, trace)
+        return -float((student.exp() * student).sum(2).mean())
+
+    def divergence(self, obs: Mapping[str, Tensor], trace: ActionTrace) -> Tensor:
+        """The loss whose gradient moves the student."""
         assert isinstance(self.chain, TokenChain)
         student = self.chain.log_probs(obs, trace)
         with torch.no_grad():
-            entropy = -(student.exp() * student).sum(2).mean()
             teacher = self.teacher.log_probs(obs, trace)
         if self.cfg.divergence == "forward_kl":
-            return (teacher.exp() * (teacher - student)).sum(2).mean(), entropy
+            return (teacher.exp() * (teacher - student)).sum(2).mean()
         if self.cfg.divergence == "hard_ce":
-            return functional.nll_loss(student.flatten(0, 1), teacher.argmax(2).flatten()), entropy
+            return functional.nll_loss(student.flatten(0, 1), teacher.argmax(2).flatten())
         advantage = teacher - student.detach()
         if self.reference is not None:
             with torch.no_grad():
                 reference = self.reference.log_probs(obs, trace)
             advantage = advantage + (self.cfg.extrapolation - 1) * (teacher - reference)
-        return -(student.exp() * advantage).sum(2).mean(), entropy
+        return -(student.exp() * advantage).sum(2).mean()
 
 
 def train(
