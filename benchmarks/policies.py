@@ -2,10 +2,10 @@
 
 `uv run python benchmarks/policies.py [--threads 2] [--rounds 3] [--only NAME …]`. All see one image of 96² through a
 ResNet-18 and a state of 39 numbers, plan 16 actions of 7 numbers and have about 16 million weights, 11 of them the
-eye's. Training is forward, backward and the optimizer's step on a batch of 64 in memory; what loading costs is
-`training.py`'s matter. Each policy has a process of its own, so that its peak memory is its own; rounds alternate and
-medians are printed. The last line is JSON: `ours` and `peer` are milliseconds per chunk at batch 1, of MeanFlow and of
-lerobot's Diffusion.
+eye's; a VLA has a backbone of PaliGemma's class instead, of which it trains adapters. Training is forward, backward and
+the optimizer's step on a batch of 64 in memory; what loading costs is `training.py`'s matter. Each policy has a process
+of its own, so that its peak memory is its own; rounds alternate and medians are printed. The last line is JSON: `ours`
+and `peer` are milliseconds per chunk at batch 1, of MeanFlow and of lerobot's Diffusion.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from backbone import save_backbone
 
 from burnish.contract import ACTION, IMAGES, STATE, Contract, Field
-from burnish.policies.base import make_policy
+from burnish.policies.base import Policy, make_policy
 from burnish.policies.networks.vision import VisionConfig
 
 PIXELS, STATES, ACTIONS, HORIZON, BATCH = 96, 39, 7, 16, 64
@@ -40,10 +41,14 @@ UNET = {"horizon": HORIZON, "denoiser": "unet", "width": 176, "depth": 2}
 OURS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "meanflow, unet": ("meanflow", UNET),
     "meanflow, dit": ("meanflow", {"horizon": HORIZON, "denoiser": "dit", "width": 128, "depth": 2}),
+    "meanflow, dita": ("meanflow", {"horizon": HORIZON, "denoiser": "dita", "width": 128, "depth": 2}),
     "meanflow, mlp": ("meanflow", {"horizon": HORIZON, "denoiser": "mlp", "width": 144, "depth": 2}),
     "flow, unet": ("flow", UNET),
     "diffusion, unet": ("diffusion", UNET),
     "mint": ("mint", {"width": 256, "depth": 4}),
+    "vla, meanflow": ("vla", {"horizon": HORIZON, "head": "meanflow"}),
+    "vla, flow": ("vla", {"horizon": HORIZON, "head": "flow"}),
+    "vla, bins": ("vla", {"head": "tokens", "tokenizer": "bins", "tokenizer_config": {"horizon": HORIZON}}),
     "tokens, bins": ("tokens", {"tokenizer_config": {"horizon": HORIZON}, "width": 256, "depth": 4}),
 }
 PEERS: Mapping[str, dict[str, Any]] = {
@@ -82,12 +87,20 @@ def ours(name: str) -> tuple[torch.nn.Module, Callable[[], torch.Tensor], Callab
     from transformers import ResNetConfig, ResNetModel, ViTImageProcessor
 
     kind, settings = OURS[name]
+    stats: dict[str, Any] = {key: {} for key in (EYE, STATE, ACTION)}
     with tempfile.TemporaryDirectory() as folder:
+        if kind == "vla":
+            save_backbone(Path(folder), PIXELS)
+            return measured(make_policy(kind, contract(), stats, backbone=folder, **settings))
         sizes = {"embedding_size": 64, "hidden_sizes": [64, 128, 256, 512], "depths": [2, 2, 2, 2]}
         ResNetModel(ResNetConfig(**sizes, layer_type="basic")).save_pretrained(folder)
         ViTImageProcessor(size={"height": PIXELS, "width": PIXELS}).save_pretrained(folder)
         vision = VisionConfig(encoder=folder)
-        policy = make_policy(kind, contract(), {key: {} for key in (EYE, STATE, ACTION)}, vision=vision, **settings)
+        return measured(make_policy(kind, contract(), stats, vision=vision, **settings))
+
+
+def measured(policy: Policy) -> tuple[Policy, Callable[[], torch.Tensor], Callable[[int], Any]]:
+    """With its loss and plan on random data."""
     data = {STATE: torch.randn(BATCH, STATES), EYE: torch.randint(256, (BATCH, PIXELS, PIXELS, 3), dtype=torch.uint8)}
     batch = data | {ACTION: torch.rand(BATCH, HORIZON, ACTIONS) * 2 - 1}
     generator = torch.Generator().manual_seed(0)
@@ -161,7 +174,7 @@ def measure(name: str, threads: int) -> dict[str, float]:
     with torch.inference_mode():
         plan(1)
         one, many = timed(lambda: plan(1), 20), timed(lambda: plan(BATCH), 5)
-    weights = sum(parameter.numel() for parameter in policy.parameters() if parameter.requires_grad) / 1e6
+    weights = sum(parameter.numel() for parameter in policy.parameters()) / 1e6
     return {"million": weights, "rate": BATCH / seconds, "ms_1": one * 1e3, "ms_64": many * 1e3, "mib": memory}
 
 
