@@ -1,6 +1,6 @@
 """RL-100's gate: what it lets through, and what offline rounds bring.
 
-`uv run python benchmarks/gate.py [--task metaworld/peg-insert-side] [--seeds 0 1 2] [--out runs/gate] [--quick]`. The
+`uv run python benchmarks/gate.py [--seeds 0 1 2] [--out runs/gate] [--quick]`. The
 base is that of `benchmarks/refinement.py`. Success is over 200 fixed episodes, acting without noise.
 
 - "success only": one round from the demonstrations, nothing imitated after it: what passed the gate, or was taken back.
@@ -32,7 +32,9 @@ from burnish.rl_finetune.rl100 import Rl100Config
 from burnish.run import read_metrics
 
 EPISODES = 200
-OFFLINE = replace(refinement.METHODS["rl100"], env_steps=1)
+TASK = "metaworld/peg-insert-side"
+PLAN = refinement.PLANS[TASK]
+OFFLINE = replace(PLAN.methods()["rl100"], env_steps=1)
 CASES: Mapping[str, Rl100Config] = {
     "success only": replace(OFFLINE, rounds=1, imitation=0),
     "success only, no gate": replace(OFFLINE, rounds=1, imitation=0, margin=-1.0),
@@ -55,21 +57,20 @@ def measure(case: str, seed: int, task: str, policy: Path, out: Path, quick: boo
 def main() -> None:
     """Measure every case and seed; a table and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", default="metaworld/peg-insert-side")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--out", type=Path, default=Path("runs/gate"))
     parser.add_argument("--quick", action="store_true", help="one seed, some minutes, no result")
     args = parser.parse_args()
     seeds, out = ([0], args.out / "quick") if args.quick else (args.seeds, args.out)
-    out = out / args.task.replace("/", "-")
-    policy = refinement.base(args.task, out)
-    start = refinement.judge(policy, args.task, out, EPISODES)["success"]
+    out = out / TASK.replace("/", "-")
+    policy = refinement.base(TASK, PLAN, out)
+    start = refinement.judge(policy, TASK, out, EPISODES)["success"]
     print(f"imitated: {start:.0%}", flush=True)
     rows = []
     for case in args.cases:
         for seed in seeds:
-            rows.append(row := measure(case, seed, args.task, policy, out, args.quick))
+            rows.append(row := measure(case, seed, TASK, policy, out, args.quick))
             passed = sum(each[2] for each in row["rounds"])
             line = "| {case} | {seed} | {success:.0%} | {env_steps:,} | {refine_s:.0f} s |".format(**row)
             print(f"{line} {passed:.0f} of {len(row['rounds'])} let through |", flush=True)
