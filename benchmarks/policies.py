@@ -204,7 +204,8 @@ def main() -> None:
     for _ in range(args.rounds):
         for name in args.only:
             words = [sys.executable, str(Path(__file__)), "--alone", name, "--threads", str(args.threads)]
-            found[name].append(json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout))
+            said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+            found[name].append(json.loads(said.splitlines()[-1]))  # lerobot may print before
     print("| policy | weights | training | chunk, batch 1 | chunk, batch 64 | memory in training |")
     print("|---|---|---|---|---|---|")
     rows = {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
