@@ -3,7 +3,7 @@
 `uv run python benchmarks/refinement.py [--task metaworld/peg-insert-side] [--methods residual dppo …] [--seeds 0 1 2]
 [--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little, 30 to 60 % success; PLANS has
 what it learned from, and the environment steps each method gets: 800,000, or 200,000 where a step takes milliseconds,
-as in LIBERO (`--task libero/goal/8`). Residual RL needs fewer; `srpo-60` is SRPO with six tenths of GRPO's steps.
+as in LIBERO (`--task libero/goal/8`). Residual RL needs fewer; `srpo-60` is SRPO within six tenths of GRPO's steps.
 Success is over 100 fixed episodes with the final checkpoint, acting without noise. Run it again to go on after an
 interruption. `success.svg` in the folder is the plot, of the episodes played while refining. The last line is JSON:
 `ours` is RL-100's success, `peer` the imitated policy's.
@@ -70,7 +70,7 @@ class Plan:
             "reinflow": ReinflowConfig(**shared),
             "grpo": GrpoConfig(**shared),
             "srpo": SrpoConfig(**shared),
-            "srpo-60": SrpoConfig(**shared | {"env_steps": self.env_steps * 6 // 10}),
+            "srpo-60": SrpoConfig(**shared | {"env_steps": self.env_steps * 11 // 20}),  # and the round it is in
             "rl100": Rl100Config(**shared, rounds=self.rounds),
         }
 

@@ -28,10 +28,14 @@ class MintConfig(TokenConfig):
 
     tokenizer: str = "mint"
     """`mint`, which is trained first, or the folder of a trained one."""
+    temperature: float = 0.0
+    """Of the draw: the likeliest code, as in the released code, so that chunks that overlap agree."""
     ensemble: Literal["intent", "temporal", "none"] = "intent"
     """What the actions of chunks that overlap are weighted by."""
-    ensemble_rate: float = 1.0
-    """β: a chunk whose intent has cosine c with the newest one's weighs exp(β c); of age h, exp(−β h) if temporal."""
+    intent_rate: float = 10.0
+    """β: a chunk whose intent has cosine c with the newest one's weighs exp(β c); the released code's."""
+    temporal_rate: float = 0.5
+    """If temporal, a chunk made h steps ago weighs exp(−h times this); the released code's."""
 
 
 class Mint(TokenPolicy):
@@ -48,7 +52,7 @@ class Mint(TokenPolicy):
     def plan(self, obs: Mapping[str, Tensor], noise: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Chunks (B, H, A) in physical units and their intents (B, C); `first` (B,): codes of intents to follow."""
         condition = self.encode(obs)
-        codes = self.draw(condition, noise, first)
+        codes = self.draw(condition, noise, self.config.temperature, first)
         return self.normalizer.action(self.decode(codes, condition)), self.tokenizer.intent(codes)
 
     def agent(self, lanes: int, *, replan: int | None = None) -> Agent:
@@ -72,12 +76,11 @@ class Mint(TokenPolicy):
         """How much each of K chunks counts (B, K), not yet of sum one; `intents` (B, K, C), the newest first.
 
         Args:
-            ages: (K,) plans since each was made.
+            ages: (K,) steps since each was made.
         """
-        rate = self.config.ensemble_rate
         if self.config.ensemble == "none":
             return (ages == 0).float().expand(len(intents), -1)
         if self.config.ensemble == "temporal":
-            return torch.exp(-rate * ages).expand(len(intents), -1)
+            return torch.exp(-self.config.temporal_rate * ages).expand(len(intents), -1)
         likeness = torch.nn.functional.cosine_similarity(intents[:, :1], intents, dim=2)
-        return torch.exp(rate * likeness)
+        return torch.exp(self.config.intent_rate * likeness)

@@ -25,7 +25,7 @@ class Overlapping(Protocol):
         ...
 
     def weights(self, intents: Tensor, ages: Tensor) -> Tensor:
-        """How much each of K chunks counts: (B, K, C), (K,) → (B, K)."""
+        """How much each of K chunks counts, of intents (B, K, C) and ages (K,) in steps: (B, K)."""
         ...
 
 
@@ -72,7 +72,7 @@ class OverlapAgent(ChunkAgent):
     def _mean(self, newest: Tensor, chunks: Tensor, intents: Tensor) -> Tensor:
         """The newest chunks, with weighted means in place of whatever is no switch."""
         ages = torch.arange(self._kept, device=self._device)
-        weights = self._planner.weights(intents, ages) * (ages < self._count[:, None])
+        weights = self._planner.weights(intents, ages * self.replan) * (ages < self._count[:, None])
         total, mass = torch.zeros_like(newest), torch.zeros_like(newest[:, :, :1])
         for age in range(self._kept):
             ahead = chunks[:, age, age * self.replan :]

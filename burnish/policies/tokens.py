@@ -131,20 +131,20 @@ class TokenPolicy(Policy):
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """Draw block after block and decode."""
-        return self.decode(self.draw(condition, noise), condition)
+        return self.decode(self.draw(condition, noise, self.config.temperature), condition)
 
     def reader(self, condition: Tensor) -> Callable[[Tensor, slice], Tensor]:
         """Of the codes so far and a block of places, in order: logits (B, count, V) of that block."""
         read = self.network.reader(condition)  # pyright: ignore[reportCallIssue]
         return lambda codes, block: read(self._known(codes)[:, block], block)
 
-    def draw(self, condition: Tensor, noise: Tensor, first: Tensor | None = None) -> Tensor:
+    def draw(self, condition: Tensor, noise: Tensor, temperature: float, first: Tensor | None = None) -> Tensor:
         """Codes (B, L); `first` (B,) is put in place of the first one, where it is not negative."""
         codes, begin = torch.zeros_like(noise[:, :, 0], dtype=torch.long), 0
         read = self.reader(condition)
         for count in self.tokenizer.blocks:
             block = slice(begin, begin + count)
-            drawn = draw(read(codes, block), noise[:, block], self.config.temperature)
+            drawn = draw(read(codes, block), noise[:, block], temperature)
             if begin == 0 and first is not None:
                 drawn = torch.where(first[:, None] >= 0, first[:, None], drawn)
             codes = torch.cat([codes[:, :begin], drawn, codes[:, begin + count :]], dim=1)
@@ -153,7 +153,7 @@ class TokenPolicy(Policy):
 
     def chain(self, noise: NoiseConfig, told: Policy | None = None) -> Chain:
         """See `Policy.chain`."""
-        return TokenChain(told or self, self)
+        return TokenChain(told or self, self, noise.temperature)
 
     def decode(self, codes: Tensor, condition: Tensor) -> Tensor:
         """The chunk that `codes` stand for; NaN where the `condition` has one, which no code could show."""

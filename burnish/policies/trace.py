@@ -36,7 +36,7 @@ class ActionTrace(NamedTuple):
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """How far the steps of a Gaussian chain scatter, network units; token policies draw by their temperature."""
+    """How far the steps of a Gaussian chain scatter, network units, and at what temperature codes are drawn."""
 
     least: float = 0.2
     """Standard deviation where the policy itself adds less, or none (DPPO: 0.1). With less, what is tried decides too
@@ -45,10 +45,14 @@ class NoiseConfig:
     most: float = 0.5
     learned: bool = False
     """Whether a small network learns how far, between the two, from observation and step (ReinFlow)."""
+    temperature: float = 1.0
+    """A token policy draws its codes at, while it is refined; acting, it has its own, which may be 0."""
 
     def __post_init__(self) -> None:
         if not 0 < self.least <= self.most:
             raise BurnishError(f"noise from {self.least} to {self.most}: it must be 0 < least ≤ most")
+        if self.temperature <= 0:
+            raise BurnishError(f"noise of temperature {self.temperature}: it must be positive, or no other code is tried")
 
 
 class Chain(nn.Module, ABC):
@@ -125,21 +129,16 @@ class GaussianChain(Chain):
 class TokenChain(Chain):
     """One step per code: a draw from the softmax of its logits over the temperature."""
 
-    def __init__(self, policy: Policy, writer: TokenPolicy) -> None:
-        """`policy` encodes observations for `writer`. Raises `BurnishError` if its temperature is 0."""
+    def __init__(self, policy: Policy, writer: TokenPolicy, temperature: float) -> None:
+        """`policy` encodes observations for `writer`."""
         super().__init__()
-        self.policy, self.noise_shape, self.temperature = policy, writer.noise_shape, writer.config.temperature
+        self.policy, self.noise_shape, self.temperature = policy, writer.noise_shape, temperature
         self._writer = [writer]
-        if self.temperature == 0:
-            raise BurnishError(
-                f"policy {policy.name!r} has temperature 0: it always writes the likeliest code and tries no other; "
-                'set "temperature" in its config.json to 1.0, say'
-            )
 
     def draw(self, obs: Mapping[str, Tensor], noise: Tensor) -> ActionTrace:
         """See `Chain`."""
         writer, condition = self._writer[0], self.policy.encode(obs)
-        codes = writer.draw(condition, noise)  # pyright: ignore[reportArgumentType]
+        codes = writer.draw(condition, noise, self.temperature)  # pyright: ignore[reportArgumentType]
         return ActionTrace(codes, writer.decode(codes, condition))  # pyright: ignore[reportArgumentType]
 
     def log_prob(self, obs: Mapping[str, Tensor], trace: ActionTrace) -> Tensor:

@@ -62,8 +62,8 @@ class Distillation(LikelihoodTrainer):
         """Raises `BurnishError`: one of them writes no tokens, or with another tokenizer."""
         same_tokens(policy, teacher)
         super().__init__(policy, env, cfg)
-        self.teacher = _chain(teacher)
-        self.reference = _chain(reference) if reference is not None else None
+        self.teacher = _chain(teacher, cfg.noise)
+        self.reference = _chain(reference, cfg.noise) if reference is not None else None
 
     def judge(self, episodes: Sequence[Episode]) -> Tensor:
         """No decision is judged by how its episode ended."""
@@ -132,7 +132,7 @@ def train(
     return refine(run, Distillation(policy, env, cfg, teacher, reference), "VLA-OPD")
 
 
-def _chain(policy: Policy) -> TokenChain:
-    chain = policy.requires_grad_(False).eval().chain(NoiseConfig())
+def _chain(policy: Policy, noise: NoiseConfig) -> TokenChain:
+    chain = policy.requires_grad_(False).eval().chain(noise)
     assert isinstance(chain, TokenChain)
     return chain

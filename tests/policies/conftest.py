@@ -43,7 +43,7 @@ SHOWN_BY_OTHERS = ("diffusion", "residual")
 """Policies that are tested with those with the slow tests: flow and meanflow show what these networks do."""
 TINY_MINT: dict[str, Any] = {
     "tokenizer_config": {"horizon": 8, "scales": (1, 2), "codebook": 16, "code_width": 8, "width": 8},
-    "width": 16, "depth": 1, "replan": 2,
+    "width": 16, "depth": 1, "replan": 2, "temperature": 1.0,
 }  # fmt: skip
 
 TINY_BEHAVIOUR: dict[str, Any] = {"segment": 4, "levels": (4, 3, 2), "width": 16, "depth": 1, "replan": 2}

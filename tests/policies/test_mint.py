@@ -50,10 +50,10 @@ def test_codes_are_drawn_with_the_probabilities_of_the_logits(mint, observe):
     condition = mint.encode(observe(1))
     expected = mint.logits(torch.zeros(1, 3, dtype=torch.long), condition)[0, 0].softmax(0)
     noise = torch.randn(20_000, *mint.noise_shape, generator=torch.Generator().manual_seed(0))
-    drawn = mint.draw(condition.expand(20_000, -1), noise)[:, 0]
+    drawn = mint.draw(condition.expand(20_000, -1), noise, 1.0)[:, 0]
     found = torch.bincount(drawn, minlength=16) / 20_000
     assert (found - expected).abs().max() < 0.015
-    greedy = mint.draw(condition, torch.zeros(1, *mint.noise_shape))[0, 0]
+    greedy = mint.draw(condition, torch.zeros(1, *mint.noise_shape), 1.0)[0, 0]
     assert greedy == expected.argmax()
 
 
@@ -64,12 +64,14 @@ def test_a_demonstration_shows_its_intents_and_then_the_policy_has_its_own(mint,
     assert shown.shape == (5,)
     agent = mint.follower(demo, 2)
     firsts, draw = [], mint.draw
-    mint.draw = lambda condition, noise, first=None: firsts.append(first) or draw(condition, noise, first)
+    mint.draw = lambda condition, noise, temperature, first=None: (
+        firsts.append(first) or draw(condition, noise, temperature, first)
+    )
     agent.reset([0, 1], [0, 1])
     for _ in range(8):
         agent.act(observe(2))
     assert [first.tolist() for first in firsts] == [[int(shown[step])] * 2 for step in (0, 2, 4)] + [[-1, -1]]
-    assert (draw(mint.encode(observe(2)), torch.zeros(2, *mint.noise_shape), firsts[0])[:, 0] == shown[0]).all()
+    assert (draw(mint.encode(observe(2)), torch.zeros(2, *mint.noise_shape), 1.0, firsts[0])[:, 0] == shown[0]).all()
 
 
 class Planner:
@@ -91,7 +93,7 @@ class Planner:
         return torch.full((1, 6, 4), float(self.made)), torch.zeros(1, 2)
 
     def weights(self, intents, ages):
-        return self._weights[ages].expand(1, -1)
+        return self._weights[ages // self.replan].expand(1, -1)
 
 
 @settings(max_examples=50)
@@ -119,7 +121,7 @@ def test_overlapping_chunks_are_averaged_by_weight_and_never_across_episodes(min
 def test_codes_read_block_by_block_are_those_of_the_whole_row(mint, observe):
     """Keys and values that are kept change nothing."""
     condition = mint.encode(observe(5))
-    codes = mint.draw(condition, torch.randn(5, *mint.noise_shape))
+    codes = mint.draw(condition, torch.randn(5, *mint.noise_shape), 1.0)
     whole, read, begin = mint.logits(codes, condition), mint.reader(condition), 0
     for count in mint.tokenizer.blocks:
         places = slice(begin, begin + count)

@@ -106,9 +106,16 @@ def test_importance_ratios_average_to_one(chain, observe):
     assert float(ratio.mean()) == pytest.approx(1.0, abs=5 * float(ratio.std()) / math.sqrt(count))
 
 
-def test_what_always_writes_the_likeliest_code_is_refused(make, tiny_mint):
-    with pytest.raises(BurnishError, match=r"temperature 0.*config\.json"):
-        make("mint", **tiny_mint, temperature=0.0).chain(NoiseConfig())
+@torch.no_grad()
+def test_a_policy_that_acts_by_the_likeliest_code_still_tries_others(make, tiny_mint, observe):
+    policy = make("mint", **tiny_mint | {"temperature": 0.0})
+    obs, noise = observe(20), torch.randn(20, *policy.noise_shape)
+    drawn = policy.chain(NoiseConfig()).draw(obs, noise).path
+    assert (drawn != policy.draw(policy.encode(obs), noise, 0.0)).any()
+    cold = policy.chain(NoiseConfig(temperature=1e-4)).draw(obs, noise)
+    torch.testing.assert_close(cold.chunk, policy.sample(policy.encode(obs), noise))
+    with pytest.raises(BurnishError, match=r"temperature 0.*positive"):
+        NoiseConfig(temperature=0.0)
 
 
 @pytest.mark.parametrize(("least", "most"), [(0.0, 0.1), (0.3, 0.2)])

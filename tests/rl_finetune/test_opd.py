@@ -49,7 +49,7 @@ def test_the_student_comes_nearer_to_the_teacher_where_it_acts(demos, teacher, t
     obs = {key: torch.from_numpy(value[::7]) for key, value in demos.obs.items()}
 
     def distance() -> float:
-        codes = judge.draw(judge.encode(obs), torch.zeros(len(next(iter(obs.values()))), *judge.noise_shape))
+        codes = judge.draw(judge.encode(obs), torch.zeros(len(next(iter(obs.values()))), *judge.noise_shape), 1.0)
         ours, theirs = (one.logits(codes, one.encode(obs)).log_softmax(2) for one in (student, judge))
         return float((ours.exp() * (ours - theirs)).sum(2).mean())
 
