@@ -52,7 +52,9 @@ class NoiseConfig:
         if not 0 < self.least <= self.most:
             raise BurnishError(f"noise from {self.least} to {self.most}: it must be 0 < least ≤ most")
         if self.temperature <= 0:
-            raise BurnishError(f"noise of temperature {self.temperature}: it must be positive, or no other code is tried")
+            raise BurnishError(
+                f"noise of temperature {self.temperature}: it must be positive, or no other code is tried"
+            )
 
 
 class Chain(nn.Module, ABC):
