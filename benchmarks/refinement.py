@@ -50,7 +50,8 @@ class Plan:
         env_steps: of each method but residual RL.
         episodes: played before each improvement.
         rounds: of RL-100, offline.
-        noise: of the likelihood methods; with 0.2 the policy of the bowl (`goal/8`) drops from 41 to 6 %, and nothing is learned.
+        noise: of the likelihood methods; with 0.2 the policy of the bowl (`goal/8`) drops from 41 to 6 %, and learns
+            nothing.
     """
 
     demonstrations: int
