@@ -1,6 +1,6 @@
 """Every policy beside lerobot's ACT, Diffusion and VQ-BeT of the same size: size, training, planning, memory.
 
-`uv run pythonbenchmarks/policies.py [--device cpu] [--threads 2] [--rounds 3] [--only NAME …]`. All see one image of
+`uv run python benchmarks/policies.py [--device cpu] [--threads 2] [--rounds 3] [--only NAME …]`. All see one image of
 96² through a ResNet-18 and a state of 39 numbers, plan 16 actions of 7 numbers and have about 16 million weights, 11 of
 them the eye's; a VLA has a backbone of PaliGemma's class instead, of which it trains adapters. Training is forward,
 backward and the optimizer's step on a batch of 64 in memory; what loading costs is `training.py`'s matter. Each policy
