@@ -94,9 +94,11 @@ class MeanFlow(Denoising):
         return torch.func.jvp(network, (z, t, r), tangents)[1]  # pyright: ignore[reportReturnType]
 
     def advance(self, z: Tensor, k: int, condition: Tensor) -> Tensor:
-        """a = e − u(e, t=1, r=0): the only step."""
+        """a = e − u(e, t=1, r=0): the only step. There k of `normal_velocity` is 1 − std."""
         ones = torch.ones_like(z[:, 0, 0])
-        return z - self.velocity(z, ones, torch.zeros_like(ones), condition)[0]
+        u, _ = self.network(z, ones, torch.zeros_like(ones), condition)
+        std = self.config.prior_std
+        return (z if std is None else std * z) - u
 
     def velocity(self, z: Tensor, t: Tensor, r: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """u(z, t, r) (B, H, A) and features (B, F)."""
