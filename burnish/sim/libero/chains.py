@@ -2,7 +2,8 @@
 
 No goal is in the other's way, and the scripted expert reaches both. The suite's other goals are left out: the middle
 drawer opens over the plate, and where it is open or the plate was pushed, the expert's arm gets stuck. Of the twelve
-pairs four are held out; every goal of them is met in training, at the same place of another pair.
+pairs four are held out; every goal of them is met in training, at the same place of another pair. The environment state
+describes the goals of all pairs alike, so that nothing but the instruction says which of them are to be reached.
 """
 
 from __future__ import annotations
@@ -33,3 +34,5 @@ CHAINS = {
     ),
 }
 """Suite → names of the two tasks of `LINKS` that make each of its tasks."""
+SHOWN = (_STOVE, _CHEESE, _BOWL_STOVE, _BOWL_CABINET, _WINE_RACK, _WINE_CABINET)
+"""Whose goals, one each, the environment state describes in every pair."""

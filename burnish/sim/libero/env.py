@@ -13,7 +13,7 @@ from burnish.contract import ENVIRONMENT_STATE, PLACES, STATE, TASK, Contract, F
 from burnish.sim.libero.about import SUITES, TASKS
 from burnish.sim.libero.camera import CAMERAS, PATCHES
 from burnish.sim.libero.film import film
-from burnish.sim.libero.lane import GOAL_NUMBERS, GOALS, INSTRUCTION_BYTES, LiberoLane
+from burnish.sim.libero.lane import GOALS, INSTRUCTION_BYTES, LiberoLane, described
 from burnish.sim.libero.starts import PLACEMENTS, SETTLE_STEPS, TRAINING_STATES, Start, address
 from burnish.sim.libero.suites import select
 from burnish.sim.protocols import horizon as default_horizon
@@ -32,6 +32,19 @@ _GOAL_NAMES = (
 )
 _GOAL_UNITS = ("m",) * 3 + ("1",) * 6 + ("m",) * 9 + ("m or rad", "1")
 
+
+def goals(count: int) -> Field:
+    """What the environment state says of `count` goal predicates."""
+    return Field(
+        shape=(count * len(_GOAL_NAMES),),
+        names=tuple(f"goal{i}_{name}" for i in range(count) for name in _GOAL_NAMES),
+        unit=_GOAL_UNITS * count,
+        frame="world",
+        rate_hz=RATE_HZ,
+        normalization="whitening",
+    )
+
+
 CONTRACT = Contract(
     observation={
         STATE: Field(
@@ -42,14 +55,7 @@ CONTRACT = Contract(
             rate_hz=RATE_HZ,
             normalization="whitening",
         ),
-        ENVIRONMENT_STATE: Field(
-            shape=(GOALS * GOAL_NUMBERS,),
-            names=tuple(f"goal{i}_{name}" for i in range(GOALS) for name in _GOAL_NAMES),
-            unit=_GOAL_UNITS * GOALS,
-            frame="world",
-            rate_hz=RATE_HZ,
-            normalization="whitening",
-        ),
+        ENVIRONMENT_STATE: goals(GOALS),
         TASK: Field(
             shape=(INSTRUCTION_BYTES,),
             names=tuple(f"byte{i}" for i in range(INSTRUCTION_BYTES)),
@@ -79,14 +85,16 @@ def image(size: int) -> Field:
     return Field(shape, ("r", "g", "b"), unit, "camera", RATE_HZ, "identity", dtype="uint8")
 
 
-def contract(cameras: int | None, places: bool = False) -> Contract:
-    """`CONTRACT`, with images of `cameras` pixels per side unless that is None, and the places of their patches."""
+def contract(cameras: int | None, places: bool = False, count: int = GOALS) -> Contract:
+    """`CONTRACT` with `count` goals described; with images of `cameras` pixels per side unless that is None, and the
+    places of their patches."""
+    numbers = {**CONTRACT.observation, ENVIRONMENT_STATE: goals(count)}
     if cameras is None:
-        return CONTRACT
+        return Contract(numbers, CONTRACT.action)
     shape = (len(CAMERAS), PATCHES, PATCHES, 3)
     where = Field(shape, ("x", "y", "z"), ("m",) * 3, "world", RATE_HZ, "identity")
     looks = dict.fromkeys(CAMERAS, image(cameras)) | ({PLACES: where} if places else {})
-    return Contract({**CONTRACT.observation, **looks}, CONTRACT.action)
+    return Contract({**numbers, **looks}, CONTRACT.action)
 
 
 class Libero(LanesEnv):
@@ -116,7 +124,7 @@ class Libero(LanesEnv):
         self.members = select(name)
         super().__init__(
             f"libero/{name}",
-            contract(cameras, places),
+            contract(cameras, places, max(described(task) for task in self.members)),
             f"{LiberoLane.__module__}:{LiberoLane.__name__}",
             {"name": name, "cameras": cameras, "settle_steps": settle_steps, "randomize": drawn},
             num_envs=num_envs,

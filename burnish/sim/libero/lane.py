@@ -22,7 +22,7 @@ from burnish.sim.opengl import context
 from burnish.sim.uncertain import Uncertainty
 
 GOALS = 3
-"""Goal predicates described in the environment state; the standard suites have at most that many."""
+"""Goal predicates described in the environment state, at least; the standard suites have at most that many."""
 GOAL_NUMBERS = 20
 INSTRUCTION_BYTES = 128
 ROBOT = "robot0_base"
@@ -59,22 +59,22 @@ class LiberoLane:
         self._uncertain.begin(seed)
         for _ in range(self._settle_steps):
             self._advance(_NOTHING)
-        self._solved = self._scene.solved(self._data)
+        self._done = self._scene.judge(self._data, self._scene.shown)
 
     def step(self, action: np.ndarray) -> bool:
         """Apply (dx, dy, dz, rx, ry, rz, grip), each in [-1, 1]; see `libero.env.CONTRACT` for units."""
         command = action.astype(np.float64)
         with self._uncertain.step(self._scene.model) as late:
             self._advance(command, late)
-        self._solved = self._scene.solved(self._data)
-        return all(self._solved)
+        self._done = self._scene.judge(self._data, self._scene.shown)
+        return all(self._done[i] for i in self._scene.asked)
 
     def observe(self, out: Arrays) -> None:
         """Proprioception as in the public LIBERO datasets, the goal's objects, and the instruction."""
         out[STATE][:] = self._state
-        self._goals[: len(self._solved), -1] = self._solved[:GOALS]
+        self._goals[: len(self._done), -1] = self._done[: len(self._goals)]
         out[ENVIRONMENT_STATE][:] = self._goals.ravel()
-        seen = out[ENVIRONMENT_STATE].reshape(self._goals.shape)[: len(self._solved), :-1]  # what is done is certain
+        seen = out[ENVIRONMENT_STATE].reshape(self._goals.shape)[: len(self._done), :-1]  # what is done is certain
         seen += self._uncertain.seen(seen.size).reshape(seen.shape)
         out[TASK][:] = self._instruction
 
@@ -92,7 +92,7 @@ class LiberoLane:
             "before": self._before.copy(),
             "proprioception": self._state.copy(),
             "goals": self._goals.copy(),
-            "solved": np.array(self._solved),
+            "done": np.array(self._done),
             "numbers": np.array([self._task, self._placement]),
             "grip": self._grip.copy(),
             **self._uncertain.state(),
@@ -110,7 +110,7 @@ class LiberoLane:
         self._memory = Memory(state["goal_position"], state["goal_rotation"], state["fingers"], fresh=False)
         self._view, self._before = state["view"], state["before"]
         self._state, self._goals = state["proprioception"], state["goals"]
-        self._solved = [bool(one) for one in state["solved"]]
+        self._done = [bool(one) for one in state["done"]]
         self._grip = state["grip"].copy()
         self._uncertain.restore(state)
 
@@ -136,7 +136,7 @@ class LiberoLane:
             self._slots = Slots(found)
             self._uncertain = Uncertainty(self._randomize, found.model, ROBOT)
             self._instruction = encode_text(task.language, INSTRUCTION_BYTES)
-            self._goals = np.zeros((GOALS, GOAL_NUMBERS))
+            self._goals = np.zeros((described(task), GOAL_NUMBERS))
             self._state = np.zeros(8)
             self._view, self._before = np.zeros(found.model.nq), np.zeros(found.model.nq)
 
@@ -168,6 +168,11 @@ class LiberoLane:
         self._slots.read(data, self._goals)
 
 
+def described(task: LiberoTask) -> int:
+    """Goal predicates that the environment state has room for."""
+    return max(GOALS, len(task.shown))
+
+
 class Slots:
     """Goal predicates as numbers: where the object is; how far from hand, target and what it stood on or in at the
     start (a drawer has walls); how open a joint; done or not."""
@@ -181,11 +186,11 @@ class Slots:
                 _place(here, here.sources.get(goal[1], goal[1])),
                 here.joint(goal[-1]),
             )
-            for goal in here.goals[:GOALS]
+            for goal in here.shown[: described(here.task)]
         ]
 
     def read(self, data: mujoco.MjData, rows: np.ndarray) -> None:
-        """Write the poses in `data` into `rows` (GOALS, GOAL_NUMBERS); whether they are done is not among them."""
+        """Write the poses in `data` into `rows` (goals, GOAL_NUMBERS); whether they are done is not among them."""
         hand = data.site_xpos[self._hand]
         for row, (subject, target, source, joint) in zip(rows, self._parts, strict=False):
             row[:3], rotation = _pose(data, subject)

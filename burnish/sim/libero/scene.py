@@ -54,6 +54,9 @@ class Scene:
         self.init_states = task.load_init_states()
         problem = self._inner.parsed_problem
         self.goals: list[list[str]] = [*problem["goal_state"], *(goal for path in task.also for goal in _goals(path))]
+        self.shown = [goal for path in task.shown for goal in _goals(path)] or self.goals
+        """Predicates that the environment state describes, `asked` of which make the goal."""
+        self.asked = [self.shown.index(goal) for goal in self.goals]
         self.sources: dict[str, str] = {start[1]: start[2] for start in problem["initial_state"] if len(start) == 3}
         """What each object stands on or in at the start: another one, or a region."""
         self._fixtures = np.array([self.model.body(body.root_body).id for body in self._inner.fixtures], int)
@@ -78,10 +81,6 @@ class Scene:
         if placement != self._placed:
             self.model.body_pos[self._fixtures], self.model.body_quat[self._fixtures] = self._placements[placement]
             self._placed = placement
-
-    def solved(self, data: mujoco.MjData) -> list[bool]:
-        """LIBERO's verdict on each goal predicate at `data`."""
-        return self.judge(data, self.goals)
 
     def judge(self, data: mujoco.MjData, predicates: list[list[str]]) -> list[bool]:
         """LIBERO's verdict on any `predicates` about this scene's things, e.g. ["open", "microwave_1"], at `data`."""

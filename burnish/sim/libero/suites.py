@@ -16,7 +16,7 @@ import numpy as np
 
 from burnish import registry
 from burnish.errors import BurnishError
-from burnish.sim.libero.chains import CHAINS, LINKS
+from burnish.sim.libero.chains import CHAINS, LINKS, SHOWN
 
 STANDARD = ("spatial", "object", "goal", "10", "90")
 ALL = "all130"
@@ -34,6 +34,7 @@ class LiberoTask:
         name: as LIBERO names its files.
         language: the instruction.
         also: BDDL files of tasks in the same scene whose goals are to be reached too.
+        shown: those whose goals the environment state describes, one each; none: the goals that are to be reached.
     """
 
     suite: str
@@ -42,6 +43,7 @@ class LiberoTask:
     bddl: Path
     init_states: Path
     also: tuple[Path, ...] = ()
+    shown: tuple[Path, ...] = ()
 
     def load_init_states(self) -> np.ndarray:
         """(50, 1 + nq + nv) float64: time, positions and velocities of each fixed start."""
@@ -99,8 +101,8 @@ def _task(suite: str, name: str) -> LiberoTask:
 def _chain(suite: str, links: tuple[str, ...]) -> LiberoTask:
     first, *others = (_task(LINKS, link) for link in links)
     language = " and ".join(link.language for link in (first, *others))
-    also = tuple(link.bddl for link in others)
-    return LiberoTask(suite, "_and_".join(links), language, first.bddl, first.init_states, also)
+    also, shown = tuple(link.bddl for link in others), tuple(_files(LINKS, link)[0] for link in SHOWN)
+    return LiberoTask(suite, "_and_".join(links), language, first.bddl, first.init_states, also, shown)
 
 
 def file_language(name: str) -> str:

@@ -34,7 +34,7 @@ def proprioception(obs) -> np.ndarray:
 
 
 def observed(lane: LiberoLane) -> dict[str, np.ndarray]:
-    out = {STATE: np.zeros(8), ENVIRONMENT_STATE: np.zeros(60), TASK: np.zeros(128, np.uint8)}
+    out = {STATE: np.zeros(8), ENVIRONMENT_STATE: np.zeros(lane._goals.size), TASK: np.zeros(128, np.uint8)}
     lane.observe(out)
     return out
 
@@ -112,7 +112,19 @@ def test_a_chain_is_solved_when_both_goals_hold():
     lane.reset(address(Start(0, 0, 7)))
     assert lane._scene.goals == [["turnon", "flat_stove_1"], ["on", "akita_black_bowl_1", "flat_stove_1_cook_region"]]
     stove = lane._scene.joint("flat_stove_1")
-    for value, solved in ((0.0, [False, False]), (0.6, [True, False])):
+    for value, solved in ((0.0, False), (0.6, True)):
         lane._data.qpos[stove] = value
         assert not lane.step(np.array(NOTHING, np.float32))
-        assert lane._solved == solved
+        assert observed(lane)[ENVIRONMENT_STATE].reshape(6, 20)[:, -1].tolist() == [solved, 0, 0, 0, 0, 0]
+
+
+def test_only_the_instruction_tells_one_pair_from_another():
+    seen = {}
+    for task in range(2):  # both begin with the stove, and so with the same init states
+        lane = LiberoLane("chains")
+        lane.reset(address(Start(task, 3, 7)))
+        seen[task] = observed(lane)
+    assert (seen[0].pop(TASK) != seen[1].pop(TASK)).any()
+    for key, value in seen[0].items():
+        np.testing.assert_array_equal(value, seen[1][key])
+    assert seen[0][ENVIRONMENT_STATE].reshape(6, 20)[:, :3].any(1).all()
