@@ -1,7 +1,7 @@
 """Refinement algorithms from one imitated policy: success against environment steps, in one table and one plot.
 
 `uv run python benchmarks/refinement.py [--task metaworld/peg-insert-side] [--methods residual dppo …] [--seeds 0 1 2]
-[--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little, 30 to 60 % success; PLANS has
+[--env-steps 800000] [--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little, 30 to 60 % success; PLANS has
 what it learned from, and the environment steps each method gets: 800,000, or 300,000 where a step takes milliseconds,
 as in LIBERO (`--task libero/goal/7`). Residual RL needs fewer; `srpo-60` is SRPO within six tenths of GRPO's steps.
 Success is over 100 fixed episodes with the final checkpoint, acting without noise. Run it again to go on after an
@@ -143,12 +143,14 @@ def main() -> None:
     parser.add_argument("--task", choices=PLANS, default="metaworld/peg-insert-side")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--env-steps", type=int, help="of each method but residual RL; as PLANS has it")
     parser.add_argument("--out", type=Path, default=Path("runs/refinement"))
     parser.add_argument("--quick", action="store_true", help="one seed, some minutes, no result")
     args = parser.parse_args()
     seeds, out = ([0], args.out / "quick") if args.quick else (args.seeds, args.out)
     out = out / args.task.replace("/", "-")
     plan = PLANS[args.task]
+    plan = replace(plan, env_steps=args.env_steps or plan.env_steps)
     policy = base(args.task, plan, out)
     start = judge(policy, args.task, out)["success"]
     rows = []
