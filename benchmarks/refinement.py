@@ -1,12 +1,12 @@
 """Refinement algorithms from one imitated policy: success against environment steps, in one table and one plot.
 
 `uv run python benchmarks/refinement.py [--task metaworld/peg-insert-side] [--methods residual dppo …] [--seeds 0 1 2]
-[--env-steps 800000] [--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little, 30 to 60 % success; PLANS has
-what it learned from, and the environment steps each method gets: 800,000, or 300,000 where a step takes milliseconds,
-as in LIBERO (`--task libero/goal/7`). Residual RL needs fewer; `srpo-60` is SRPO within six tenths of GRPO's steps.
-Success is over 100 fixed episodes with the final checkpoint, acting without noise. Run it again to go on after an
-interruption. `success.svg` in the folder is the plot, of the episodes played while refining. The last line is JSON:
-`ours` is RL-100's success, `peer` the imitated policy's.
+[--env-steps 800000] [--out runs/refinement] [--quick]`. The base is a flow policy that imitated too little, 30 to 60 %
+success; PLANS has what it learned from, and the environment steps each method gets: 800,000, or fewer where a step
+takes milliseconds, as in LIBERO (`--task libero/goal/7`). Residual RL needs fewer; `srpo-60` is SRPO within six tenths
+of GRPO's steps. Success is over 100 fixed episodes with the final checkpoint, acting without noise. Run it again to go
+on after an interruption. `success.svg` in the folder is the plot, of the episodes played while refining. The last line
+is JSON: `ours` is RL-100's success, `peer` the imitated policy's.
 """
 
 from __future__ import annotations
