@@ -1,10 +1,10 @@
 """Actions as tokens on LIBERO: three tokenizers, MINT's ablation, and a task shown once.
 
-`uv run python benchmarks/tokens.py [--seeds 0] [--out runs/tokens] [--quick]`. One policy for the ten tasks of
-`libero/object`, 20 scripted demonstrations each, state observations; success over init states 30–49, which are in no
-demonstration, 20 per task. In the last part the policy learns seven of the tasks; of the other three it is shown one
-demonstration each, whose intents it follows, beside that demonstration replayed. Run it again to go on after an
-interruption. The last line is JSON: `ours` is MINT's success, `peer` the same with the loss over time.
+`uv run python benchmarks/tokens.py [--seeds 0] [--only ensembles …] [--out runs/tokens] [--quick]`. One policy for the
+ten tasks of `libero/object`, 20 scripted demonstrations each, state observations; success over init states 30–49, which
+are in no demonstration, 20 per task. In the last part the policy learns seven of the tasks; of the other three it is
+shown one demonstration each, whose intents it follows, beside that demonstration replayed. Run it again to go on after
+an interruption. The last line is JSON: `ours` is MINT's success, `peer` the same with the loss over time.
 
 MINT's own ablation (arXiv 2602.08602, LIBERO-Long): loss over time 82.8, spectral 93.4; ensemble none 85.8, temporal
 89.2, intent 93.2; scales (1) 42.8, (1, 4) 78.4, (1, 2, 4) 93.6.
@@ -91,21 +91,44 @@ def tokenizer(name: str, dataset: Path, seed: int, out: Path, budget: Budget) ->
 
 
 def ablation(dataset: Path, seed: int, out: Path, budget: Budget) -> list[dict[str, Any]]:
-    """MINT's policies with each tokenizer, and the first one with each ensemble."""
+    """MINT's policies with each tokenizer."""
     (plan,) = protocols(SUITE, budget.trials, FIRST_TRIAL)
     rows = []
     for name in ABLATION:
-        folder = out / f"policy-{slug(name)}"
-        config = MintConfig(tokenizer=str(out / f"tokenizer-{slug(name)}" / "policy"))
-        train.run(train.Config("mint", dataset, folder, config, replace(budget.policy, seed=seed)))
-        policy = load_policy(folder / "policy")
+        policy, folder = imitated(name, dataset, seed, out, budget)
         rows.append(row(name, seed, judge(policy.agent, plan, folder / "eval")))
-    policy, folder = load_policy(out / "policy-mint" / "policy"), out / "policy-mint"
+    return rows
+
+
+def ensembles(dataset: Path, seed: int, out: Path, budget: Budget) -> list[dict[str, Any]]:
+    """MINT's policy with the ensembles that are not its own."""
+    (plan,) = protocols(SUITE, budget.trials, FIRST_TRIAL)
+    policy, folder = imitated("mint", dataset, seed, out, budget)
+    rows = []
     for ensemble in ENSEMBLES:
         other = copy.copy(policy)
         other.config = replace(policy.config, ensemble=ensemble)
         rows.append(row(f"mint, ensemble {ensemble}", seed, judge(other.agent, plan, folder / f"eval-{ensemble}")))
     return rows
+
+
+def imitated(name: str, dataset: Path, seed: int, out: Path, budget: Budget) -> tuple[Mint, Path]:
+    """The policy that writes with one of the tokenizers, and its run."""
+    tokenizer(name, dataset, seed, out, budget)
+    folder = out / f"policy-{slug(name)}"
+    config = MintConfig(tokenizer=str(out / f"tokenizer-{slug(name)}" / "policy"))
+    train.run(train.Config("mint", dataset, folder, config, replace(budget.policy, seed=seed)))
+    policy = load_policy(folder / "policy")
+    assert isinstance(policy, Mint)
+    return policy, folder
+
+
+def tokenizers(dataset: Path, seed: int, out: Path, budget: Budget) -> list[dict[str, Any]]:
+    """All of them, by themselves."""
+    written = [tokenizer(name, dataset, seed, out, budget) for name in TOKENIZERS]
+    for each in written:
+        print("| {tokenizer} | {seed} | {tokens:.1f} | {error:.2%} | {used:.0%} |".format(**each))
+    return written
 
 
 def one_shot(dataset: Path, seed: int, out: Path, budget: Budget) -> list[dict[str, Any]]:
@@ -178,32 +201,31 @@ def row(name: str, seed: int, *played: Evaluation) -> dict[str, Any]:
     return found
 
 
-PARTS = {"ablation": ablation, "one-shot": one_shot}
+PARTS = {"tokenizers": tokenizers, "ensembles": ensembles, "ablation": ablation, "one-shot": one_shot}
 
 
 def main() -> None:
-    """Measure everything and print two tables."""
+    """Measure everything; a row of a table for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--out", type=Path, default=Path("runs/tokens"))
-    parser.add_argument("--only", choices=PARTS, default=list(PARTS), nargs="+", help="so that two can run at once")
+    parser.add_argument("--only", choices=PARTS, default=list(PARTS), nargs="+", help="some of it")
     parser.add_argument("--quick", action="store_true", help="hardly trained: no result")
     args = parser.parse_args()
     out, budget = (args.out / "quick", QUICK) if args.quick else (args.out, FULL)
-    dataset, written, played = out / "dataset", [], []
+    dataset, found = out / "dataset", []
     collect.run(collect.Config(dataset, collect=Recording(SUITE, episodes=budget.demonstrations)))
     for seed in args.seeds:
         folder = out / f"seed-{seed}"
-        written += [tokenizer(name, dataset, seed, folder, budget) for name in TOKENIZERS]
-        played += [row for part in args.only for row in PARTS[part](dataset, seed, folder, budget)]
-    for each in written:
-        print("| {tokenizer} | {seed} | {tokens:.1f} | {error:.2%} | {used:.0%} |".format(**each))
+        found += [row for part in args.only for row in PARTS[part](dataset, seed, folder, budget)]
     if "ablation" not in args.only:
         return
-    mean = {name: float(np.mean([each["success"] for each in played if each["policy"] == name])) for name in ABLATION}
+    mean = {
+        name: float(np.mean([each["success"] for each in found if each.get("policy") == name])) for name in ABLATION
+    }
     ours, peer = mean["mint"], mean["mint, loss over time"]
     line = {"name": "tokens", "ours": ours, "peer": peer, "unit": "success", "ratio": round(ours / max(peer, 0.01), 3)}
-    print(json.dumps({**line, "tokenizers": written, "policies": played}))
+    print(json.dumps({**line, "rows": found}))
 
 
 if __name__ == "__main__":
