@@ -71,7 +71,7 @@ class Plan:
             "reinflow": ReinflowConfig(**shared),
             "grpo": GrpoConfig(**shared),
             "srpo": SrpoConfig(**shared),
-            "srpo-60": SrpoConfig(**shared | {"env_steps": self.env_steps * 11 // 20}),  # and the round it is in
+            "srpo-60": SrpoConfig(**shared | {"env_steps": self.env_steps * 57 // 100}),  # and the round it is in
             "rl100": Rl100Config(**shared, rounds=self.rounds),
         }
 
