@@ -55,6 +55,7 @@ class Field:
         rate_hz: how often a new value arrives or is consumed; 0 where nobody says.
         normalization: how a policy maps physical units to network units.
         low, high: physical bounds per entry of the last dimension, or None where there are none.
+        slots: how many things of one kind a vector describes, one after the other, in the same numbers each.
     """
 
     shape: tuple[int, ...]
@@ -66,6 +67,7 @@ class Field:
     dtype: str = "float32"
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
+    slots: int = 1
 
     @property
     def is_number(self) -> bool:
@@ -85,6 +87,15 @@ class Field:
             raise ContractError(f"unknown normalization {self.normalization!r}; known: {known}")
         if self.normalization == "whitening" and len(self.shape) != 1:
             raise ContractError(f"whitening is for vectors, not for a field of shape {self.shape}; use 'mean_std'")
+        if self.slots != 1:
+            self._check_slots(size)
+
+    def _check_slots(self, size: int) -> None:
+        if self.slots < 1 or size % self.slots or len(self.shape) != 1:
+            raise ContractError(f"{self.slots} slots do not divide a field of shape {self.shape} into equal parts")
+        each = size // self.slots
+        if any(self.unit[i] != self.unit[i % each] for i in range(size)):
+            raise ContractError(f"slots describe things of one kind, but their units differ: {self.unit}")
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,9 @@ class Contract:
     def __post_init__(self) -> None:
         if self.action.normalization == "whitening":
             raise ContractError("action: whitening is for observations only; use 'min_max', 'range' or 'mean_std'")
+        divided = [key for key, field in self.fields.items() if field.slots > 1]
+        if ACTION in divided or len(divided) > 1:
+            raise ContractError(f"{', '.join(divided)}: slots are for one of the observations")
 
     def need_unit_actions(self, who: str) -> None:
         """Raise `ContractError` unless the network's actions lie between -1 and 1: what `who` takes them for."""

@@ -80,13 +80,13 @@ class Policy(Learned):
     def __init__(self, config: Any, contract: Contract, stats: Stats) -> None:
         super().__init__()
         encoder = getattr(config, "language", PACKAGED)  # None: the policy reads instructions in its own way
-        told = TASK in contract.observation and encoder is not None
+        told, clauses = TASK in contract.observation and encoder is not None, getattr(config, "clauses", 1)
         if told:
-            stats = with_embeddings(stats, encoder)
+            stats = with_embeddings(stats, encoder, clauses)
         self.config, self.contract, self.stats = config, contract, stats
         self.trained = ranges.told(contract)
         self.normalizer = Normalizer(contract, stats)
-        self.language = Language(stats[TASK], encoder) if told else None
+        self.language = Language(stats[TASK], encoder, clauses) if told else None
         sight, reads = getattr(config, "vision", None), getattr(config, "reads", None)
         if PLACES in contract.observation and reads not in (None, "places"):
             raise ContractError(
@@ -143,7 +143,7 @@ class Policy(Learned):
         """What `encode` joins, for a network that reads one token after the other."""
         found = {"state": (1, self.normalizer.condition_dim)}
         if self.language is not None:
-            found["language"] = (1, FEATURES)
+            found["language"] = (self.language.clauses, FEATURES)
         if self.vision is not None:
             found["images"] = self.vision.shape
         if self.points is not None:
@@ -160,7 +160,7 @@ class Policy(Learned):
     @property
     def state_dim(self) -> int:
         """The width of `encode_state`."""
-        return self.normalizer.condition_dim + (0 if self.language is None else FEATURES)
+        return self.normalizer.condition_dim + (0 if self.language is None else self.language.clauses * FEATURES)
 
     def regression(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Mean squared error of the first action, drawn anew, to the first one of `batch`, network units and not

@@ -3,6 +3,9 @@
 Self-supervised, and trained as one: a non-causal transformer reads a segment's observations and actions, finite scalar
 quantisation (arXiv 2309.15505) makes a code of it, and a causal transformer imitates the actions from the observations
 so far and that code. The decoder is never told the instruction: what is to be done, only the code says.
+
+Where the contract describes several things alike (`Field.slots`), a code is made of how the robot moved and of nothing
+else, and decides which of them the decoder looks at: a behaviour is then the same whatever the other things are up to.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from burnish.datasets.segments import SegmentSampler
 from burnish.errors import BurnishError
 from burnish.policies.base import Batch, Policy, masked_mean
 from burnish.policies.networks.fsq import FSQ
+from burnish.policies.networks.looking import Looking
 from burnish.policies.networks.steps import Steps, causal
 from burnish.policies.senses import SensesConfig
 
@@ -63,11 +67,14 @@ class Behaviour(Policy):
         self.horizon, self.nfe = config.segment, 1
         width, length, actions = config.width, config.segment, contract.action.shape[-1]
         self.quantiser = FSQ(config.levels)
-        self.start = nn.Sequential(nn.Linear(self.condition_dim, width), nn.SiLU(), nn.Linear(width, width))
-        self.encoder = Steps(self.state_dim + actions, len(config.levels), length, width, config.depth)
+        slots = self.normalizer.slots
+        things = 0 if slots is None else slots.count * slots.size
+        self.start = nn.Sequential(nn.Linear(self.condition_dim - things, width), nn.SiLU(), nn.Linear(width, width))
+        self.encoder = Steps(self.state_dim - things + actions, len(config.levels), length, width, config.depth)
         self.code = nn.Sequential(nn.Linear(len(config.levels), width), nn.SiLU(), nn.Linear(width, width))
         self.nothing = nn.Parameter(torch.zeros(width))
-        self.decoder = Steps(self.state_dim, actions, length, width, config.depth)
+        self.look = Looking(slots, self.state_dim, width, width // 2)
+        self.decoder = Steps(self.look.features, actions, length, width, config.depth)
         self.register_buffer("causal", causal(length), persistent=False)
 
     causal: Tensor
@@ -87,7 +94,7 @@ class Behaviour(Policy):
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean |â − a|, with the code and for some without; padding is neither read nor learned."""
         action = self.normalizer.normalize(ACTION, batch[ACTION]).clamp(-1.0, 1.0)
-        seen, start = self._seen(batch), self.start(self.encode(first(batch, self.contract), generator))
+        seen, start = self._seen(batch), self.begun(self.encode(first(batch, self.contract), generator))
         values = self._values(seen, action, start, batch.get(f"{ACTION}_is_pad"))
         known = torch.rand(len(values), generator=generator, device=values.device) >= self.config.unconditioned
         error = masked_mean((self.decode(seen, start, values, known) - action).abs(), batch)
@@ -98,20 +105,24 @@ class Behaviour(Policy):
     def digits(self, batch: Batch) -> Tensor:
         """The code of each segment of a `sampler`'s batch as digits (B, D), 0 … L_d − 1."""
         action = self.normalizer.normalize(ACTION, batch[ACTION]).clamp(-1.0, 1.0)
-        start = self.start(self.encode(first(batch, self.contract)))
+        start = self.begun(self.encode(first(batch, self.contract)))
         values = self._values(self._seen(batch), action, start, batch.get(f"{ACTION}_is_pad"))
         return self.quantiser.digits(values)
+
+    def begun(self, condition: Tensor) -> Tensor:
+        """What of an encoded observation (B, C) holds for a whole segment that begins with it (B, width)."""
+        return self.start(self._own(condition))
 
     def decode(self, seen: Tensor, start: Tensor, values: Tensor, known: Tensor) -> Tensor:
         """Actions (B, T, A), network units, of which each depends on what was `seen` up to it.
 
         Args:
             seen: (B, T, S) numbers observed at each step of the segment, normalised.
-            start: (B, width) what was perceived when it began.
+            start: (B, width) how it had `begun`.
             values: (B, D) its code; where it is not `known` (B,) the decoder acts without one.
         """
         code = torch.where(known[:, None], self.code(values), self.nothing)
-        return self.decoder(seen, start + code, self.causal)
+        return self.decoder(self.look(seen, code), start + code, self.causal)
 
     def sample(self, condition: Tensor, noise: Tensor) -> Tensor:
         """`plan` without a code."""
@@ -120,7 +131,7 @@ class Behaviour(Policy):
     def plan(self, condition: Tensor, values: Tensor, known: bool = True) -> Tensor:
         """The segment (B, H, A) that would follow if nothing seen changed; `agent` looks at every step instead."""
         seen = condition[:, None, : self.state_dim].expand(-1, self.horizon, -1)
-        return self.decode(seen, self.start(condition), values, torch.full_like(condition[:, 0], known).bool())
+        return self.decode(seen, self.begun(condition), values, torch.full_like(condition[:, 0], known).bool())
 
     def check_export(self) -> None:
         """Always raises `BurnishError`."""
@@ -143,9 +154,13 @@ class Behaviour(Policy):
 
     def _values(self, seen: Tensor, action: Tensor, start: Tensor, pad: Tensor | None) -> Tensor:
         inside = torch.ones_like(action[:, :, 0], dtype=torch.bool) if pad is None else ~pad
-        features = self.encoder(torch.cat([seen, action], dim=2), start, inside[:, None, None, :])
+        features = self.encoder(torch.cat([self._own(seen), action], dim=2), start, inside[:, None, None, :])
         mean = (features * inside[:, :, None]).sum(1) / inside.sum(1, keepdim=True)
         return self.quantiser(mean)
+
+    def _own(self, condition: Tensor) -> Tensor:
+        slots = self.normalizer.slots
+        return condition if slots is None else slots.rest(condition)
 
     def _seen(self, batch: Batch) -> Tensor:
         """(B, T, S) normalised numbers; of a plain chunk, as if what was seen first had stayed."""

@@ -34,7 +34,7 @@ class BehaviourAgent(ChunkAgent):
     def act(self, obs: Mapping[str, Tensor]) -> Tensor:
         due = self._cursor >= self.replan
         if due.any():
-            start = self._behaviour.start(self._behaviour.encode(obs))
+            start = self._behaviour.begun(self._behaviour.encode(obs))
             self._start = torch.where(due[:, None], start, self._start)
             values = self._choose(obs, due)
             if values is not None:

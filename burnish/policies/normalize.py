@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,8 +22,29 @@ LARGEST_INPUT = 5.0
 """Normalised observations are clipped to ± this: what the data never showed must not saturate the network."""
 
 
+@dataclass(frozen=True)
+class Slots:
+    """Where things of one kind stand in a condition: `count` of them in `size` numbers each, from `first` on."""
+
+    first: int
+    count: int
+    size: int
+
+    def of(self, condition: Tensor) -> Tensor:
+        """(…, C) → (…, count, size)."""
+        return condition[..., self.first : self.first + self.count * self.size].unflatten(-1, (self.count, self.size))
+
+    def rest(self, condition: Tensor) -> Tensor:
+        """(…, C) → (…, C − count · size), all that is in no slot."""
+        after = self.first + self.count * self.size
+        return torch.cat([condition[..., : self.first], condition[..., after:]], dim=-1)
+
+
 class Normalizer(nn.Module):
-    """Affine maps per contract key, stored as buffers so that they export with the network."""
+    """Affine maps per contract key, stored as buffers so that they export with the network.
+
+    `slots`: where the field that has some stands in a `condition`, None if there is none.
+    """
 
     low: Tensor
     high: Tensor
@@ -32,14 +54,16 @@ class Normalizer(nn.Module):
         self.contract = contract
         numbers = sorted(key for key, field in contract.observation.items() if field.is_number)
         self._keys = [key for key in numbers if key not in contract.looks]
+        self.slots = self._find_slots()
         for key in (*numbers, ACTION):
-            offset, scale = affine(contract.fields[key], stats[key])
+            found = alike(stats[key], contract.fields[key].slots)
+            offset, scale = affine(contract.fields[key], found)
             self.register_buffer(f"{_safe(key)}_offset", torch.from_numpy(offset), persistent=False)
             self.register_buffer(f"{_safe(key)}_scale", torch.from_numpy(scale), persistent=False)
             if contract.fields[key].normalization == "whitening":
-                if "covariance" not in stats[key]:
+                if "covariance" not in found:
                     raise BurnishError(f"no covariance of {key!r}, which is to be whitened; compute statistics again")
-                matrix = torch.from_numpy(whitening(stats[key]["covariance"], scale))
+                matrix = torch.from_numpy(whitening(found["covariance"], scale))
                 self.register_buffer(f"{_safe(key)}_whitening", matrix, persistent=False)
         field = contract.action
         inf = np.full(field.shape[-1], np.inf, np.float32)
@@ -69,8 +93,42 @@ class Normalizer(nn.Module):
         offset, scale = self._maps(ACTION)
         return torch.minimum(torch.maximum(chunk * scale + offset, self.low), self.high)
 
+    def _find_slots(self) -> Slots | None:
+        first = 0
+        for key in self._keys:
+            field = self.contract.observation[key]
+            if field.slots > 1:
+                return Slots(first, field.slots, field.shape[0] // field.slots)
+            first += math.prod(field.shape)
+        return None
+
     def _maps(self, key: str) -> tuple[Tensor, Tensor]:
         return self.get_buffer(f"{_safe(key)}_offset"), self.get_buffer(f"{_safe(key)}_scale")
+
+
+def alike(stats: Mapping[str, np.ndarray], slots: int) -> Mapping[str, np.ndarray]:
+    """Statistics with which every slot is mapped by the same rule: those of all its slots taken together.
+
+    What is learned of one thing then holds for another in the same place.
+    """
+    if slots == 1:
+        return stats
+    found = {"min": _each(stats["min"], slots).min(0), "max": _each(stats["max"], slots).max(0)}
+    means = _each(stats["mean"], slots).astype(np.float64)
+    found["mean"] = means.mean(0)
+    away = means - found["mean"]
+    found["std"] = np.sqrt((_each(stats["std"], slots).astype(np.float64) ** 2 + away**2).mean(0))
+    found = {key: np.tile(value, slots) for key, value in found.items()}
+    if "covariance" in stats:
+        size = means.shape[1]
+        within = [stats["covariance"][i : i + size, i : i + size] for i in range(0, slots * size, size)]
+        both = np.mean(within, axis=0, dtype=np.float64) + away.T @ away / slots
+        found["covariance"] = np.kron(np.eye(slots), both)
+    return found
+
+
+def _each(value: np.ndarray, slots: int) -> np.ndarray:
+    return value.reshape(slots, -1)
 
 
 def affine(field: Field, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

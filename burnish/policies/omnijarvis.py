@@ -28,7 +28,9 @@ from burnish.datasets.segments import SegmentSampler
 from burnish.errors import BurnishError
 from burnish.policies.base import Batch, Policy, load_policy
 from burnish.policies.behaviour import Behaviour, BehaviourConfig
+from burnish.policies.language import FEATURES
 from burnish.policies.networks.interleaved import Interleaved
+from burnish.policies.networks.reading import AtOnce, InTurn
 from burnish.policies.parts import Part
 from burnish.policies.senses import SensesConfig
 from burnish.policies.tokens import draw
@@ -43,13 +45,15 @@ UNKNOWN = -100
 class OmniJarvisConfig(SensesConfig):
     """Behaviours, and the transformer that chooses them."""
 
+    clauses: int = 3
     behaviour: str = "behaviour"
     """`behaviour`, which is trained first, or the folder of a trained one."""
     behaviour_config: Mapping[str, Any] = field(default_factory=dict)
     behaviour_fingerprint: str = ""
     """Of the trained behaviours that the sequence is made of; written by training."""
-    memory: int = 3
-    """Decisions before the present one that are remembered."""
+    memory: int = 1
+    """Decisions before the present one that are remembered. With more, imitation copies what it did before (arXiv
+    1905.11979) and, of pairs never shown, does the other goal."""
     thoughts: int = 8
     """Stages into which a demonstration is divided; which one is reached is the thought."""
     replan: int | None = None
@@ -94,7 +98,7 @@ class OmniJarvis(Policy):
         own, numbers = super().condition_dim, self.normalizer.condition_dim
         told = self.state_dim - numbers
         self._parts = [numbers, told, own - self.state_dim]
-        self.network = Interleaved(sizes, self.decisions, told, own - told, config.width, config.depth)
+        self.network = Interleaved(sizes, self.decisions, self._reading(own - told), config.width, config.depth)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -116,7 +120,7 @@ class OmniJarvis(Policy):
         return torch.cat([super().encode(obs, generator), self.behaviour.encode(obs)], dim=1)
 
     def split(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """An encoded observation (…, C): the instruction (…, I), what is seen (…, S), what the decoder perceives."""
+        """An encoded observation (…, C): the instruction's clauses (…, K, I), what is seen (…, S), what the decoder perceives."""
         own, begun = condition.split([sum(self._parts), self.behaviour.condition_dim], dim=-1)
         return *self._read(own), begun
 
@@ -205,7 +209,14 @@ class OmniJarvis(Policy):
 
     def _read(self, own: Tensor) -> tuple[Tensor, Tensor]:
         numbers, told, perceived = own.split(self._parts, dim=-1)
-        return told, torch.cat([numbers, perceived], dim=-1)
+        clauses = 1 if self.language is None else self.language.clauses
+        return told.unflatten(-1, (clauses, -1)), torch.cat([numbers, perceived], dim=-1)
+
+    def _reading(self, seen: int) -> AtOnce | InTurn:
+        slots, width = self.normalizer.slots, self.config.width
+        if slots is None or self.language is None:
+            return AtOnce(self._parts[1], seen, width)
+        return InTurn(self.language.clauses, FEATURES, seen, slots, width)
 
 
 def _load(folder: Path) -> Behaviour:

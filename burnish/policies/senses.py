@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from burnish.errors import BurnishError
 from burnish.policies.networks.points import PointsConfig
 from burnish.policies.networks.vision import VisionConfig
 
@@ -19,12 +20,16 @@ class SensesConfig:
 
     language: str = "all-MiniLM-L6-v2"
     """Frozen sentence encoder, where there are instructions: this packaged one, a folder, or a hub model."""
+    clauses: int = 1
+    """Parts of an instruction that are encoded each on its own ("… and …", "…, then …"); 1 takes it as it is."""
     vision: VisionConfig = field(default_factory=VisionConfig)
     """Image encoder, where there are images."""
     points: PointsConfig = field(default_factory=PointsConfig)
     """Point encoder, where there is a cloud."""
 
     def __post_init__(self) -> None:
+        if self.clauses < 1:
+            raise BurnishError(f"clauses is at least 1, not {self.clauses}")
         if isinstance(self.vision, Mapping):  # as a checkpoint's JSON has it
             object.__setattr__(self, "vision", VisionConfig(**self.vision))
         if isinstance(self.points, Mapping):

@@ -150,7 +150,7 @@ def test_decisions_remember_their_episode_and_nothing_of_the_last_one(omnijarvis
 
 @torch.no_grad()
 def test_what_was_seen_earlier_decides_too(omnijarvis):
-    told, seen = torch.zeros(2, 0), torch.randn(1, 3, 9).repeat(2, 1, 1)
+    told, seen = torch.zeros(2, 1, 0), torch.randn(1, 3, 9).repeat(2, 1, 1)
     words = torch.zeros(2, 3, 4, dtype=torch.long)
     seen[1, 0] += 1.0
     logits = omnijarvis.network(told, seen, words)[:, 2]

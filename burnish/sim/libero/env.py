@@ -6,7 +6,7 @@ displacement of 5 cm or a rotation of 0.5 rad in one control step of 50 ms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import override
 
 from burnish.contract import ENVIRONMENT_STATE, PLACES, STATE, TASK, Contract, Field
@@ -15,7 +15,7 @@ from burnish.sim.libero.camera import CAMERAS, PATCHES
 from burnish.sim.libero.film import film
 from burnish.sim.libero.lane import GOALS, INSTRUCTION_BYTES, LiberoLane, described
 from burnish.sim.libero.starts import PLACEMENTS, SETTLE_STEPS, TRAINING_STATES, Start, address
-from burnish.sim.libero.suites import select
+from burnish.sim.libero.suites import LiberoTask, select
 from burnish.sim.protocols import horizon as default_horizon
 from burnish.sim.randomize import uncertain
 from burnish.sim.uncertain import DRAWN
@@ -33,8 +33,12 @@ _GOAL_NAMES = (
 _GOAL_UNITS = ("m",) * 3 + ("1",) * 6 + ("m",) * 9 + ("m or rad", "1")
 
 
-def goals(count: int) -> Field:
-    """What the environment state says of `count` goal predicates."""
+def goals(count: int, slots: int = 1) -> Field:
+    """What the environment state says of `count` goal predicates.
+
+    Args:
+        slots: `count` where all are of a kind; where some rows always stay empty, the field is a vector like any other.
+    """
     return Field(
         shape=(count * len(_GOAL_NAMES),),
         names=tuple(f"goal{i}_{name}" for i in range(count) for name in _GOAL_NAMES),
@@ -42,9 +46,11 @@ def goals(count: int) -> Field:
         frame="world",
         rate_hz=RATE_HZ,
         normalization="whitening",
+        slots=slots,
     )
 
 
+GOAL_FIELD = goals(GOALS)
 CONTRACT = Contract(
     observation={
         STATE: Field(
@@ -55,7 +61,7 @@ CONTRACT = Contract(
             rate_hz=RATE_HZ,
             normalization="whitening",
         ),
-        ENVIRONMENT_STATE: goals(GOALS),
+        ENVIRONMENT_STATE: GOAL_FIELD,
         TASK: Field(
             shape=(INSTRUCTION_BYTES,),
             names=tuple(f"byte{i}" for i in range(INSTRUCTION_BYTES)),
@@ -85,16 +91,21 @@ def image(size: int) -> Field:
     return Field(shape, ("r", "g", "b"), unit, "camera", RATE_HZ, "identity", dtype="uint8")
 
 
-def contract(cameras: int | None, places: bool = False, count: int = GOALS) -> Contract:
-    """`CONTRACT` with `count` goals described; with images of `cameras` pixels per side unless that is None, and the
+def contract(cameras: int | None, places: bool = False, described: Field = GOAL_FIELD) -> Contract:
+    """`CONTRACT` with the goals `described`; with images of `cameras` pixels per side unless that is None, and the
     places of their patches."""
-    numbers = {**CONTRACT.observation, ENVIRONMENT_STATE: goals(count)}
+    numbers = {**CONTRACT.observation, ENVIRONMENT_STATE: described}
     if cameras is None:
         return Contract(numbers, CONTRACT.action)
     shape = (len(CAMERAS), PATCHES, PATCHES, 3)
     where = Field(shape, ("x", "y", "z"), ("m",) * 3, "world", RATE_HZ, "identity")
     looks = dict.fromkeys(CAMERAS, image(cameras)) | ({PLACES: where} if places else {})
     return Contract({**numbers, **looks}, CONTRACT.action)
+
+
+def _goals(members: Sequence[LiberoTask]) -> Field:
+    count = max(described(task) for task in members)
+    return goals(count, count if all(task.shown for task in members) else 1)
 
 
 class Libero(LanesEnv):
@@ -124,7 +135,7 @@ class Libero(LanesEnv):
         self.members = select(name)
         super().__init__(
             f"libero/{name}",
-            contract(cameras, places, max(described(task) for task in self.members)),
+            contract(cameras, places, _goals(self.members)),
             f"{LiberoLane.__module__}:{LiberoLane.__name__}",
             {"name": name, "cameras": cameras, "settle_steps": settle_steps, "randomize": drawn},
             num_envs=num_envs,
