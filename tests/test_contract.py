@@ -81,6 +81,18 @@ def test_a_field_that_contradicts_itself_is_refused():
         dataclasses.replace(POSITION, normalization="whitening", shape=(4, 3))
 
 
+def test_slots_divide_one_observation_into_things_of_one_kind():
+    field = dataclasses.replace(POSITION, shape=(6,), names=tuple("abcdef"), unit=("m", "1") * 3, slots=3)
+    with pytest.raises(ContractError, match=r"4 slots do not divide a field of shape \(6,\) into equal parts"):
+        dataclasses.replace(field, slots=4)
+    with pytest.raises(ContractError, match="things of one kind, but their units differ"):
+        dataclasses.replace(field, slots=2)
+    with pytest.raises(ContractError, match="observation.state, other: slots are for one of the observations"):
+        Contract({STATE: field, "other": field}, MOTION)
+    with pytest.raises(ContractError, match="action: slots are for one of the observations"):
+        Contract({STATE: POSITION}, dataclasses.replace(MOTION, slots=2, unit=("m", "m")))
+
+
 def test_actions_are_not_whitened():
     """Bounds hold per axis: mixing the axes would make them meaningless."""
     with pytest.raises(ContractError, match="action: whitening is for observations only"):

@@ -7,7 +7,7 @@ import torch
 from burnish.contract import TASK, Contract, Field, encode_text
 from burnish.errors import BurnishError
 from burnish.policies.base import load_policy, make_policy, save_policy
-from burnish.policies.language import FEATURES, Language, SentenceEncoder, sentence_encoder, with_embeddings
+from burnish.policies.language import FEATURES, PACKAGED, Language, SentenceEncoder, divided, sentence_encoder, with_embeddings
 
 TEXTS = ["open the drawer", "pick up the milk", "pick up the butter", "turn on the stove"]
 
@@ -41,6 +41,31 @@ def test_a_new_instruction_lands_near_the_one_it_rephrases():
     language = Language(stats(), "all-MiniLM-L6-v2")
     known, new = language(torch.from_numpy(rows(*TEXTS))), language(torch.from_numpy(rows("grab the milk")))
     assert int((known - new).norm(dim=1).argmin()) == TEXTS.index("pick up the milk")
+
+
+def test_an_instruction_falls_into_its_clauses_and_the_last_keeps_the_rest():
+    text = "open the drawer, then put the bowl in it and close it."
+    assert divided(text, 3) == ["open the drawer", "put the bowl in it", "close it"]
+    assert divided(text, 2) == ["open the drawer", "put the bowl in it and close it"]
+    assert divided(text, 1) == [text]
+    assert divided("handle the sandbox", 3) == ["handle the sandbox"]
+
+
+def test_a_clause_means_the_same_wherever_it_stands_and_one_that_is_missing_is_zeros():
+    texts = rows("open the drawer and pick up the milk", "pick up the butter", "turn on the stove and open the drawer")
+    language = Language(with_embeddings({TASK: {"text": texts}}, PACKAGED, 3)[TASK], PACKAGED, 3)
+    known = language(torch.from_numpy(texts)).unflatten(1, (3, FEATURES))
+    torch.testing.assert_close(known[0, 0], known[2, 1])
+    assert not known[1, 1:].any() and not known[:, 2].any() and known[1, 0].any()
+    new = language(torch.from_numpy(rows("pick up the butter, then pick up the milk"))).unflatten(1, (3, FEATURES))
+    torch.testing.assert_close(new[0], torch.stack([known[1, 0], known[0, 1], known[1, 1]]), atol=1e-5, rtol=1e-5)
+
+
+def test_a_policy_that_reads_otherwise_than_its_statistics_reads_anew():
+    once = with_embeddings({TASK: {"text": rows(*TEXTS)}}, PACKAGED, 1)
+    twice = with_embeddings(once, PACKAGED, 2)
+    assert twice[TASK]["embedding"].shape[:2] == (4, 2)
+    assert with_embeddings(twice, PACKAGED, 2) is twice
 
 
 def test_a_missing_encoder_says_how_to_get_it():

@@ -7,6 +7,9 @@ import torch
 
 from burnish.errors import BurnishError
 from burnish.policies.networks.denoiser import DenoiserConfig, build_denoiser
+from burnish.policies.networks.looking import Looking
+from burnish.policies.networks.reading import InTurn
+from burnish.policies.normalize import Slots
 
 STATE = {"state": (1, 5)}
 SEEN = {"state": (1, 5), "language": (1, 2), "images": (3, 4), "points": (1, 2), "places": (3, 3)}
@@ -45,3 +48,40 @@ def test_a_replan_beyond_the_chunk_and_an_unknown_denoiser_are_refused():
         build_denoiser(DenoiserConfig(horizon=8, replan=9), 3, STATE)
     with pytest.raises(BurnishError, match="unknown denoiser 'unett'; did you mean 'unet'"):
         build_denoiser(DenoiserConfig(denoiser="unett"), 3, STATE)  # pyright: ignore[reportArgumentType]
+
+
+SLOTS = Slots(first=2, count=3, size=4)
+"""Of a condition of 15: two numbers, three things, one more number."""
+
+
+@torch.no_grad()
+def test_who_does_not_ask_for_a_thing_does_not_see_it():
+    look = Looking(SLOTS, 15, 2, 8)
+    look.which.weight.zero_()
+    look.which.bias.copy_(torch.tensor([50.0, 0, 0, 0, 0, 50.0]))  # one head per thing: the first and the last
+    seen, asked = torch.randn(2, 5, 15), torch.randn(2, 2)
+    found = look(seen, asked)
+    assert found.shape == (2, 5, look.features)
+    for slot, seen_by in ((0, True), (1, False), (2, True)):
+        other = seen.clone()
+        other[..., 2 + 4 * slot : 6 + 4 * slot] += 1.0
+        assert torch.equal(look(other, asked), found) != seen_by
+    assert torch.equal(found[..., :3], torch.cat([seen[..., :2], seen[..., 14:]], -1))
+
+
+@torch.no_grad()
+def test_a_clause_whose_turn_it_is_not_is_not_heard_and_neither_is_one_that_is_missing():
+    torch.manual_seed(0)
+    reading = InTurn(3, 2, 15, SLOTS, 8)
+    told, seen = torch.randn(1, 3, 2), torch.randn(1, 4, 15)
+    told[:, 2] = 0.0  # two clauses
+    reading.order.copy_(torch.tensor([0.0, 1e3, 2e3]))
+    found = reading(told, seen)[1]
+    other = told.clone()
+    other[:, 0] += 1.0
+    assert torch.equal(reading(other, seen)[1], found)
+    other[:, 1] += 1.0
+    assert not torch.allclose(reading(other, seen)[1], found)
+    alone = torch.cat([torch.zeros(1, 1, 2), told[:, 1:]], dim=1)  # the first is always there, whatever it says
+    reading.order.copy_(torch.tensor([1e3, 0.0, 0.0]))
+    assert torch.equal(reading(alone, seen)[1], reading(torch.zeros(1, 3, 2), seen)[1])

@@ -62,6 +62,40 @@ def test_no_direction_is_magnified_beyond_the_floor():
     assert float(far.abs().max()) == LARGEST_INPUT
 
 
+def things(seed: int) -> np.ndarray:
+    """Hand and, from it, two things in two numbers each; the second one stands 3 m further away and varies less."""
+    rng = np.random.default_rng(seed)
+    hand, first, second = (rng.normal(size=(4000, 2)) for _ in range(3))
+    return np.concatenate([hand, first, first[:, ::-1] + 0.1 * second + 3.0], 1).astype(np.float32)
+
+
+def slotted(state: np.ndarray, mode: str) -> Normalizer:
+    hand = Field((2,), ("x", "y"), ("m", "m"), "world", 80.0, "mean_std")
+    both = Field((4,), tuple("abcd"), ("m",) * 4, "world", 80.0, mode, slots=2)
+    episode = Episode({STATE: state[:, :2], "objects": state[:, 2:]}, np.zeros((len(state), 4), np.float32))
+    demos = Demonstrations.of(Contract({STATE: hand, "objects": both}, ACTION_FIELD), "toy", [episode])
+    return Normalizer(demos.contract, compute_stats(demos))
+
+
+@pytest.mark.parametrize("mode", ["mean_std", "whitening", "range"])
+def test_slots_are_mapped_by_one_rule_that_fits_all_of_them_together(mode):
+    state = things(0)
+    norm = slotted(state, mode)
+    place = torch.tensor([[0.5, -1.0]])
+    same = norm.normalize("objects", torch.cat([place, place], 1))
+    torch.testing.assert_close(same[:, :2], same[:, 2:], atol=1e-5, rtol=1e-5)
+    seen = norm.condition({STATE: torch.from_numpy(state[:, :2]), "objects": torch.from_numpy(state[:, 2:])})
+    assert norm.slots is not None
+    torch.testing.assert_close(norm.slots.rest(seen), norm.normalize(STATE, torch.from_numpy(state[:, :2])))
+    flat = norm.slots.of(seen).flatten(0, 1)
+    if mode == "range":
+        assert flat.amin(0).tolist() == [-1.0, -1.0] and flat.amax(0).tolist() == [1.0, 1.0]
+    else:
+        covariance = np.cov(flat.T.numpy())
+        np.testing.assert_allclose(np.diag(covariance), 1.0, atol=2e-3)
+        assert mode == "mean_std" or abs(covariance[0, 1]) < 2e-3
+
+
 def test_actions_come_back_from_network_units():
     norm = normalizer(hand_and_object(0.2), "whitening")
     action = torch.tensor([[0.004, -0.01, 0.0, 1.0]])

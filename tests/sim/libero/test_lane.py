@@ -5,6 +5,7 @@ import pytest
 
 from burnish.contract import ENVIRONMENT_STATE, STATE, TASK, decode_text
 from burnish.errors import BurnishError
+from burnish.sim.libero.env import Libero
 from burnish.sim.libero.lane import LiberoLane, axis_angle
 from burnish.sim.libero.quiet import quiet
 from burnish.sim.libero.starts import Start, address
@@ -128,3 +129,9 @@ def test_only_the_instruction_tells_one_pair_from_another():
     for key, value in seen[0].items():
         np.testing.assert_array_equal(value, seen[1][key])
     assert seen[0][ENVIRONMENT_STATE].reshape(6, 20)[:, :3].any(1).all()
+
+
+@pytest.mark.parametrize(("name", "slots"), [("chains", 6), ("chains-held-out/1", 6), ("goal/8", 1)])
+def test_goals_that_are_all_described_are_slots(name, slots):
+    with Libero(name, num_envs=1) as env:
+        assert env.contract.observation[ENVIRONMENT_STATE].slots == slots
