@@ -87,7 +87,7 @@ def test_slots_divide_one_observation_into_things_of_one_kind():
         dataclasses.replace(field, slots=4)
     with pytest.raises(ContractError, match="things of one kind, but their units differ"):
         dataclasses.replace(field, slots=2)
-    with pytest.raises(ContractError, match="observation.state, other: slots are for one of the observations"):
+    with pytest.raises(ContractError, match=r"observation\.state, other: slots are for one of the observations"):
         Contract({STATE: field, "other": field}, MOTION)
     with pytest.raises(ContractError, match="action: slots are for one of the observations"):
         Contract({STATE: POSITION}, dataclasses.replace(MOTION, slots=2, unit=("m", "m")))

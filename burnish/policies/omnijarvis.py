@@ -120,7 +120,7 @@ class OmniJarvis(Policy):
         return torch.cat([super().encode(obs, generator), self.behaviour.encode(obs)], dim=1)
 
     def split(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """An encoded observation (…, C): clauses of the instruction (…, K, I), what is seen (…, S), and by the decoder."""
+        """An encoded observation (…, C): the clauses told (…, K, I), what is seen (…, S), and by the decoder."""
         own, begun = condition.split([sum(self._parts), self.behaviour.condition_dim], dim=-1)
         return *self._read(own), begun
 

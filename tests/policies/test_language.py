@@ -7,7 +7,15 @@ import torch
 from burnish.contract import TASK, Contract, Field, encode_text
 from burnish.errors import BurnishError
 from burnish.policies.base import load_policy, make_policy, save_policy
-from burnish.policies.language import FEATURES, PACKAGED, Language, SentenceEncoder, divided, sentence_encoder, with_embeddings
+from burnish.policies.language import (
+    FEATURES,
+    PACKAGED,
+    Language,
+    SentenceEncoder,
+    divided,
+    sentence_encoder,
+    with_embeddings,
+)
 
 TEXTS = ["open the drawer", "pick up the milk", "pick up the butter", "turn on the stove"]
 
