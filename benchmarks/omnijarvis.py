@@ -1,6 +1,6 @@
 """Behaviour tokens on long tasks: pairs of LIBERO goals, a third of which is in no demonstration.
 
-`uv run python benchmarks/omnijarvis.py [--demos 20] [--seed 0] [--out DIR] [--quick]`. State observations and
+`uv run python benchmarks/omnijarvis.py [--demos 60] [--seed 0] [--out DIR] [--quick]`. State observations and
 instructions; scripted demonstrations of the eight pairs of `libero/chains`. Three questions: how much of the codebook
 is used; whether the decoder with the codes of a demonstration from the same start does better than without
 (`libero/chains`, init states 30–44); whether the sequence model chooses codes that solve the four pairs of
@@ -45,10 +45,10 @@ TRIALS = {TRAINED: 15, HELD_OUT: 20}
 """120 and 80 episodes."""
 LEVELS = {"small": (4, 4, 4, 3, 3), "paper": (8, 8, 8, 6, 5)}
 """576 codes, with which the policy is trained, and the paper's 15,360, more than there are segments."""
-SEGMENTS = TrainConfig(steps=5_000, batch_size=32)
+SEGMENTS = TrainConfig(steps=10_000, batch_size=32)
 SEQUENCES = TrainConfig(steps=4_000, batch_size=64, lr=5e-4, weight_decay=1e-2)
 CHUNKS = TrainConfig(steps=10_000)
-FLOW = FlowConfig(horizon=16, replan=8)
+FLOW = FlowConfig(horizon=16, replan=8, clauses=3)
 WORKERS = 1
 
 
@@ -165,7 +165,7 @@ def load_behaviour(run: Path) -> Behaviour:
 def main() -> None:
     """Measure, print a table and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--demos", type=int, default=20, help="of each pair")
+    parser.add_argument("--demos", type=int, default=60, help="of each pair")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/omnijarvis"))
     parser.add_argument("--quick", action="store_true", help="some minutes, no result")

@@ -60,7 +60,7 @@ class OmniJarvisConfig(SensesConfig):
     """Steps between decisions; None is a whole segment."""
     width: int = 128
     depth: int = 3
-    temperature: float = 1.0
+    temperature: float = 0.0
     """Of the draw; 0 takes the likeliest word."""
 
     def __post_init__(self) -> None:

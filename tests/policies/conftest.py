@@ -63,7 +63,7 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
     ],
     "mint": [TINY_MINT | {"ensemble": "none"}, TINY_MINT],
     "behaviour": [TINY_BEHAVIOUR],
-    "omnijarvis": [{"behaviour_config": TINY_BEHAVIOUR, "memory": 1, "thoughts": 2, "width": 16, "depth": 1}],
+    "omnijarvis": [{"behaviour_config": TINY_BEHAVIOUR, "thoughts": 2, "width": 16, "depth": 1, "temperature": 1.0}],
     "vla": [],  # reads images and instructions, of which there are none here: tests/policies/vlm
     "mlp": [{"hidden": (16,)}, {"hidden": (16,), "step": None}],
     "recurrent": [{"width": 16, "segment": 4}],
