@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from burnish.contract import ACTION, STATE, TASK, Contract, Field, encode_text
+from burnish.contract import ACTION, ENVIRONMENT_STATE, STATE, TASK, Contract, Field, encode_text
 from burnish.datasets.demonstrations import Demonstrations, Episode, compute_stats
 from burnish.errors import BurnishError
 from burnish.policies.base import load_policy, make_policy, save_policy
@@ -233,6 +233,64 @@ def test_the_instruction_decides_between_behaviours_and_the_decoder_is_never_tol
     text = torch.from_numpy(np.stack([encode_text(word, 16) for word in ("up", "down")]))
     action = agent.act({STATE: torch.zeros(2, 2), TASK: text})
     assert action[0, 0] > 0.4 and action[1, 0] < -0.4
+
+
+def touching(pairs: list[tuple[str, str]], count: int) -> Demonstrations:
+    """A hand goes to one of three things on a line, then to another: how far each is, and whether it was touched."""
+    names, rng = ("red", "green", "blue"), np.random.default_rng(0)
+    hand = Field((1,), ("x",), ("m",), "world", 20.0, "mean_std")
+    things = Field((6,), tuple("abcdef"), ("m", "1") * 3, "world", 20.0, "mean_std", slots=3)
+    text = Field((32,), tuple(f"b{i}" for i in range(32)), ("UTF-8",) * 32, "none", 20.0, "identity", dtype="uint8")
+    action = Field((1,), ("dx",), ("m",), "world", 20.0, "min_max", low=(-1.0,), high=(1.0,))
+    episodes = []
+    for pair in (pairs * count)[:count]:
+        wanted, told = [names.index(name) for name in pair], " and ".join(f"touch {name}" for name in pair)
+        x, places, touched = rng.uniform(-1, 1), np.array([-3.0, 0.0, 3.0]) + rng.uniform(-0.3, 0.3, 3), np.zeros(3)
+        rows = []
+        for _ in range(16):
+            aim = next((k for k in wanted if not touched[k]), wanted[-1])
+            dx = np.clip(places[aim] - x, -1.0, 1.0)
+            rows.append((x, np.stack([places - x, touched], 1).ravel(), dx))
+            x += dx
+            touched[aim] = max(touched[aim], abs(places[aim] - x) < 0.1)
+        x, seen, dx = (np.array(part, np.float32) for part in zip(*rows, strict=True))
+        obs = {STATE: x[:, None], ENVIRONMENT_STATE: seen, TASK: np.tile(encode_text(told, 32), (16, 1))}
+        episodes.append(Episode(obs, dx[:, None]))
+    return Demonstrations.of(
+        Contract({STATE: hand, ENVIRONMENT_STATE: things, TASK: text}, action), "metaworld/reach", episodes
+    )
+
+
+def test_codes_are_of_the_motion_alone_where_things_are_described_alike(tiny_behaviour):
+    demos = touching([("red", "green"), ("green", "blue"), ("blue", "red")], 6)
+    behaviour = make_policy("behaviour", demos.contract, compute_stats(demos), **tiny_behaviour).eval()
+    batch = behaviour.sampler(demos, 4, seed=0).batch(0)
+    other = {key: value + 1.0 if key == ENVIRONMENT_STATE else value for key, value in batch.items()}
+    assert torch.equal(behaviour.digits(batch), behaviour.digits(other))
+    losses = [behaviour.loss(one, torch.Generator().manual_seed(0))[0] for one in (batch, other)]
+    assert not torch.equal(*losses)
+
+
+@pytest.mark.slow
+def test_pairs_never_shown_are_decided_as_those_that_were(tiny_behaviour):
+    """Every thing is first and second in training; with an instruction read as a whole half of the moves are wrong."""
+    shown, held_out = [("red", "green"), ("green", "blue"), ("blue", "red")], [("green", "red"), ("red", "blue")]
+    demos, others = touching(shown, 90), touching(held_out, 40)
+    stats = compute_stats(demos)
+    torch.manual_seed(0)
+    behaviour, _ = fitted(make_policy("behaviour", demos.contract, stats, **tiny_behaviour), demos, 600)
+    config = make_policy("omnijarvis", demos.contract, stats, width=32, depth=1, memory=0).config.with_part(behaviour)
+    settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    policy = make_policy("omnijarvis", demos.contract, stats, **settings)
+    policy.adopt(behaviour)
+    policy, _ = fitted(policy, demos, 2000)
+    right = {}
+    for name, one in (("shown", demos), ("held out", others)):
+        obs = {key: torch.from_numpy(value) for key, value in one.obs.items()}
+        moves = policy.act(obs, torch.zeros(len(one.action), *policy.noise_shape))[:, 0, 0]
+        wanted = torch.from_numpy(one.action[:, 0])
+        right[name] = float((moves.sign() == wanted.sign())[wanted.abs() > 0.9].float().mean())
+    assert right["shown"] > 0.85 and right["held out"] > right["shown"] - 0.1
 
 
 def test_other_behaviours_than_its_own_are_refused_by_name(make, omnijarvis, behaviour, tiny_behaviour, tmp_path: Path):
